@@ -1,0 +1,260 @@
+r"""The global self-attention module of Shen et al. 2020 (arXiv 2010.03019).
+
+Two branches run in parallel on the same queries and values, and their sum is the output:
+
+- **content**  $y(p) = \sum_j \big[\sum_d q_d(p)\,\rho(k_d)(j)\big]\, v(j)$ with $\rho$ the softmax of
+  a key channel over all pixels. Computed as $Q\,(\rho(K)^\top V)$: time and memory are linear in
+  the number of pixels.
+- **positional**  column step $u(a,b) = \sum_i (q(a,b)\cdot r^c_{i-a})\, v(i,b)$, a batch norm, then
+  row step $z(a,b) = \sum_j (q(a,b)\cdot r^r_{j-b})\, u'(a,j)$. Two axial steps reach every pixel at
+  $O(N\sqrt N)$ cost.
+
+The formulas are public pure functions, so that the layer, its maps and their proofs share them.
+Axes are named throughout: `b` image, `h` head, `d` key channel of a head, `e` value channel of a
+head, `y` row, `x` column of the grid; `i` a row and `j` a column that is read from.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from gsa.config import Positional, RelativeInit
+
+
+class Recorder(Protocol):
+    """What `GlobalSelfAttention.forward` hands its tensors to, when a caller wants them."""
+
+    def layer(self, name: str, **tensors: Tensor) -> None:
+        """Take the named tensors of one layer."""
+
+
+def normalise_keys(k: Tensor) -> Tensor:
+    """ρ(k): softmax of every key channel over all pixels (paper, eq. for F_c).
+
+    Args:
+        k: keys, shape (b, h, d, y, x).
+
+    Returns:
+        Same shape; for each (b, h, d) the values are positive and sum to 1.
+    """
+    return k.flatten(-2).softmax(dim=-1).view_as(k)
+
+
+def content_attention(q: Tensor, rho: Tensor, v: Tensor) -> Tensor:
+    """Content branch Q(ρ(K)ᵀV), linear in the number of pixels.
+
+    Args:
+        q: queries (b, h, d, y, x); not normalised.
+        rho: normalised keys (b, h, d, y, x), from `normalise_keys`.
+        v: values (b, h, e, y, x).
+
+    Returns:
+        (b, h, e, y, x).
+    """
+    context = v.flatten(-2) @ rho.flatten(-2).transpose(-1, -2)  # (b, h, e, d)
+    return (context @ q.flatten(-2)).unflatten(-1, q.shape[-2:])  # (b, h, e, y, x)
+
+
+def resize_embeddings(embeddings: Tensor, length: int) -> Tensor:
+    """Relative embeddings for an axis of another length than the one they were made for.
+
+    An offset of δ cells on an axis of `length` cells is read at δ · trained / length of the table,
+    between rows by linear interpolation, so it spans the same share of the picture. The result is
+    scaled by trained / length, which keeps the sum over the axis at the size it was trained at.
+
+    Args:
+        embeddings: (2 * trained - 1, d); row trained - 1 belongs to offset 0.
+        length: cells of the axis at hand, at least 1.
+
+    Returns:
+        (2 * length - 1, d); `embeddings` itself where the length is the trained one.
+    """
+    trained = (embeddings.shape[0] + 1) // 2
+    if length == trained:
+        return embeddings
+    offsets = torch.arange(1 - length, length, device=embeddings.device)
+    at = (offsets * (trained / length) + trained - 1).clamp(0, 2 * trained - 2)
+    below = at.floor().long()
+    share = (at - below).to(embeddings.dtype).unsqueeze(1)
+    above = (below + 1).clamp(max=2 * trained - 2)
+    mixed = embeddings[below] * (1 - share) + embeddings[above] * share
+    return mixed * (trained / length)
+
+
+def by_pair(embeddings: Tensor) -> Tensor:
+    """The embedding of each (query, key) pair of an axis: result[a, i] = embeddings[i - a].
+
+    Args:
+        embeddings: (2n - 1, d), offsets -(n - 1) to n - 1.
+
+    Returns:
+        (n, n, d).
+    """
+    n = (embeddings.shape[0] + 1) // 2
+    at = torch.arange(n, device=embeddings.device)
+    return embeddings[at.unsqueeze(0) - at.unsqueeze(1) + n - 1]
+
+
+def column_scores(q: Tensor, r_c: Tensor) -> Tensor:
+    """q(a, b) · r_c[i - a]: how much pixel (a, b) reads from row i of its own column.
+
+    Args:
+        q: (b, h, d, y, x).
+        r_c: (2y - 1, d).
+
+    Returns:
+        (b, h, x, y, i): for each column, a (query row, key row) matrix.
+    """
+    return torch.einsum("bhdyx,yid->bhxyi", q, by_pair(r_c).to(q.dtype))
+
+
+def row_scores(q: Tensor, r_r: Tensor) -> Tensor:
+    """q(a, b) · r_r[j - b]: how much pixel (a, b) reads from column j of its own row.
+
+    Args:
+        q: (b, h, d, y, x).
+        r_r: (2x - 1, d).
+
+    Returns:
+        (b, h, y, x, j): for each row, a (query column, key column) matrix.
+    """
+    return torch.einsum("bhdyx,xjd->bhyxj", q, by_pair(r_r).to(q.dtype))
+
+
+def column_step(scores: Tensor, v: Tensor) -> Tensor:
+    """Σ_i scores · v(i, b): (b, h, x, y, i) and (b, h, e, y, x) give (b, h, e, y, x)."""
+    return torch.einsum("bhxyi,bheix->bheyx", scores, v)
+
+
+def row_step(scores: Tensor, u: Tensor) -> Tensor:
+    """Σ_j scores · u(a, j): (b, h, y, x, j) and (b, h, e, y, x) give (b, h, e, y, x)."""
+    return torch.einsum("bhyxj,bheyj->bheyx", scores, u)
+
+
+def _initial_embeddings(length: int, channels: int, init: RelativeInit) -> Tensor:
+    """(2 * length - 1, channels) start values of r_c or r_r.
+
+    `normal`: std 1 / sqrt(channels * length). With unit variance the positional branch would be
+    12 to 200 times larger than the content branch. `local`: the same noise, smaller, on top of
+    Gaussian bumps around offset 0, of a different width and centre for each channel.
+    """
+    scale = 1 / math.sqrt(channels * length)
+    noise = torch.randn(2 * length - 1, channels) * scale
+    if init == "normal":
+        return noise
+    offsets = torch.arange(1 - length, length).unsqueeze(1)  # (2 * length - 1, 1)
+    centre = torch.arange(channels) % 3 - 1  # one step back, here, one step on
+    sigma = 0.5 * 2.0 ** (torch.arange(channels) // 3 % 3)  # 0.5, 1, 2 cells
+    bump = torch.exp(-((offsets - centre) ** 2) / (2 * sigma**2))
+    return bump / bump.sum(0) / math.sqrt(channels) + 0.1 * noise
+
+
+class GlobalSelfAttention(nn.Module):
+    """Global self-attention: content and positional branch, summed; no output projection.
+
+    Works at any input size: the relative embeddings are made for `size` and interpolated for
+    another (`resize_embeddings`), which is an approximation: accuracy is measured at `size`.
+
+    Args:
+        in_channels: channels of the input.
+        width: channels of the output; d_k = d_v = width / heads in each head.
+        heads: number of heads, a divisor of width.
+        size: (rows, columns) of the grid the relative embeddings are made for.
+        content: whether the content branch is there.
+        positional: which steps of the positional branch are there. The batch norm stands between
+            the two steps, so there is one only for `both`.
+        qkv_norm: batch norm on queries, keys and values. A variant of this project.
+        query_offset: start of that norm's bias on the queries. At 0 a query has no constant part
+            and each positional weight starts with a random sign in every pixel; a constant part
+            makes the positional branch start as a convolution along the axes.
+        relative_init: how r_c and r_r start.
+
+    Shape: (b, in_channels, y, x) to (b, width, y, x).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        heads: int,
+        size: tuple[int, int],
+        *,
+        content: bool = True,
+        positional: Positional = "both",
+        qkv_norm: bool = False,
+        query_offset: float = 0.0,
+        relative_init: RelativeInit = "normal",
+    ) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"`width` (={width}) must be divisible by `heads` (={heads}).")
+        self.heads = heads
+        self.size = size
+        self.content = content
+        self.has_column = positional in ("both", "column")
+        self.has_row = positional in ("both", "row")
+        channels = width // heads
+        self.to_q = nn.Conv2d(in_channels, width, 1, bias=False)
+        self.to_k = nn.Conv2d(in_channels, width, 1, bias=False) if content else None
+        self.to_v = nn.Conv2d(in_channels, width, 1, bias=False)
+        self.q_norm = nn.BatchNorm2d(width) if qkv_norm else nn.Identity()
+        self.k_norm = nn.BatchNorm2d(width) if qkv_norm and content else nn.Identity()
+        self.v_norm = nn.BatchNorm2d(width) if qkv_norm else nn.Identity()
+        if qkv_norm:
+            nn.init.constant_(self.q_norm.bias, query_offset)
+        if self.has_column:
+            self.r_c = nn.Parameter(_initial_embeddings(size[0], channels, relative_init))
+        if self.has_row:
+            self.r_r = nn.Parameter(_initial_embeddings(size[1], channels, relative_init))
+        if self.has_column and self.has_row:
+            self.step_norm = nn.BatchNorm2d(width)
+
+    def forward(self, x: Tensor, recorder: Recorder | None = None, name: str = "") -> Tensor:
+        """(b, in_channels, y, x) to (b, width, y, x); hands its tensors to `recorder` if given."""
+        split = (self.heads, -1)
+        q = self.q_norm(self.to_q(x)).unflatten(1, split)  # (b, h, d, y, x)
+        v = self.v_norm(self.to_v(x)).unflatten(1, split)  # (b, h, e, y, x)
+        tensors: dict[str, Tensor] = {"q": q, "v": v}
+        parts = []
+        if self.to_k is not None:
+            rho = normalise_keys(self.k_norm(self.to_k(x)).unflatten(1, split))
+            parts.append(content_attention(q, rho, v))
+            tensors |= {"rho": rho, "content": parts[-1]}
+        if self.has_column or self.has_row:
+            parts.append(self._positional(q, v, tensors))
+        out = sum(parts[1:], parts[0])
+        if recorder is not None:
+            recorder.layer(name, output=out, **tensors)
+        return out.flatten(1, 2)
+
+    def _positional(self, q: Tensor, v: Tensor, tensors: dict[str, Tensor]) -> Tensor:
+        """Positional branch (b, h, e, y, x); adds what a map needs to `tensors`."""
+        rows, columns = q.shape[-2:]
+        u = v
+        if self.has_column:
+            tensors["r_c"] = r_c = resize_embeddings(self.r_c, rows)
+            u = column_step(column_scores(q, r_c), v)
+        if self.has_column and self.has_row:
+            u = self.step_norm(u.flatten(1, 2)).view_as(u)
+            tensors["gain"], tensors["offset"] = self.step_affine()
+        if self.has_row:
+            tensors["r_r"] = r_r = resize_embeddings(self.r_r, columns)
+            u = row_step(row_scores(q, r_r), u)
+        tensors["positional"] = u
+        return u
+
+    def step_affine(self) -> tuple[Tensor, Tensor]:
+        """The batch norm between the steps as it acts in eval mode: u' = gain · u + offset.
+
+        Returns:
+            gain and offset, each (h, e), one number for each value channel.
+        """
+        norm = self.step_norm
+        assert norm.running_var is not None and norm.running_mean is not None
+        gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        offset = norm.bias - norm.running_mean * gain
+        return gain.unflatten(0, (self.heads, -1)), offset.unflatten(0, (self.heads, -1))

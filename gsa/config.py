@@ -1,0 +1,146 @@
+"""What a network is: stages, widths, mixer, classes and input, as one frozen dataclass.
+
+A *mixer* is the operation of a bottleneck block that lets pixels exchange information: the 3x3
+convolution of a ResNet, or the global self-attention module that replaces it. Two networks that
+differ in nothing but the mixer are *twins*; `NetworkConfig.twin` gives the other one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args
+
+Mixer = Literal["gsa", "conv"]
+Positional = Literal["both", "column", "row", "none"]
+RelativeInit = Literal["normal", "local"]
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """A bottleneck ResNet whose spatial mixer is a parameter.
+
+    Raises:
+        ValueError: if a field breaks a rule; the sentence names the field, the value and the rule.
+    """
+
+    blocks: tuple[int, ...]  # bottleneck blocks in each stage
+    widths: tuple[int, ...]  # channels inside the blocks of each stage (d_k = d_v = width / heads)
+    mixers: tuple[Mixer, ...]  # the mixer of each stage
+    expansion: int = 4  # a block puts out width * expansion channels
+    stem_width: int = 64  # channels of the 7x7 stem
+    heads: int = 8  # attention heads of each GSA module
+    num_classes: int = 1000
+    input_size: int = 224  # side of the square input, in pixels, that the network is trained for
+    content: bool = True  # content branch present
+    positional: Positional = "both"  # steps of the positional branch that are present
+    qkv_norm: bool = False  # batch norm on queries, keys and values (a variant; the paper: none)
+    query_offset: float = 0.0  # initial bias of that norm on the queries
+    relative_init: RelativeInit = "normal"  # relative embeddings start as noise or as a local bump
+
+    def __post_init__(self) -> None:
+        stages = len(self.blocks)
+        if stages == 0 or len(self.widths) != stages or len(self.mixers) != stages:
+            raise ValueError(
+                f"`blocks` (={self.blocks}), `widths` (={self.widths}) and `mixers` "
+                f"(={self.mixers}) must have one entry for each stage."
+            )
+        for name in ("blocks", "widths"):
+            if min(getattr(self, name)) < 1:
+                raise ValueError(f"`{name}` (={getattr(self, name)}) must be positive.")
+        for name in ("expansion", "stem_width", "heads", "num_classes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` (={getattr(self, name)}) must be positive.")
+        for mixer in self.mixers:
+            if mixer not in get_args(Mixer):
+                raise ValueError(f"`mixers` has {mixer!r}; a mixer is one of {get_args(Mixer)}.")
+        if self.positional not in get_args(Positional):
+            raise ValueError(
+                f"`positional` (={self.positional!r}) must be one of {get_args(Positional)}."
+            )
+        if self.relative_init not in get_args(RelativeInit):
+            raise ValueError(
+                f"`relative_init` (={self.relative_init!r}) must be one of "
+                f"{get_args(RelativeInit)}."
+            )
+        if not self.content and self.positional == "none":
+            raise ValueError("a GSA module needs a branch: `content` or `positional`.")
+        for width, mixer in zip(self.widths, self.mixers, strict=True):
+            if mixer == "gsa" and width % self.heads:
+                raise ValueError(
+                    f"`widths` has {width}, which `heads` (={self.heads}) does not divide."
+                )
+        if self.input_size < 32:
+            raise ValueError(f"`input_size` (={self.input_size}) must be at least 32 pixels.")
+
+    @property
+    def mixer(self) -> str:
+        """`gsa`, `conv`, or `mixed` where the stages differ."""
+        return self.mixers[0] if len(set(self.mixers)) == 1 else "mixed"
+
+    def twin(self) -> NetworkConfig:
+        """The same network with every mixer convolutional (or, of a conv network, GSA)."""
+        other: Mixer = "gsa" if self.mixer == "conv" else "conv"
+        return replace(self, mixers=(other,) * len(self.mixers))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON-ready values."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> NetworkConfig:
+        """The inverse of `to_dict`.
+
+        Raises:
+            ValueError: for a field that is unknown, missing, or breaks a rule.
+        """
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(f"a network has no field {unknown[0]!r}; it has {sorted(known)}.")
+        try:
+            return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        except TypeError as error:
+            raise ValueError(f"network fields are incomplete or of the wrong type: {error}") from None
+
+
+def _twins(name: str, **fields_: Any) -> dict[str, NetworkConfig]:
+    """The conv network under `name` and its GSA twin under `gsa_<name>`."""
+    conv = NetworkConfig(mixers=("conv",) * len(fields_["blocks"]), **fields_)
+    return {name: conv, f"gsa_{name}": conv.twin()}
+
+
+_IMAGENET_WIDTHS = (64, 128, 256, 512)
+
+# The paper's three networks (224 px, 1000 classes), and small ones for 64-128 px input on a CPU.
+PRESETS: dict[str, NetworkConfig] = {
+    **_twins("resnet38", blocks=(2, 3, 5, 2), widths=_IMAGENET_WIDTHS),
+    **_twins("resnet50", blocks=(3, 4, 6, 3), widths=_IMAGENET_WIDTHS),
+    **_twins("resnet101", blocks=(3, 4, 23, 3), widths=_IMAGENET_WIDTHS),
+    **_twins(
+        "resnet26_small",
+        blocks=(2, 2, 2, 2),
+        widths=(32, 64, 128, 256),
+        stem_width=32,
+        heads=4,
+        input_size=128,
+    ),
+    **_twins(
+        "resnet14_tiny",
+        blocks=(1, 1, 1, 1),
+        widths=(16, 32, 64, 128),
+        stem_width=16,
+        heads=4,
+        input_size=64,
+    ),
+}
+
+
+def preset(name: str, **changes: Any) -> NetworkConfig:
+    """A preset by name, with some fields changed.
+
+    Raises:
+        ValueError: if there is no such preset, or a change breaks a rule.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"there is no preset {name!r}; presets are {', '.join(sorted(PRESETS))}.")
+    return replace(PRESETS[name], **changes)

@@ -1,0 +1,184 @@
+"""GSA-ResNet and its convolutional twin: one bottleneck ResNet whose mixer is a parameter.
+
+The conv network is torchvision's ResNet (stride on the 3x3 convolution); `from_torchvision` maps
+its weights. The GSA network replaces every 3x3 convolution by a `GlobalSelfAttention`; where the
+ResNet strides, the module runs at the full size and 2x2 average pooling follows it (paper, 3.3).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from gsa.attention import GlobalSelfAttention, Recorder
+from gsa.config import NetworkConfig
+
+
+class Bottleneck(nn.Module):
+    """1x1 reduce, mixer, 1x1 expand, each with batch norm, around a residual connection."""
+
+    def __init__(
+        self, config: NetworkConfig, stage: int, in_channels: int, stride: int, size: int
+    ) -> None:
+        """`size` is the side of the (square) grid that enters the block at the trained size."""
+        super().__init__()
+        width = config.widths[stage]
+        out_channels = width * config.expansion
+        self.reduce = nn.Conv2d(in_channels, width, 1, bias=False)
+        self.reduce_norm = nn.BatchNorm2d(width)
+        self.mixer: nn.Module
+        self.pool: nn.Module = nn.Identity()
+        if config.mixers[stage] == "conv":
+            self.mixer = nn.Conv2d(width, width, 3, stride=stride, padding=1, bias=False)
+        else:
+            self.mixer = GlobalSelfAttention(
+                width,
+                width,
+                config.heads,
+                (size, size),
+                content=config.content,
+                positional=config.positional,
+                qkv_norm=config.qkv_norm,
+                query_offset=config.query_offset,
+                relative_init=config.relative_init,
+            )
+            if stride > 1:  # ceil: an odd side halves as a strided convolution halves it
+                self.pool = nn.AvgPool2d(stride, ceil_mode=True)
+        self.mixer_norm = nn.BatchNorm2d(width)
+        self.expand = nn.Conv2d(width, out_channels, 1, bias=False)
+        self.expand_norm = nn.BatchNorm2d(out_channels)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride > 1 or in_channels != out_channels:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False),
+                nn.BatchNorm2d(out_channels),
+            )
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor, recorder: Recorder | None = None, name: str = "") -> Tensor:
+        """(b, in_channels, y, x) to (b, width * expansion, ceil(y / stride), ceil(x / stride))."""
+        out = self.relu(self.reduce_norm(self.reduce(x)))
+        if isinstance(self.mixer, GlobalSelfAttention):
+            out = self.pool(self.mixer(out, recorder, name))
+        else:
+            out = self.mixer(out)
+        out = self.relu(self.mixer_norm(out))
+        out = self.expand_norm(self.expand(out))
+        return self.relu(out + self.shortcut(x))
+
+
+class ResNet(nn.Module):
+    """The network of a `NetworkConfig`: 7x7 stem, max-pool, stages of bottlenecks, linear head.
+
+    Args:
+        config: what to build.
+        seed: where given, the weights depend on it alone; the global random state is kept.
+
+    Shape: (b, 3, rows, columns) of any size from 1x1 up, to logits (b, num_classes).
+    """
+
+    def __init__(self, config: NetworkConfig, *, seed: int | None = None) -> None:
+        super().__init__()
+        self.config = config
+        with torch.random.fork_rng(devices=[], enabled=seed is not None):
+            if seed is not None:
+                torch.manual_seed(seed)
+            self._build()
+            self._initialise()
+
+    def _build(self) -> None:
+        config = self.config
+        self.stem = nn.Conv2d(3, config.stem_width, 7, stride=2, padding=3, bias=False)
+        self.stem_norm = nn.BatchNorm2d(config.stem_width)
+        self.relu = nn.ReLU()
+        self.max_pool = nn.MaxPool2d(3, stride=2, padding=1)
+        channels = config.stem_width
+        size = math.ceil(math.ceil(config.input_size / 2) / 2)
+        self.stages = nn.ModuleList()
+        for stage, depth in enumerate(config.blocks):
+            blocks = nn.ModuleList()
+            for block in range(depth):
+                stride = 2 if stage > 0 and block == 0 else 1
+                blocks.append(Bottleneck(config, stage, channels, stride, size))
+                channels = config.widths[stage] * config.expansion
+                size = math.ceil(size / stride)
+            self.stages.append(blocks)
+        self.head = nn.Linear(channels, config.num_classes)
+
+    def _initialise(self) -> None:
+        """He initialisation of the convolutions, as torchvision's ResNet; the rest keeps its own.
+
+        The three projections of a GSA module start with unit gain (fan-in), since no ReLU follows
+        them: queries, keys and values then have the variance of the module's input.
+        """
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        for module in self.modules():
+            if isinstance(module, GlobalSelfAttention):
+                for projection in (module.to_q, module.to_k, module.to_v):
+                    if projection is not None:
+                        nn.init.kaiming_normal_(projection.weight, nonlinearity="linear")
+
+    def forward(self, x: Tensor, recorder: Recorder | None = None) -> Tensor:
+        """Logits (b, num_classes); each GSA layer hands its tensors to `recorder` if given."""
+        return self.head(self.features(x, recorder).mean(dim=(-2, -1)))
+
+    def features(self, x: Tensor, recorder: Recorder | None = None) -> Tensor:
+        """The last feature map (b, channels, y, x), before global average pooling."""
+        x = self.max_pool(self.relu(self.stem_norm(self.stem(x))))
+        for stage, blocks in enumerate(self.stages, start=1):
+            assert isinstance(blocks, nn.ModuleList)
+            for block, module in enumerate(blocks, start=1):
+                x = module(x, recorder, layer_name(stage, block))
+        return x
+
+    def gsa_layers(self) -> dict[str, GlobalSelfAttention]:
+        """The GSA modules by layer name, in the order the data passes them."""
+        found = {}
+        for stage, blocks in enumerate(self.stages, start=1):
+            assert isinstance(blocks, nn.ModuleList)
+            for block, module in enumerate(blocks, start=1):
+                if isinstance(module.mixer, GlobalSelfAttention):
+                    found[layer_name(stage, block)] = module.mixer
+        return found
+
+
+def layer_name(stage: int, block: int) -> str:
+    """`3.2` for the second block of the third stage; both count from 1."""
+    return f"{stage}.{block}"
+
+
+_FROM_TORCHVISION = {
+    "conv1": "reduce",
+    "bn1": "reduce_norm",
+    "conv2": "mixer",
+    "bn2": "mixer_norm",
+    "conv3": "expand",
+    "bn3": "expand_norm",
+    "downsample": "shortcut",
+}
+
+
+def from_torchvision(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The state dict of a torchvision bottleneck ResNet under the names of the conv twin here.
+
+    Raises:
+        ValueError: for a name that no bottleneck ResNet has.
+    """
+    top = {"conv1": "stem", "bn1": "stem_norm", "fc": "head"}
+    renamed = {}
+    for key, tensor in state.items():
+        first, rest = key.split(".", 1)
+        if first in top:
+            renamed[f"{top[first]}.{rest}"] = tensor
+            continue
+        parts = rest.split(".", 2)
+        if not first.startswith("layer") or len(parts) < 3 or parts[1] not in _FROM_TORCHVISION:
+            raise ValueError(f"{key!r} is not a name in a torchvision bottleneck ResNet.")
+        block, part, leaf = parts
+        stage = int(first.removeprefix("layer")) - 1
+        renamed[f"stages.{stage}.{block}.{_FROM_TORCHVISION[part]}.{leaf}"] = tensor
+    return renamed
