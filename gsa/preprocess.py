@@ -1,0 +1,120 @@
+"""Picture to tensor, and pixel to grid cell, in both directions.
+
+`Preprocess` says which square of a photo a network sees and how it becomes numbers; training,
+evaluation, command line and app use this one object. `Grid` maps between the pixels of that
+square and the cells of a feature map.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Centre crop, resize, normalise.
+
+    Raises:
+        ValueError: if a field breaks a rule; the sentence names the field, the value and the rule.
+    """
+
+    size: int  # side of the square network input, in pixels
+    mean: tuple[float, float, float] = IMAGENET_MEAN  # of R, G, B in [0, 1]
+    std: tuple[float, float, float] = IMAGENET_STD
+    crop_ratio: float = 1.0  # side of the cropped square / shorter side of the photo
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"`size` (={self.size}) must be at least 1 pixel.")
+        if not 0 < self.crop_ratio <= 1:
+            raise ValueError(f"`crop_ratio` (={self.crop_ratio}) must be above 0 and at most 1.")
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise ValueError(
+                f"`mean` (={self.mean}) and `std` (={self.std}) must have three numbers each, "
+                "`std` positive ones."
+            )
+
+    def crop_box(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """The square that is seen, (left, top, right, bottom) in photo pixels."""
+        side = self.crop_ratio * min(width, height)
+        left, top = (width - side) / 2, (height - side) / 2
+        return left, top, left + side, top + side
+
+    def crop(self, picture: Image.Image) -> Image.Image:
+        """What the network sees, as an RGB picture of size x size pixels (bicubic, antialiased)."""
+        box = self.crop_box(*picture.size)
+        side = (self.size, self.size)
+        return picture.convert("RGB").resize(side, Image.Resampling.BICUBIC, box=box)
+
+    def tensor(self, crop: Image.Image) -> Tensor:
+        """(1, 3, rows, columns) float32, normalised, of a picture that `crop` gave."""
+        pixels = torch.from_numpy(np.array(crop, dtype=np.uint8))  # (rows, columns, 3)
+        return self.normalise(pixels.permute(2, 0, 1).unsqueeze(0))
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """(b, 3, rows, columns) uint8 to normalised float32."""
+        mean = torch.tensor(self.mean, device=pixels.device).view(3, 1, 1)
+        std = torch.tensor(self.std, device=pixels.device).view(3, 1, 1)
+        return (pixels.float() / 255 - mean) / std
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON-ready values."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Preprocess:
+        """The inverse of `to_dict`; ValueError for fields that do not fit."""
+        try:
+            return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        except TypeError as error:
+            raise ValueError(f"preprocessing fields do not fit: {error}") from None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The cells of a feature map over a network input; cell (r, c) covers an equal share of it.
+
+    Boxes and positions are (row, column), in pixels of the network input, from its top left.
+    """
+
+    rows: int
+    columns: int
+    height: int  # of the network input, in pixels
+    width: int
+
+    @property
+    def cell(self) -> tuple[float, float]:
+        """(height, width) of a cell in pixels."""
+        return self.height / self.rows, self.width / self.columns
+
+    def cell_at(self, row: float, column: float) -> tuple[int, int]:
+        """The cell that holds a pixel position.
+
+        Raises:
+            ValueError: if the position is outside the picture.
+        """
+        if not (0 <= row < self.height and 0 <= column < self.width):
+            raise ValueError(
+                f"the place ({row:g}, {column:g}) must lie inside the {self.height} x "
+                f"{self.width} pixels of the network input (row, column, from 0)."
+            )
+        return int(row * self.rows / self.height), int(column * self.columns / self.width)
+
+    def box(self, row: int, column: int) -> tuple[float, float, float, float]:
+        """(top, left, bottom, right) of a cell in pixels."""
+        tall, wide = self.cell
+        return row * tall, column * wide, (row + 1) * tall, (column + 1) * wide
+
+    def centre(self, row: int, column: int) -> tuple[float, float]:
+        """(row, column) of the middle of a cell in pixels."""
+        tall, wide = self.cell
+        return (row + 0.5) * tall, (column + 0.5) * wide

@@ -1,0 +1,128 @@
+"""One forward pass, giving the logits and what every GSA layer computed on the way.
+
+The recorder travels through `forward` as an argument. There is no hook, no shared state and no
+change of mode, so any number of threads can record on one shared model, and the logits are those
+of a plain forward pass, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gsa.preprocess import Grid
+from gsa.resnet import ResNet
+
+Array = NDArray[np.floating]
+
+
+@dataclass(frozen=True, eq=False)
+class LayerRecord:
+    """What one GSA layer computed for one picture: read-only arrays, float32 or float64.
+
+    Axes: h head, d key channel of a head, e value channel of a head, y row, x column. A field is
+    None where the layer lacks that branch or step.
+    """
+
+    name: str  # stage.block, both from 1
+    q: Array  # queries (h, d, y, x)
+    v: Array  # values (h, e, y, x)
+    output: Array  # content + positional (h, e, y, x)
+    rho: Array | None = None  # keys after the softmax over pixels (h, d, y, x)
+    content: Array | None = None  # output of the content branch (h, e, y, x)
+    positional: Array | None = None  # output of the positional branch (h, e, y, x)
+    r_c: Array | None = None  # relative embeddings of the column step (2y - 1, d)
+    r_r: Array | None = None  # relative embeddings of the row step (2x - 1, d)
+    gain: Array | None = None  # of the batch norm between the steps (h, e)
+    offset: Array | None = None  # of the batch norm between the steps (h, e)
+
+    @property
+    def heads(self) -> int:
+        """Number of heads."""
+        return self.q.shape[0]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns) of the layer's grid."""
+        return self.q.shape[2], self.q.shape[3]
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """Logits and layer records of one picture."""
+
+    logits: Array  # (classes,)
+    layers: Mapping[str, LayerRecord]  # in the order the data passes them; empty for a conv net
+    height: int  # of the network input, in pixels
+    width: int
+
+    def grid(self, layer: str) -> Grid:
+        """The geometry of a layer's cells over the network input."""
+        return Grid(*self[layer].shape, height=self.height, width=self.width)
+
+    def __getitem__(self, layer: str) -> LayerRecord:
+        """A layer by name; ValueError if there is none of that name."""
+        if layer not in self.layers:
+            known = ", ".join(self.layers) or "none: the network has no GSA layer"
+            raise ValueError(f"there is no layer {layer!r}; layers are {known}.")
+        return self.layers[layer]
+
+    def probabilities(self, temperature: float = 1.0) -> Array:
+        """Softmax of the logits, (classes,), after division by a calibration temperature."""
+        shifted = (self.logits - self.logits.max()).astype(np.float64) / temperature
+        return np.exp(shifted) / np.exp(shifted).sum()
+
+
+class _Collector:
+    """Takes the tensors of each layer as forward passes it; belongs to one call of `record`."""
+
+    def __init__(self) -> None:
+        self.layers: dict[str, LayerRecord] = {}
+
+    def layer(self, name: str, **tensors: Tensor) -> None:
+        batched = {"q", "v", "output", "rho", "content", "positional"}
+        arrays = {
+            key: _frozen(tensor[0] if key in batched else tensor)
+            for key, tensor in tensors.items()
+            if key in _RECORDED
+        }
+        self.layers[name] = LayerRecord(name=name, **arrays)
+
+
+_RECORDED = {field.name for field in fields(LayerRecord)}
+
+
+def _frozen(tensor: Tensor) -> Array:
+    """A read-only copy on the CPU; half precision becomes float32."""
+    dtype = torch.float64 if tensor.dtype == torch.float64 else torch.float32
+    array = tensor.detach().to("cpu", dtype, copy=True).contiguous().numpy()
+    array.flags.writeable = False
+    return array
+
+
+def record(model: ResNet, x: Tensor) -> Recording:
+    """Run one picture through a network and keep what its GSA layers computed.
+
+    Args:
+        model: in eval mode (the maps hold for the running statistics of its batch norms).
+        x: (1, 3, rows, columns), from `Preprocess.tensor`; moved to the model's device and dtype.
+
+    Raises:
+        ValueError: if the model is in training mode or `x` is not one picture.
+    """
+    if model.training:
+        raise ValueError("the model must be in eval mode; call model.eval() first.")
+    if x.ndim != 4 or x.shape[0] != 1:
+        raise ValueError(f"`x` has shape {tuple(x.shape)}; it must be (1, 3, rows, columns).")
+    weight = model.head.weight
+    collector = _Collector()
+    with torch.inference_mode():
+        logits = model(x.to(weight.device, weight.dtype), collector)
+    layers = MappingProxyType(collector.layers)
+    return Recording(_frozen(logits[0]), layers, height=x.shape[2], width=x.shape[3])
