@@ -100,7 +100,9 @@ class NetworkConfig:
         try:
             return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
         except TypeError as error:
-            raise ValueError(f"network fields are incomplete or of the wrong type: {error}") from None
+            raise ValueError(
+                f"network fields are incomplete or of the wrong type: {error}"
+            ) from None
 
 
 def _twins(name: str, **fields_: Any) -> dict[str, NetworkConfig]:

@@ -1,0 +1,75 @@
+"""Global self-attention networks (Shen et al. 2020), their exact attention maps and conv twins.
+
+>>> import gsa
+>>> checkpoint = gsa.load(gsa.available()[0])                              # doctest: +SKIP
+>>> crop = checkpoint.preprocess.crop(gsa.open_picture("cat.jpg"))         # doctest: +SKIP
+>>> recording = gsa.record(checkpoint.model, checkpoint.preprocess.tensor(crop))  # doctest: +SKIP
+>>> gsa.positional_map(recording["3.2"], gsa.Cells.at(4, 7))  # (heads, rows, columns)  # doctest: +SKIP
+"""
+
+from gsa.attention import GlobalSelfAttention
+from gsa.checkpoints import Card, Checkpoint, CheckpointError, available, load, pairs, untrained
+from gsa.config import PRESETS, NetworkConfig, preset
+from gsa.maps import (
+    Cells,
+    all_queries,
+    column_weights,
+    content_map,
+    key_maps,
+    max_absolute_over_heads,
+    mean_absolute_over_heads,
+    mean_over_heads,
+    positional_map,
+    reverse_content_map,
+    reverse_positional_map,
+    row_weights,
+    sum_map,
+    two_step_path,
+)
+from gsa.pictures import PictureError, open_picture
+from gsa.preprocess import Grid, Preprocess
+from gsa.proofs import prove, verify
+from gsa.ranges import RangeMeasures, measure, measure_heads
+from gsa.record import LayerRecord, Recording, record
+from gsa.resnet import ResNet
+
+__all__ = [
+    "PRESETS",
+    "Card",
+    "Cells",
+    "Checkpoint",
+    "CheckpointError",
+    "GlobalSelfAttention",
+    "Grid",
+    "LayerRecord",
+    "NetworkConfig",
+    "PictureError",
+    "Preprocess",
+    "RangeMeasures",
+    "Recording",
+    "ResNet",
+    "all_queries",
+    "available",
+    "column_weights",
+    "content_map",
+    "key_maps",
+    "load",
+    "max_absolute_over_heads",
+    "mean_absolute_over_heads",
+    "mean_over_heads",
+    "measure",
+    "measure_heads",
+    "open_picture",
+    "pairs",
+    "positional_map",
+    "preset",
+    "prove",
+    "record",
+    "reverse_content_map",
+    "reverse_positional_map",
+    "row_weights",
+    "sum_map",
+    "two_step_path",
+    "untrained",
+    "verify",
+]

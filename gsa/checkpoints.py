@@ -1,0 +1,269 @@
+"""Trained weights on disk: `<name>.safetensors`, and beside it `<name>.json`, its card.
+
+The card says everything that is needed to use the weights (network, preprocessing, class names)
+and to judge them (data, recipe, results, cost). Matrices are stored in half precision; vectors,
+among them the statistics of the batch norms, in single precision, since halves cannot hold them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from gsa.config import NetworkConfig
+from gsa.costs import flops, parameters
+from gsa.preprocess import Preprocess
+from gsa.resnet import ResNet
+
+ENVIRONMENT = "GSA_CHECKPOINTS"  # names another folder than the project's own
+_LFS_POINTER = b"version https://git-lfs"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message is one sentence fit for a user."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a checkpoint is. Figures in it are computed by training and evaluation."""
+
+    name: str
+    pair: str  # checkpoints that differ in the mixer alone share this name
+    network: NetworkConfig
+    preprocess: Preprocess
+    classes: tuple[str, ...]  # everyday words, in the order of the logits
+    data: dict[str, Any] = field(default_factory=dict)  # name, terms, pictures in each split
+    recipe: dict[str, Any] = field(default_factory=dict)  # what training was told
+    training: dict[str, Any] = field(default_factory=dict)  # epochs, seconds, device, versions
+    results: dict[str, Any] = field(default_factory=dict)  # top1, top5, n, intervals, ...
+    use: str = ""  # what the weights are for
+    limits: str = ""  # what they are not good for
+    sha256: str = ""  # of the weights file
+
+    def __post_init__(self) -> None:
+        if len(self.classes) != self.network.num_classes:
+            raise CheckpointError(
+                f"card {self.name!r} names {len(self.classes)} classes for a network with "
+                f"{self.network.num_classes}."
+            )
+
+    @property
+    def mixer(self) -> str:
+        """`gsa`, `conv` or `mixed`."""
+        return self.network.mixer
+
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by for calibrated probabilities; 1 where none was fitted."""
+        return float(self.results.get("temperature", 1.0))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready values, with the parameters and operations of the network."""
+        return {
+            "name": self.name,
+            "pair": self.pair,
+            "mixer": self.mixer,
+            "params": parameters(self.network),
+            "flops": flops(self.network),
+            "network": self.network.to_dict(),
+            "preprocess": self.preprocess.to_dict(),
+            "data": self.data,
+            "recipe": self.recipe,
+            "training": self.training,
+            "results": self.results,
+            "use": self.use,
+            "limits": self.limits,
+            "sha256": self.sha256,
+            "classes": list(self.classes),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Card:
+        """The inverse of `to_dict`.
+
+        Raises:
+            CheckpointError: if an entry is missing or does not fit.
+        """
+        derived = {"mixer", "params", "flops"}
+        try:
+            kept = {key: value for key, value in values.items() if key not in derived}
+            kept["network"] = NetworkConfig.from_dict(kept["network"])
+            kept["preprocess"] = Preprocess.from_dict(kept["preprocess"])
+            kept["classes"] = tuple(kept["classes"])
+            return cls(**kept)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"the card does not fit: {error}") from None
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A network ready for inference: eval mode, single precision, parameters frozen."""
+
+    model: ResNet
+    card: Card
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """The preprocessing the network was trained with."""
+        return self.card.preprocess
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names in the order of the logits."""
+        return self.card.classes
+
+
+def folder() -> Path:
+    """Where checkpoints are looked for: `$GSA_CHECKPOINTS`, or the project's own folder."""
+    chosen = os.environ.get(ENVIRONMENT)
+    return Path(chosen) if chosen else Path(__file__).resolve().parent.parent / "checkpoints"
+
+
+def available(directory: Path | None = None) -> list[str]:
+    """Names of the checkpoints that have weights and a card, sorted."""
+    root = directory or folder()
+    return sorted(
+        path.stem for path in root.glob("*.safetensors") if path.with_suffix(".json").exists()
+    )
+
+
+def pairs(directory: Path | None = None) -> dict[str, dict[str, str]]:
+    """Twins by pair and mixer, `{"caltech94": {"gsa": name, "conv": name}}`; whole pairs only."""
+    found: dict[str, dict[str, str]] = {}
+    for name in available(directory):
+        card = read_card(name, directory)
+        found.setdefault(card.pair, {})[card.mixer] = name
+    return {pair: twins for pair, twins in found.items() if {"gsa", "conv"} <= set(twins)}
+
+
+def read_card(name: str, directory: Path | None = None) -> Card:
+    """A card without its weights.
+
+    Raises:
+        CheckpointError: if there is none of that name or it does not fit.
+    """
+    path = (directory or folder()) / f"{name}.json"
+    if "/" in name or os.sep in name or not path.is_file():
+        known = ", ".join(available(directory)) or "none"
+        raise CheckpointError(f"there is no checkpoint {name!r}; there are: {known}.")
+    try:
+        return Card.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError):
+        raise CheckpointError(f"the card of checkpoint {name!r} is not valid JSON.") from None
+
+
+def load(name: str, directory: Path | None = None, device: str = "cpu") -> Checkpoint:
+    """Load a checkpoint for inference.
+
+    Args:
+        name: one of `available()`.
+        directory: where to look instead of `folder()`.
+        device: as torch names it.
+
+    Raises:
+        CheckpointError: if it is missing, damaged, a Git LFS pointer, or does not fit its card.
+    """
+    card = read_card(name, directory)
+    path = (directory or folder()) / f"{name}.safetensors"
+    state = _read_weights(path, name, card.sha256)
+    model = ResNet(card.network)
+    try:
+        model.load_state_dict({key: value.float() for key, value in _floats(state)}, strict=False)
+        missing = set(model.state_dict()) - set(state)
+        missing = {key for key in missing if not key.endswith("num_batches_tracked")}
+        unknown = set(state) - set(model.state_dict())
+    except RuntimeError as error:
+        detail = str(error).splitlines()[-1].strip()
+        raise CheckpointError(f"the weights of {name!r} do not fit its card: {detail}") from None
+    if missing or unknown:
+        raise CheckpointError(
+            f"the weights of {name!r} do not fit its card: {len(missing)} missing, "
+            f"{len(unknown)} unknown, such as {sorted(missing | unknown)[0]!r}."
+        )
+    return Checkpoint(model.to(device).eval().requires_grad_(False), card)
+
+
+def _floats(state: dict[str, Tensor]) -> Iterable[tuple[str, Tensor]]:
+    return ((key, value) for key, value in state.items() if value.is_floating_point())
+
+
+def _read_weights(path: Path, name: str, sha256: str) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise CheckpointError(f"checkpoint {name!r} has a card but no weights, {path.name}.")
+    data = path.read_bytes()
+    if data.startswith(_LFS_POINTER):
+        raise CheckpointError(
+            f"{path.name} is a Git LFS pointer and not the weights; run `git lfs pull`."
+        )
+    if sha256 and hashlib.sha256(data).hexdigest() != sha256:
+        raise CheckpointError(
+            f"{path.name} does not have the sha256 that its card names; fetch it again."
+        )
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path.name} is damaged ({error}); fetch it again.") from None
+    for key, value in _floats(state):
+        if not torch.isfinite(value).all():
+            raise CheckpointError(f"{path.name} has values that are not finite, in {key!r}.")
+    return state
+
+
+def save(model: nn.Module, card: Card, directory: Path) -> Card:
+    """Write weights and card; the card gets the sha256 of the weights.
+
+    Evaluate what is loaded again, not `model`: the matrices are rounded to half precision.
+
+    Returns:
+        The card as written.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    state = {
+        key: (value.half() if value.ndim > 1 else value.float()).contiguous().cpu()
+        for key, value in _floats(model.state_dict())
+    }
+    weights = directory / f"{card.name}.safetensors"
+    save_file(state, weights)
+    card = replace(card, sha256=hashlib.sha256(weights.read_bytes()).hexdigest())
+    write_card(card, directory)
+    return card
+
+
+def write_card(card: Card, directory: Path) -> None:
+    """Write a card, for instance with results added, beside weights that are there."""
+    text = json.dumps(card.to_dict(), indent=2, ensure_ascii=False)
+    (directory / f"{card.name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def untrained(card: Card, seed: int = 0) -> Checkpoint:
+    """The network of a card with weights as training starts them: the baseline of every map.
+
+    The batch norms hold the statistics of random smooth pictures drawn by `seed`; with their
+    start values (mean 0, variance 1) the activations of an untrained network explode.
+    """
+    model = ResNet(card.network, seed=seed)
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    generator = torch.Generator().manual_seed(seed)
+    side = card.network.input_size
+    coarse = torch.randn(16, 3, 8, 8, generator=generator)
+    fine = torch.randn(16, 3, side, side, generator=generator)
+    smooth = nn.functional.interpolate(coarse, (side, side), mode="bicubic")
+    for norm in norms:
+        norm.momentum = 1.0  # take over the statistics of this one batch
+    with torch.no_grad():
+        model.train()(smooth + 0.3 * fine)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    blank = replace(card, name=f"{card.name} untrained, seed {seed}", results={}, training={})
+    return Checkpoint(model.eval().requires_grad_(False), replace(blank, sha256=""))

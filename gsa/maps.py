@@ -1,0 +1,289 @@
+r"""Attention maps of a recorded layer, each computed for the queries asked for and no others.
+
+A map holds the weight that a query gives to every pixel. GSA weights are signed and do not sum to
+1. For a query p = (a, b), with the axes of `gsa.record.LayerRecord`:
+
+- content: $w(j) = \sum_d q_d(p)\,\rho(k_d)(j)$;
+- positional: $w(i,j) = (q(a,b)\cdot r^r_{j-b})\,(q(a,j)\cdot r^c_{i-a})$. The row score is the
+  query's own; the column score is taken at column j of the query's row, because the column step
+  runs first and every pixel of that row gathers from its own column with its own query.
+
+The batch norm between the two steps makes the positional branch, per value channel c,
+$g_c \sum w v_c + o_c \sum_j \text{row score}$: one spatial map, a gain and an offset per channel.
+
+No N x N matrix is formed for one query. `gsa.proofs` shows that each map is exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from gsa.record import Array, LayerRecord
+
+Branch = Literal["content", "positional"]
+MEMORY_LIMIT = 256 * 2**20  # bytes that `all_queries` may fill
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A rectangle of grid cells, half open: rows top to bottom - 1, columns left to right - 1."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.top < self.bottom and 0 <= self.left < self.right):
+            raise ValueError(
+                f"a rectangle of cells needs 0 <= top < bottom and 0 <= left < right; got rows "
+                f"{self.top} to {self.bottom}, columns {self.left} to {self.right}."
+            )
+
+    @classmethod
+    def at(cls, row: int, column: int) -> Cells:
+        """One cell."""
+        return cls(row, column, row + 1, column + 1)
+
+    def check(self, layer: LayerRecord) -> None:
+        """ValueError if the rectangle leaves the layer's grid."""
+        rows, columns = layer.shape
+        if self.bottom > rows or self.right > columns:
+            raise ValueError(
+                f"rows {self.top} to {self.bottom}, columns {self.left} to {self.right} must lie "
+                f"in the {rows} x {columns} grid of layer {layer.name}."
+            )
+
+    def of(self, values: Array) -> Array:
+        """The cells of an array whose last axes are y, x: (..., rows, columns)."""
+        return values[..., self.top : self.bottom, self.left : self.right]
+
+
+def _required(values: Array | None, layer: LayerRecord, what: str) -> Array:
+    if values is None:
+        raise ValueError(f"layer {layer.name} has no {what}.")
+    return values
+
+
+def content_map(layer: LayerRecord, cells: Cells) -> Array:
+    """Weights of the content branch: Σ_d q_d(p) ρ(k_d)(j), the mean over the queries p in `cells`.
+
+    Returns:
+        (h, y, x), signed; over all pixels a head's weights sum to Σ_d q_d(p).
+
+    Raises:
+        ValueError: if the layer has no content branch or `cells` leaves its grid.
+    """
+    cells.check(layer)
+    rho = _required(layer.rho, layer, "content branch")
+    q = cells.of(layer.q).mean(axis=(-2, -1))  # (h, d); the map is linear in the query
+    return np.einsum("hd,hdyx->hyx", q, rho)
+
+
+def row_weights(layer: LayerRecord, cells: Cells) -> Array:
+    """The row step alone: q(a, b) · r_r[j - b], the mean over the columns b of `cells`.
+
+    Returns:
+        (h, rows of `cells`, x): what each query row reads from column j of its own row.
+    """
+    cells.check(layer)
+    r_r = _required(layer.r_r, layer, "row step")
+    columns = layer.shape[1]
+    offset = np.arange(columns) - np.arange(cells.left, cells.right)[:, None]  # (b, j)
+    pairs = r_r[offset + columns - 1]  # (b, j, d)
+    return np.einsum("hdab,bjd->haj", cells.of(layer.q), pairs) / (cells.right - cells.left)
+
+
+def column_weights(layer: LayerRecord, row: int) -> Array:
+    """The column step alone, for every pixel (a, j) of row a: q(a, j) · r_c[i - a].
+
+    Returns:
+        (h, y, x): entry (i, j) is what pixel (a, j) reads from row i of its own column j.
+    """
+    r_c = _required(layer.r_c, layer, "column step")
+    rows = layer.shape[0]
+    offset = np.arange(rows) - row  # (i,)
+    return np.einsum("hdj,id->hij", layer.q[:, :, row], r_c[offset + rows - 1])
+
+
+def positional_map(layer: LayerRecord, cells: Cells) -> Array:
+    """Weights of the positional branch, the mean over the queries in `cells`.
+
+    Where the layer has one step only, the map is that step: zero off the query's column or row.
+
+    Returns:
+        (h, y, x), signed, before the gain that each value channel puts on it.
+
+    Raises:
+        ValueError: if the layer has no positional branch or `cells` leaves its grid.
+    """
+    cells.check(layer)
+    if layer.r_r is None:
+        return _column_only_map(layer, cells)
+    weights = np.zeros((layer.heads, *layer.shape), dtype=layer.q.dtype)
+    rows = row_weights(layer, cells)  # (h, a, j)
+    for at, row in enumerate(range(cells.top, cells.bottom)):
+        if layer.r_c is None:
+            weights[:, row] += rows[:, at]
+        else:
+            weights += rows[:, at, None, :] * column_weights(layer, row)
+    return weights / (cells.bottom - cells.top)
+
+
+def _column_only_map(layer: LayerRecord, cells: Cells) -> Array:
+    _required(layer.r_c, layer, "positional branch")
+    weights = np.zeros((layer.heads, *layer.shape), dtype=layer.q.dtype)
+    columns = slice(cells.left, cells.right)
+    for row in range(cells.top, cells.bottom):
+        weights[..., columns] += column_weights(layer, row)[..., columns]
+    return weights / ((cells.bottom - cells.top) * (cells.right - cells.left))
+
+
+def branch_map(layer: LayerRecord, branch: Branch, cells: Cells) -> Array:
+    """`content_map` or `positional_map` by name."""
+    return content_map(layer, cells) if branch == "content" else positional_map(layer, cells)
+
+
+def branches(layer: LayerRecord) -> tuple[Branch, ...]:
+    """The branches that a layer has."""
+    present: dict[Branch, Array | None] = {
+        "content": layer.content,
+        "positional": layer.positional,
+    }
+    return tuple(name for name, output in present.items() if output is not None)
+
+
+def sum_map(layer: LayerRecord, cells: Cells, channel: int | None = None) -> Array:
+    """Content weights plus gain times positional weights.
+
+    The sum is exact for one value channel, since the batch norm between the steps gives each its
+    own gain. For `channel=None` the mean gain of the head's channels stands in, and the result is
+    named accordingly wherever it is shown; it is exact only where all gains are equal.
+
+    Args:
+        channel: value channel within each head, from 0.
+
+    Returns:
+        (h, y, x), signed.
+
+    Raises:
+        ValueError: if the layer lacks a branch or the channel.
+    """
+    if layer.gain is None:
+        gain = np.ones(layer.heads, dtype=layer.q.dtype)
+    elif channel is None:
+        gain = layer.gain.mean(axis=1)
+    elif 0 <= channel < layer.gain.shape[1]:
+        gain = layer.gain[:, channel]
+    else:
+        raise ValueError(
+            f"`channel` (={channel}) must be from 0 to {layer.gain.shape[1] - 1} in layer "
+            f"{layer.name}."
+        )
+    return content_map(layer, cells) + gain[:, None, None] * positional_map(layer, cells)
+
+
+@dataclass(frozen=True)
+class Path:
+    """How the value of a source pixel (i, j) reaches a query (a, b) through the positional branch.
+
+    There is one way: the column step carries it to pixel (a, j) of the query's row, the row step
+    from there to the query. `weight` is the product of the two scores.
+    """
+
+    via: tuple[int, int]  # (a, j)
+    column_score: Array  # (h,), q(a, j) · r_c[i - a]
+    row_score: Array  # (h,), q(a, b) · r_r[j - b]
+    weight: Array  # (h,)
+
+
+def two_step_path(layer: LayerRecord, query: tuple[int, int], source: tuple[int, int]) -> Path:
+    """The path from `source` (row, column) to `query` (row, column) of a layer's grid."""
+    Cells.at(*source).check(layer)
+    row_score = row_weights(layer, Cells.at(*query))[:, 0, source[1]]
+    column_score = column_weights(layer, query[0])[:, source[0], source[1]]
+    return Path((query[0], source[1]), column_score, row_score, row_score * column_score)
+
+
+def reverse_content_map(layer: LayerRecord, cells: Cells) -> Array:
+    """How much each query draws on the pixels in `cells` by content, their mean.
+
+    Returns:
+        (h, y, x): entry (a, b) is the weight that query (a, b) gives to `cells`.
+    """
+    cells.check(layer)
+    rho = cells.of(_required(layer.rho, layer, "content branch")).mean(axis=(-2, -1))  # (h, d)
+    return np.einsum("hdyx,hd->hyx", layer.q, rho)
+
+
+def reverse_positional_map(layer: LayerRecord, cells: Cells) -> Array:
+    """How much each query draws on the pixels in `cells` by position, their mean.
+
+    Returns:
+        (h, y, x): entry (a, b) is the weight that query (a, b) gives to `cells`.
+    """
+    cells.check(layer)
+    rows, columns = layer.shape
+    weights = np.zeros((layer.heads, rows, columns), dtype=layer.q.dtype)
+    r_c, r_r = layer.r_c, layer.r_r
+    _required(layer.positional, layer, "positional branch")
+    a, b = np.arange(rows), np.arange(columns)
+    for j in range(cells.left, cells.right):
+        if r_r is None:
+            reach = np.broadcast_to((b == j).astype(weights.dtype), weights.shape)
+        else:
+            reach = np.einsum("hdab,bd->hab", layer.q, r_r[j - b + columns - 1])
+        for i in range(cells.top, cells.bottom):
+            if r_c is None:
+                here = (a == i).astype(weights.dtype)[None]  # (1, a)
+            else:
+                here = np.einsum("hda,ad->ha", layer.q[..., j], r_c[i - a + rows - 1])
+            weights += reach * here[..., None]
+    return weights / ((cells.bottom - cells.top) * (cells.right - cells.left))
+
+
+def key_maps(layer: LayerRecord) -> Array:
+    """ρ(k), the map of each key channel: (h, d, y, x), positive, each sums to 1 over the pixels."""
+    return _required(layer.rho, layer, "content branch")
+
+
+def all_queries(layer: LayerRecord, branch: Branch, limit: int = MEMORY_LIMIT) -> Array:
+    """The maps of every query at once, for small grids.
+
+    Returns:
+        (h, a, b, y, x): the map of query (a, b).
+
+    Raises:
+        ValueError: if the result would take more than `limit` bytes.
+    """
+    rows, columns = layer.shape
+    size = layer.heads * (rows * columns) ** 2 * layer.q.itemsize
+    if size > limit:
+        raise ValueError(
+            f"all maps of layer {layer.name} take {size / 2**20:.0f} MiB; at most "
+            f"{limit / 2**20:.0f} MiB are allowed. Ask for single queries."
+        )
+    if branch == "content":
+        return np.einsum("hdab,hdyx->habyx", layer.q, key_maps(layer), optimize=True)
+    maps = [
+        [positional_map(layer, Cells.at(a, b)) for b in range(columns)] for a in range(rows)
+    ]  # a, b lists of (h, y, x)
+    return np.moveaxis(np.array(maps), 2, 0)
+
+
+def mean_over_heads(weights: Array) -> Array:
+    """(h, ...) to (...): signed mean, in which heads of opposite sign cancel."""
+    return weights.mean(axis=0)
+
+
+def mean_absolute_over_heads(weights: Array) -> Array:
+    """(h, ...) to (...): mean of |w|, never negative."""
+    return np.abs(weights).mean(axis=0)
+
+
+def max_absolute_over_heads(weights: Array) -> Array:
+    """(h, ...) to (...): the largest |w| of any head, never negative."""
+    return np.abs(weights).max(axis=0)

@@ -1,0 +1,119 @@
+"""How far a map looks: distances and shares of its |weights|, normalised to sum to 1.
+
+Distances are in pixels of the network input, between cell centres, so layers with grids of
+different fineness compare. A region as query is represented by its centre.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from gsa import maps
+from gsa.maps import Branch, Cells
+from gsa.preprocess import Grid
+from gsa.record import Array, LayerRecord
+
+
+@dataclass(frozen=True)
+class RangeMeasures:
+    """Range measures of one map; all shares are of the total |weight|.
+
+    A map without any weight has NaN everywhere.
+    """
+
+    mean_distance: float  # pixels
+    radius_50: float  # pixels; the smallest circle round the query with at least 50 % of |weight|
+    radius_90: float  # pixels
+    effective_pixels: float  # exp(entropy) of the normalised |weights|: 1 to number of cells
+    left: float  # share of |weight| in columns left of the query
+    right: float
+    above: float
+    below: float
+    row: float  # share of |weight| in the query's own rows
+    column: float  # share of |weight| in the query's own columns
+    negative: float  # share of |weight| that is negative
+
+    def to_dict(self) -> dict[str, float | None]:
+        """The fields as JSON-ready values; a figure that does not exist becomes None."""
+        return {k: None if np.isnan(v) else float(v) for k, v in asdict(self).items()}
+
+
+def distances(cells: Cells, grid: Grid) -> Array:
+    """Distance of each cell's centre from the query's centre, in pixels: (y, x)."""
+    tall, wide = grid.cell
+    row = (cells.top + cells.bottom - 1) / 2
+    column = (cells.left + cells.right - 1) / 2
+    return np.hypot(
+        (np.arange(grid.rows)[:, None] - row) * tall,
+        (np.arange(grid.columns)[None, :] - column) * wide,
+    )
+
+
+def measure(weights: Array, cells: Cells, grid: Grid) -> RangeMeasures:
+    """Range measures of a map.
+
+    Args:
+        weights: (y, x), signed or not.
+        cells: the query.
+        grid: the geometry of the map's cells.
+
+    Raises:
+        ValueError: if the map does not have the grid's shape.
+    """
+    if weights.shape != (grid.rows, grid.columns):
+        raise ValueError(
+            f"the map has shape {weights.shape}; its grid is {grid.rows} x {grid.columns}."
+        )
+    size = np.abs(weights.astype(np.float64))
+    total = size.sum()
+    if not total > 0:
+        return RangeMeasures(*(float("nan"),) * 11)
+    share = size / total
+    distance = distances(cells, grid)
+    order = np.argsort(distance, axis=None, kind="stable")
+    reached = np.cumsum(share.ravel()[order])
+    sorted_distance = distance.ravel()[order]
+    positive = share[share > 0]
+
+    def radius(part: float) -> float:
+        # the sum may end an ulp below 1, so the last cell is the most that can be needed
+        at = min(int(np.searchsorted(reached, part - 1e-12)), reached.size - 1)
+        return float(sorted_distance[at])
+
+    return RangeMeasures(
+        mean_distance=float((share * distance).sum()),
+        radius_50=radius(0.5),
+        radius_90=radius(0.9),
+        effective_pixels=float(np.exp(-(positive * np.log(positive)).sum())),
+        left=float(share[:, : cells.left].sum()),
+        right=float(share[:, cells.right :].sum()),
+        above=float(share[: cells.top].sum()),
+        below=float(share[cells.bottom :].sum()),
+        row=float(share[cells.top : cells.bottom].sum()),
+        column=float(share[:, cells.left : cells.right].sum()),
+        negative=float(share[weights < 0].sum()),
+    )
+
+
+def measure_heads(
+    layer: LayerRecord, branch: Branch, cells: Cells, grid: Grid
+) -> list[RangeMeasures]:
+    """Range measures of each head's map."""
+    return [measure(weights, cells, grid) for weights in maps.branch_map(layer, branch, cells)]
+
+
+def over_queries(
+    layer: LayerRecord, branch: Branch, grid: Grid, step: int = 1
+) -> Iterator[tuple[tuple[int, int], list[RangeMeasures]]]:
+    """Range measures of each head at every `step`-th row and column of queries.
+
+    Yields:
+        ((row, column), measures of the heads), one query at a time, so no N x N matrix is held.
+    """
+    for row in range(step // 2, grid.rows, step):
+        for column in range(step // 2, grid.columns, step):
+            cells = Cells.at(row, column)
+            yield (row, column), measure_heads(layer, branch, cells, grid)
