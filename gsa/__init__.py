@@ -4,7 +4,8 @@
 >>> checkpoint = gsa.load(gsa.available()[0])                              # doctest: +SKIP
 >>> crop = checkpoint.preprocess.crop(gsa.open_picture("cat.jpg"))         # doctest: +SKIP
 >>> recording = gsa.record(checkpoint.model, checkpoint.preprocess.tensor(crop))  # doctest: +SKIP
->>> gsa.positional_map(recording["3.2"], gsa.Cells.at(4, 7))  # (heads, rows, columns)  # doctest: +SKIP
+>>> gsa.positional_map(recording["3.2"], gsa.Cells.at(4, 7)).shape         # doctest: +SKIP
+(4, 16, 16)
 """
 
 from gsa.attention import GlobalSelfAttention

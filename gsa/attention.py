@@ -2,8 +2,8 @@ r"""The global self-attention module of Shen et al. 2020 (arXiv 2010.03019).
 
 Two branches run in parallel on the same queries and values, and their sum is the output:
 
-- **content**  $y(p) = \sum_j \big[\sum_d q_d(p)\,\rho(k_d)(j)\big]\, v(j)$ with $\rho$ the softmax of
-  a key channel over all pixels. Computed as $Q\,(\rho(K)^\top V)$: time and memory are linear in
+- **content**  $y(p) = \sum_j \big[\sum_d q_d(p)\,\rho(k_d)(j)\big]\, v(j)$ with $\rho$ the softmax
+  of a key channel over all pixels. Computed as $Q\,(\rho(K)^\top V)$: time and memory are linear in
   the number of pixels.
 - **positional**  column step $u(a,b) = \sum_i (q(a,b)\cdot r^c_{i-a})\, v(i,b)$, a batch norm, then
   row step $z(a,b) = \sum_j (q(a,b)\cdot r^r_{j-b})\, u'(a,j)$. Two axial steps reach every pixel at
@@ -201,10 +201,10 @@ class GlobalSelfAttention(nn.Module):
         self.to_q = nn.Conv2d(in_channels, width, 1, bias=False)
         self.to_k = nn.Conv2d(in_channels, width, 1, bias=False) if content else None
         self.to_v = nn.Conv2d(in_channels, width, 1, bias=False)
-        self.q_norm = nn.BatchNorm2d(width) if qkv_norm else nn.Identity()
+        self.q_norm: nn.Module = nn.BatchNorm2d(width) if qkv_norm else nn.Identity()
         self.k_norm = nn.BatchNorm2d(width) if qkv_norm and content else nn.Identity()
         self.v_norm = nn.BatchNorm2d(width) if qkv_norm else nn.Identity()
-        if qkv_norm:
+        if isinstance(self.q_norm, nn.BatchNorm2d):
             nn.init.constant_(self.q_norm.bias, query_offset)
         if self.has_column:
             self.r_c = nn.Parameter(_initial_embeddings(size[0], channels, relative_init))
@@ -254,7 +254,8 @@ class GlobalSelfAttention(nn.Module):
             gain and offset, each (h, e), one number for each value channel.
         """
         norm = self.step_norm
-        assert norm.running_var is not None and norm.running_mean is not None
+        assert norm.running_var is not None  # a batch norm without statistics has no fixed gain
+        assert norm.running_mean is not None
         gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
         offset = norm.bias - norm.running_mean * gain
         return gain.unflatten(0, (self.heads, -1)), offset.unflatten(0, (self.heads, -1))

@@ -98,16 +98,18 @@ class NetworkConfig:
         if unknown:
             raise ValueError(f"a network has no field {unknown[0]!r}; it has {sorted(known)}.")
         try:
-            return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+            lists_as_tuples: dict[str, Any] = {
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in values.items()
+            }
+            return cls(**lists_as_tuples)
         except TypeError as error:
-            raise ValueError(
-                f"network fields are incomplete or of the wrong type: {error}"
-            ) from None
+            raise ValueError(f"network fields do not fit: {error}") from None
 
 
 def _twins(name: str, **fields_: Any) -> dict[str, NetworkConfig]:
     """The conv network under `name` and its GSA twin under `gsa_<name>`."""
-    conv = NetworkConfig(mixers=("conv",) * len(fields_["blocks"]), **fields_)
+    conv = NetworkConfig(mixers=tuple("conv" for _ in fields_["blocks"]), **fields_)
     return {name: conv, f"gsa_{name}": conv.twin()}
 
 

@@ -74,7 +74,11 @@ class Preprocess:
     def from_dict(cls, values: dict[str, Any]) -> Preprocess:
         """The inverse of `to_dict`; ValueError for fields that do not fit."""
         try:
-            return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+            lists_as_tuples: dict[str, Any] = {
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in values.items()
+            }
+            return cls(**lists_as_tuples)
         except TypeError as error:
             raise ValueError(f"preprocessing fields do not fit: {error}") from None
 
