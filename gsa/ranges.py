@@ -117,3 +117,12 @@ def over_queries(
         for column in range(step // 2, grid.columns, step):
             cells = Cells.at(row, column)
             yield (row, column), measure_heads(layer, branch, cells, grid)
+
+
+def mean(measures: list[RangeMeasures]) -> RangeMeasures:
+    """The mean of each figure over several maps; maps without weight do not count."""
+    table = np.array([list(asdict(each).values()) for each in measures])  # (maps, figures)
+    weighted = table[~np.isnan(table).any(axis=1)]
+    if not len(weighted):
+        return measures[0]
+    return RangeMeasures(*(float(value) for value in weighted.mean(axis=0)))

@@ -1,0 +1,182 @@
+"""The command line: `python -m gsa COMMAND`.
+
+Results go to stdout (`--json`: one JSON object or list), everything else to stderr. Bad input ends
+with one sentence and exit status 2; a proof that fails ends with exit status 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gsa import commands
+
+Arguments = argparse.Namespace
+
+
+def _print_json(value: Any) -> None:
+    json.dump(value, sys.stdout, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def _info(arguments: Arguments) -> int:
+    found = commands.info()
+    if arguments.json:
+        _print_json(found)
+        return 0
+    print(f"{'network':22} {'parameters':>12} {'operations':>12}  input")
+    for preset in found["presets"]:
+        size = preset["input_size"]
+        millions, giga = preset["params"] / 1e6, preset["flops"] / 1e9
+        print(f"{preset['name']:22} {millions:10.2f} M {giga:10.2f} G  {size} px")
+    print()
+    if not found["checkpoints"]:
+        print("no checkpoints")
+    for card in found["checkpoints"]:
+        top1 = card["results"].get("top1")
+        result = "not evaluated" if top1 is None else f"top-1 {top1:.1%} on {card['data']['name']}"
+        print(
+            f"checkpoint {card['name']}: {card['mixer']}, {len(card['classes'])} classes, {result}"
+        )
+    return 0
+
+
+def _classify(arguments: Arguments) -> int:
+    results = []
+    for result in commands.classify(arguments.images, arguments.checkpoint, arguments.top):
+        results.append(result)
+        if "error" in result:
+            print(f"{result['file']}: {result['error']}", file=sys.stderr)
+        elif not arguments.json:
+            print(f"{result['file']} ({result['milliseconds']:.0f} ms)")
+            for entry in result["top"]:
+                print(f"  {entry['probability']:6.1%}  {entry['label']}")
+    if arguments.json:
+        _print_json(results)
+    return 2 if any("error" in result for result in results) else 0
+
+
+def _maps(arguments: Arguments) -> int:
+    result = commands.draw_maps(
+        arguments.image,
+        tuple(arguments.query),
+        arguments.checkpoint,
+        arguments.layer,
+        arguments.head,
+        arguments.out,
+    )
+    if arguments.json:
+        _print_json(result)
+    else:
+        print("\n".join(result["written"]))
+    return 0
+
+
+def _verify(arguments: Arguments) -> int:
+    results = []
+    for result in commands.verify_checkpoints(arguments.checkpoint, arguments.queries):
+        results.append(result)
+        if not arguments.json:
+            print(
+                f"{result['checkpoint']} {result['layer']:>5} {result['branch']:10} "
+                f"{result['height']}x{result['width']} {result['dtype']}: largest relative error "
+                f"{result['max_rel_error']:.1e} {'ok' if result['passed'] else 'FAILED'}"
+            )
+    if arguments.json:  # a figure that is not a number has no place in JSON
+        _print_json([_without_nan(result) for result in results])
+    failed = sum(not result["passed"] for result in results)
+    print(f"{len(results)} proofs, {failed} failed", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _without_nan(result: dict[str, Any]) -> dict[str, Any]:
+    finite = (float("-inf"), float("inf"))
+    return {
+        key: None if isinstance(value, float) and not finite[0] < value < finite[1] else value
+        for key, value in result.items()
+    }
+
+
+def _range(arguments: Arguments) -> int:
+    place = tuple(arguments.query) if arguments.query else None
+    rows = commands.measure_ranges(arguments.image, arguments.checkpoint, place, arguments.step)
+    if arguments.json:
+        _print_json(rows)
+        return 0
+    print("layer branch     head  distance  radius 50 %  radius 90 %  effective pixels")
+    for row in rows:
+        if row["mean_distance"] is None:
+            print(f"{row['layer']:5} {row['branch']:10} {row['head']:4}  no weight")
+            continue
+        print(
+            f"{row['layer']:5} {row['branch']:10} {row['head']:4}  {row['mean_distance']:5.1f} px "
+            f"{row['radius_50']:9.1f} px {row['radius_90']:9.1f} px {row['effective_pixels']:14.1f}"
+        )
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m gsa", description=__doc__.splitlines()[0])
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(run: Callable[[Arguments], int], name: str, help_: str) -> argparse.ArgumentParser:
+        added = subparsers.add_parser(name, help=help_, description=help_)
+        added.set_defaults(run=run)
+        added.add_argument("--json", action="store_true", help="print JSON to stdout")
+        return added
+
+    def checkpoint(added: argparse.ArgumentParser, default: str) -> None:
+        added.add_argument("--checkpoint", metavar="NAME", help=f"default: {default}")
+
+    first_gsa = "the GSA network of the first pair"
+    command(_info, "info", "networks with their cost, checkpoints with their cards")
+
+    classify = command(_classify, "classify", "the most probable classes of pictures")
+    classify.add_argument("images", nargs="+", metavar="IMAGE")
+    classify.add_argument("--top", type=int, default=5, metavar="N")
+    checkpoint(classify, first_gsa)
+
+    query_help = "a place in the square that the network sees, in its pixels, from the top left"
+    maps = command(_maps, "maps", "attention maps of a place as PNG, SVG, HTML and NPZ")
+    maps.add_argument("image", metavar="IMAGE")
+    maps.add_argument(
+        "--query", nargs=2, type=float, required=True, metavar=("ROW", "COL"), help=query_help
+    )
+    maps.add_argument("--layer", metavar="STAGE.BLOCK", help="default: all layers")
+    maps.add_argument("--head", type=int, metavar="H", help="default: the mean over heads")
+    maps.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="default: here")
+    checkpoint(maps, first_gsa)
+
+    verify = command(_verify, "verify", "prove that every map gives the layer's own output")
+    verify.add_argument("--queries", type=int, default=8, metavar="N", help="queries per layer")
+    checkpoint(verify, "all")
+
+    range_ = command(_range, "range", "how far each layer and head looks")
+    range_.add_argument("image", metavar="IMAGE")
+    range_.add_argument(
+        "--query", nargs=2, type=float, metavar=("ROW", "COL"),
+        help=f"{query_help}; default: the mean over all queries",
+    )  # fmt: skip
+    range_.add_argument(
+        "--step", type=int, default=2, metavar="N", help="every N-th row and column of queries"
+    )
+    checkpoint(range_, first_gsa)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns its exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except ValueError as error:  # what the project raises for bad input
+        print(f"gsa: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

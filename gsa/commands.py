@@ -1,0 +1,185 @@
+"""What the commands of `python -m gsa` compute, as JSON-ready values."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gsa import checkpoints, export, figures, maps, ranges
+from gsa.checkpoints import Checkpoint, CheckpointError
+from gsa.config import PRESETS
+from gsa.costs import flops, parameters
+from gsa.maps import Cells
+from gsa.pictures import PictureError, open_picture
+from gsa.proofs import verify
+from gsa.record import Recording, record
+
+Rows = list[dict[str, Any]]
+
+
+def info() -> dict[str, Rows]:
+    """Every preset with its cost, and every checkpoint with its card."""
+    return {
+        "presets": [
+            {
+                "name": name,
+                "params": parameters(config),
+                "flops": flops(config),
+                "input_size": config.input_size,
+            }
+            for name, config in PRESETS.items()
+        ],
+        "checkpoints": [checkpoints.read_card(name).to_dict() for name in checkpoints.available()],
+    }
+
+
+def default_checkpoint() -> str:
+    """The GSA network of the first pair.
+
+    Raises:
+        CheckpointError: if there is no pair of checkpoints.
+    """
+    for twins in checkpoints.pairs().values():
+        return twins["gsa"]
+    raise CheckpointError(f"there is no pair of checkpoints in {checkpoints.folder()}.")
+
+
+def classify(images: list[str], name: str | None, top: int) -> Iterator[dict[str, Any]]:
+    """The most probable classes of each picture, or the sentence that says why not.
+
+    Raises:
+        ValueError: if `top` is below 1; CheckpointError if there is no such checkpoint.
+    """
+    if top < 1:
+        raise ValueError(f"`top` (={top}) must be at least 1.")
+    checkpoint = checkpoints.load(name or default_checkpoint())
+    for image in images:
+        start = time.perf_counter()
+        try:
+            recording = _recording(checkpoint, image)
+        except PictureError as error:
+            yield {"file": image, "error": str(error)}
+            continue
+        milliseconds = (time.perf_counter() - start) * 1000
+        probabilities = recording.probabilities(checkpoint.card.temperature)
+        best = np.argsort(-probabilities, kind="stable")[:top]
+        yield {
+            "file": image,
+            "checkpoint": checkpoint.card.name,
+            "top": [
+                {"label": checkpoint.labels[at], "probability": float(probabilities[at])}
+                for at in best
+            ],
+            "milliseconds": round(milliseconds, 1),
+        }
+
+
+def _recording(checkpoint: Checkpoint, image: str) -> Recording:
+    crop = checkpoint.preprocess.crop(open_picture(image))
+    return record(checkpoint.model, checkpoint.preprocess.tensor(crop))
+
+
+def draw_maps(
+    image: str,
+    place: tuple[float, float],
+    name: str | None,
+    layer: str | None,
+    head: int | None,
+    directory: Path,
+) -> dict[str, Any]:
+    """Write the maps of a place as PNG, SVG, HTML and NPZ.
+
+    Raises:
+        ValueError: for a bad picture, place, layer, head or checkpoint.
+    """
+    checkpoint = checkpoints.load(name or default_checkpoint())
+    data = Path(image).read_bytes() if Path(image).is_file() else b""
+    picture = open_picture(image)
+    preprocess = checkpoint.preprocess
+    crop = preprocess.crop(picture)
+    recording = record(checkpoint.model, preprocess.tensor(crop))
+    if not recording.layers:
+        raise ValueError(f"{checkpoint.card.name!r} is a conv network and has no attention maps.")
+    layers = [layer] if layer else list(recording.layers)
+    panels = figures.place_panels(recording, place, layers, head)
+    heads = "mean over heads" if head is None else f"head {head}"
+    provenance = export.Provenance.of(
+        checkpoint.card,
+        data,
+        Path(image).name,
+        crop_box=preprocess.crop_box(*picture.size),
+        place=place,
+        layers=tuple(layers),
+        heads=heads,
+        scale="each map its own, printed",
+    )
+    title = f"{Path(image).name}, {checkpoint.card.name}, {heads}, place {place[0]:g}, {place[1]:g}"
+    figure = figures.strip(crop, panels, title)
+    stem = f"{Path(image).stem}_{place[0]:g}_{place[1]:g}"
+    written = export.write_all(directory, stem, figure, recording, provenance)
+    return {
+        "file": image,
+        "checkpoint": checkpoint.card.name,
+        "written": [str(path) for path in written],
+        "maps": [
+            {"layer": panel.layer, "branch": panel.branch, "cell": [panel.cells.top,
+             panel.cells.left], **panel.measures.to_dict()}
+            for panel in panels
+        ],
+    }  # fmt: skip
+
+
+def verify_checkpoints(name: str | None, queries: int) -> Iterator[dict[str, Any]]:
+    """Prove the maps of one or all checkpoints, at the trained and at an odd size, both precisions.
+
+    Raises:
+        ValueError: if `queries` is below 1; CheckpointError if there is nothing to verify.
+    """
+    if queries < 1:
+        raise ValueError(f"`queries` (={queries}) must be at least 1.")
+    names = [name] if name else checkpoints.available()
+    if not names:
+        raise CheckpointError(f"there is no checkpoint in {checkpoints.folder()}.")
+    for each in names:
+        checkpoint = checkpoints.load(each)
+        trained = checkpoint.preprocess.size
+        sizes = [(trained, trained), (trained * 3 // 4 + 1, trained * 5 // 4 - 1)]
+        for dtype in (torch.float32, torch.float64):
+            model = checkpoint.model.to(dtype)
+            for result in verify(model, sizes, queries=queries, dtype=dtype):
+                yield {"checkpoint": each, **asdict(result), "passed": result.passed}
+
+
+def measure_ranges(
+    image: str, name: str | None, place: tuple[float, float] | None, step: int
+) -> Rows:
+    """Range measures per layer, branch and head: of one place, or the mean over all queries.
+
+    Raises:
+        ValueError: for a bad picture, place, step or checkpoint.
+    """
+    if step < 1:
+        raise ValueError(f"`step` (={step}) must be at least 1.")
+    checkpoint = checkpoints.load(name or default_checkpoint())
+    recording = _recording(checkpoint, image)
+    rows: Rows = []
+    for layer_name, layer in recording.layers.items():
+        grid = recording.grid(layer_name)
+        for branch in maps.branches(layer):
+            if place is None:
+                drawn = [heads for _, heads in ranges.over_queries(layer, branch, grid, step)]
+            else:
+                cells = Cells.at(*grid.cell_at(*place))
+                drawn = [ranges.measure_heads(layer, branch, cells, grid)]
+            for head in range(layer.heads):
+                rows.append(
+                    {"layer": layer_name, "branch": branch, "head": head, "queries": len(drawn),
+                     **ranges.mean([heads[head] for heads in drawn]).to_dict()}
+                )  # fmt: skip
+    return rows

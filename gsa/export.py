@@ -1,0 +1,123 @@
+"""Leaving with a figure: PNG, SVG, self-contained HTML and raw numbers, each with provenance."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import io
+import json
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from gsa import maps
+from gsa.checkpoints import Card
+from gsa.maps import Cells
+from gsa.proofs import prove
+from gsa.record import Recording
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a figure was made from, enough to make it again."""
+
+    checkpoint: str
+    weights_sha256: str
+    picture: str  # file name
+    picture_sha256: str  # of the file
+    crop_box: tuple[float, float, float, float]  # left, top, right, bottom in photo pixels
+    place: tuple[float, float]  # row, column in pixels of the network input
+    layers: tuple[str, ...]
+    heads: str  # which head, or how heads are combined
+    scale: str  # what a colour scale spans
+    gsa_version: str = version("gsa-explorer")
+    torch_version: str = torch.__version__
+
+    @classmethod
+    def of(cls, card: Card, picture: bytes, name: str, **rest: object) -> Provenance:
+        """Fill in the hashes; `rest` are the other fields."""
+        digest = hashlib.sha256(picture).hexdigest()
+        return cls(card.name, card.sha256, name, digest, **rest)  # type: ignore[arg-type]
+
+    def to_json(self) -> str:
+        """One JSON object."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+
+def figure_bytes(figure: Figure, kind: str, provenance: Provenance) -> bytes:
+    """A figure as `png`, `svg` or `html`, the provenance inside.
+
+    Raises:
+        ValueError: for another kind.
+    """
+    stream = io.BytesIO()
+    if kind == "png":
+        figure.savefig(stream, format="png", metadata={"Description": provenance.to_json()})
+        return stream.getvalue()
+    if kind not in ("svg", "html"):
+        raise ValueError(f"`kind` (={kind!r}) must be png, svg or html.")
+    figure.savefig(stream, format="svg", metadata={"Description": provenance.to_json()})
+    if kind == "svg":
+        return stream.getvalue()
+    svg = stream.getvalue().decode()
+    return _HTML.format(
+        title=html.escape(f"Attention maps: {provenance.picture}, {provenance.checkpoint}"),
+        svg=svg[svg.index("<svg") :],
+        provenance=html.escape(json.dumps(asdict(provenance), indent=2, ensure_ascii=False)),
+    ).encode()
+
+
+_HTML = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>{title}</title>
+<style>body{{font-family:sans-serif;margin:2rem}}svg{{max-width:100%;height:auto}}</style>
+<h1>{title}</h1>
+{svg}
+<h2>Provenance</h2>
+<pre>{provenance}</pre>
+</html>
+"""
+
+
+def npz_bytes(recording: Recording, provenance: Provenance) -> bytes:
+    """The raw maps of every head, with coordinates, proofs and provenance, as an NPZ archive.
+
+    For each layer L and branch B: `B_L` (heads, rows, columns) float32, `cell_L` the query's
+    (row, column), `centre_rows_L` and `centre_columns_L` in pixels of the network input, and
+    `error_B_L`, the largest relative error of map x values against the layer's output. For the
+    positional branch `gain_L` and `offset_L` (heads, value channels).
+    """
+    arrays: dict[str, np.ndarray] = {"provenance": np.array(provenance.to_json())}
+    for name in provenance.layers:
+        layer, grid = recording[name], recording.grid(name)
+        cell = grid.cell_at(*provenance.place)
+        arrays[f"cell_{name}"] = np.array(cell)
+        arrays[f"centre_rows_{name}"] = (np.arange(grid.rows) + 0.5) * grid.cell[0]
+        arrays[f"centre_columns_{name}"] = (np.arange(grid.columns) + 0.5) * grid.cell[1]
+        for branch in maps.branches(layer):
+            arrays[f"{branch}_{name}"] = maps.branch_map(layer, branch, Cells.at(*cell))
+            proof = prove(layer, branch, Cells.at(*cell))
+            arrays[f"error_{branch}_{name}"] = np.array(proof.max_rel_error)
+        if layer.gain is not None and layer.offset is not None:
+            arrays[f"gain_{name}"], arrays[f"offset_{name}"] = layer.gain, layer.offset
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+def write_all(
+    directory: Path, stem: str, figure: Figure, recording: Recording, provenance: Provenance
+) -> list[Path]:
+    """Write `<stem>.png`, `.svg`, `.html` and `.npz`; returns their paths."""
+    directory.mkdir(parents=True, exist_ok=True)
+    written = []
+    for kind in ("png", "svg", "html"):
+        path = directory / f"{stem}.{kind}"
+        path.write_bytes(figure_bytes(figure, kind, provenance))
+        written.append(path)
+    path = directory / f"{stem}.npz"
+    path.write_bytes(npz_bytes(recording, provenance))
+    return [*written, path]

@@ -1,0 +1,145 @@
+"""Figures for papers, notebooks and the command line, drawn with matplotlib and no display.
+
+Signed maps use a diverging scale centred on 0, safe for colour-blind readers, and every panel
+prints the number its scale ends at. Cells are drawn as they are, without smoothing. Figures are
+made without pyplot, so threads do not share state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from PIL import Image
+
+from gsa import maps
+from gsa.maps import Branch, Cells
+from gsa.ranges import RangeMeasures, measure
+from gsa.record import Array, Recording
+
+SIGNED = "PuOr_r"  # orange positive, purple negative
+UNSIGNED = "cividis"
+ZERO = 1e-6  # a map whose largest |weight| is below this share of its row's largest is called zero
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A map ready to be drawn."""
+
+    layer: str
+    branch: Branch
+    weights: Array  # (y, x)
+    cells: Cells  # the query
+    measures: RangeMeasures
+
+    @property
+    def signed(self) -> bool:
+        """Whether the map has negative weights."""
+        return bool((self.weights < 0).any())
+
+
+def place_panels(
+    recording: Recording,
+    place: tuple[float, float],
+    layers: list[str] | None = None,
+    head: int | None = None,
+) -> list[Panel]:
+    """The maps of one place in all layers and branches.
+
+    Args:
+        recording: of a network with GSA layers.
+        place: (row, column) in pixels of the network input; snapped to a cell in each layer.
+        layers: names; by default all.
+        head: from 0; by default the signed mean over the heads.
+
+    Raises:
+        ValueError: if the place is outside the picture, or there is no such layer or head.
+    """
+    panels = []
+    for name in layers or list(recording.layers):
+        layer, grid = recording[name], recording.grid(name)
+        if head is not None and not 0 <= head < layer.heads:
+            raise ValueError(f"`head` (={head}) must be from 0 to {layer.heads - 1}.")
+        cells = Cells.at(*grid.cell_at(*place))
+        for branch in maps.branches(layer):
+            heads = maps.branch_map(layer, branch, cells)
+            weights = maps.mean_over_heads(heads) if head is None else heads[head]
+            panels.append(Panel(name, branch, weights, cells, measure(weights, cells, grid)))
+    return panels
+
+
+def strip(crop: Image.Image, panels: list[Panel], title: str = "") -> Figure:
+    """One column for each layer, one row for each branch, the picture in front.
+
+    Args:
+        crop: what the network saw.
+        panels: from `place_panels`.
+        title: one line above the figure.
+    """
+    layers = list(dict.fromkeys(panel.layer for panel in panels))
+    branches = list(dict.fromkeys(panel.branch for panel in panels))
+    figure = Figure(figsize=(1.55 * (len(layers) + 1.3), 1.95 * len(branches) + 0.5), dpi=150)
+    axes = figure.subplots(
+        len(branches),
+        len(layers) + 1,
+        squeeze=False,
+        gridspec_kw={"width_ratios": [1.3] + [1] * len(layers)},
+    )
+    for row, branch in enumerate(branches):
+        for axis in axes[row]:
+            axis.set_axis_off()
+        _draw_picture(axes[row][0], crop, f"{branch} attention")
+        largest = max(np.abs(panel.weights).max() for panel in panels if panel.branch == branch)
+        for panel in panels:
+            if panel.branch == branch:
+                _draw_map(axes[row][1 + layers.index(panel.layer)], panel, float(largest))
+    if panels:
+        finest = max(panels, key=lambda panel: panel.weights.size)
+        for row in range(len(branches)):
+            _mark(axes[row][0], finest, crop.height, crop.width)
+    figure.suptitle(title, fontsize=9)
+    figure.tight_layout(pad=0.4, rect=(0, 0, 1, 0.96))
+    return figure
+
+
+def _draw_picture(axis: Axes, crop: Image.Image, caption: str) -> None:
+    axis.imshow(np.asarray(crop), extent=(0, crop.width, crop.height, 0))
+    axis.set_title(caption, fontsize=8)
+
+
+def _mark(axis: Axes, panel: Panel, height: int, width: int) -> None:
+    rows, columns = panel.weights.shape
+    tall, wide = height / rows, width / columns
+    cells = panel.cells
+    corner = (cells.left * wide, cells.top * tall)
+    size = ((cells.right - cells.left) * wide, (cells.bottom - cells.top) * tall)
+    axis.add_patch(Rectangle(corner, *size, fill=False, edgecolor="white", linewidth=2))
+    axis.add_patch(Rectangle(corner, *size, fill=False, edgecolor="black", linewidth=0.8))
+
+
+def _draw_map(axis: Axes, panel: Panel, largest: float) -> None:
+    rows, columns = panel.weights.shape
+    limit = float(np.abs(panel.weights).max())
+    zero = limit <= ZERO * largest
+    shown = np.zeros_like(panel.weights) if zero else panel.weights
+    low = -limit if panel.signed else 0.0
+    axis.imshow(
+        shown,
+        cmap=SIGNED if panel.signed else UNSIGNED,
+        vmin=low if not zero else -1,
+        vmax=limit if not zero else 1,
+        interpolation="nearest",
+        extent=(0, columns, rows, 0),
+    )
+    _mark(axis, panel, rows, columns)
+    scale = "practically zero" if zero else f"{'±' if panel.signed else '0 to '}{limit:.2g}"
+    distance = panel.measures.mean_distance
+    axis.set_title(f"layer {panel.layer}\n{scale}", fontsize=7)
+    if np.isfinite(distance):
+        axis.text(
+            0.5, -0.04, f"{distance:.0f} px away", transform=axis.transAxes,
+            fontsize=7, ha="center", va="top",
+        )  # fmt: skip
