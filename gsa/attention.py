@@ -22,7 +22,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from gsa.config import Positional, RelativeInit
+from gsa.config import Positional, ProjectionNorm, RelativeInit
 
 
 class Recorder(Protocol):
@@ -153,6 +153,29 @@ def _initial_embeddings(length: int, channels: int, init: RelativeInit) -> Tenso
     return bump / bump.sum(0) / math.sqrt(channels) + 0.1 * noise
 
 
+class QueryNorm(nn.Module):
+    """Divides each head's query by its root mean square; then a gain and a bias per channel.
+
+    A GSA module multiplies queries into the values up to twice, so without a bound on them a
+    picture of unusual contrast grows by a power of its contrast in every layer.
+
+    Shape: (b, width, y, x) to the same.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, q: Tensor) -> Tensor:
+        """Normalise over the channels of each head."""
+        split = q.unflatten(1, (self.heads, -1))  # (b, h, d, y, x)
+        size = split.float().square().mean(dim=2, keepdim=True)
+        unit = (split * torch.rsqrt(size + 1e-5).to(q.dtype)).flatten(1, 2)
+        return unit * self.weight.view(-1, 1, 1) + self.bias.view(-1, 1, 1)
+
+
 class GlobalSelfAttention(nn.Module):
     """Global self-attention: content and positional branch, summed; no output projection.
 
@@ -167,7 +190,10 @@ class GlobalSelfAttention(nn.Module):
         content: whether the content branch is there.
         positional: which steps of the positional branch are there. The batch norm stands between
             the two steps, so there is one only for `both`.
-        qkv_norm: batch norm on queries, keys and values. A variant of this project.
+        projection_norm: what follows the projections. `none` is the paper's module; the others are
+            variants of this project: `batch`, a batch norm on queries, keys and values; `rms`, the
+            same on keys and values, and `QueryNorm` on the queries, which bounds them.
+        query_gain: start of that norm's gain on the queries.
         query_offset: start of that norm's bias on the queries. At 0 a query has no constant part
             and each positional weight starts with a random sign in every pixel; a constant part
             makes the positional branch start as a convolution along the axes.
@@ -185,7 +211,8 @@ class GlobalSelfAttention(nn.Module):
         *,
         content: bool = True,
         positional: Positional = "both",
-        qkv_norm: bool = False,
+        projection_norm: ProjectionNorm = "none",
+        query_gain: float = 1.0,
         query_offset: float = 0.0,
         relative_init: RelativeInit = "normal",
     ) -> None:
@@ -201,11 +228,17 @@ class GlobalSelfAttention(nn.Module):
         self.to_q = nn.Conv2d(in_channels, width, 1, bias=False)
         self.to_k = nn.Conv2d(in_channels, width, 1, bias=False) if content else None
         self.to_v = nn.Conv2d(in_channels, width, 1, bias=False)
-        self.q_norm: nn.Module = nn.BatchNorm2d(width) if qkv_norm else nn.Identity()
-        self.k_norm = nn.BatchNorm2d(width) if qkv_norm and content else nn.Identity()
-        self.v_norm = nn.BatchNorm2d(width) if qkv_norm else nn.Identity()
-        if isinstance(self.q_norm, nn.BatchNorm2d):
-            nn.init.constant_(self.q_norm.bias, query_offset)
+        self.q_norm: nn.Module = nn.Identity()
+        self.k_norm: nn.Module = nn.Identity()
+        self.v_norm: nn.Module = nn.Identity()
+        if projection_norm != "none":
+            q_norm = QueryNorm(width, heads) if projection_norm == "rms" else nn.BatchNorm2d(width)
+            nn.init.constant_(q_norm.weight, query_gain)
+            nn.init.constant_(q_norm.bias, query_offset)
+            self.q_norm = q_norm
+            self.v_norm = nn.BatchNorm2d(width)
+            if content:
+                self.k_norm = nn.BatchNorm2d(width)
         if self.has_column:
             self.r_c = nn.Parameter(_initial_embeddings(size[0], channels, relative_init))
         if self.has_row:

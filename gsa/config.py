@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 Mixer = Literal["gsa", "conv"]
 Positional = Literal["both", "column", "row", "none"]
 RelativeInit = Literal["normal", "local"]
+ProjectionNorm = Literal["none", "batch", "rms"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class NetworkConfig:
     input_size: int = 224  # side of the square input, in pixels, that the network is trained for
     content: bool = True  # content branch present
     positional: Positional = "both"  # steps of the positional branch that are present
-    qkv_norm: bool = False  # batch norm on queries, keys and values (a variant; the paper: none)
+    projection_norm: ProjectionNorm = "none"  # norm on queries, keys, values (none in the paper)
+    query_gain: float = 1.0  # initial gain of that norm on the queries
     query_offset: float = 0.0  # initial bias of that norm on the queries
     relative_init: RelativeInit = "normal"  # relative embeddings start as noise or as a local bump
 
@@ -50,18 +52,17 @@ class NetworkConfig:
         for name in ("expansion", "stem_width", "heads", "num_classes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` (={getattr(self, name)}) must be positive.")
-        for mixer in self.mixers:
-            if mixer not in get_args(Mixer):
-                raise ValueError(f"`mixers` has {mixer!r}; a mixer is one of {get_args(Mixer)}.")
-        if self.positional not in get_args(Positional):
-            raise ValueError(
-                f"`positional` (={self.positional!r}) must be one of {get_args(Positional)}."
-            )
-        if self.relative_init not in get_args(RelativeInit):
-            raise ValueError(
-                f"`relative_init` (={self.relative_init!r}) must be one of "
-                f"{get_args(RelativeInit)}."
-            )
+        choices = {
+            "mixers": Mixer,
+            "positional": Positional,
+            "projection_norm": ProjectionNorm,
+            "relative_init": RelativeInit,
+        }
+        for name, allowed in choices.items():
+            value = getattr(self, name)
+            for each in value if isinstance(value, tuple) else (value,):
+                if each not in get_args(allowed):
+                    raise ValueError(f"`{name}` (={value!r}) must be of {get_args(allowed)}.")
         if not self.content and self.positional == "none":
             raise ValueError("a GSA module needs a branch: `content` or `positional`.")
         for width, mixer in zip(self.widths, self.mixers, strict=True):

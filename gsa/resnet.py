@@ -40,7 +40,8 @@ class Bottleneck(nn.Module):
                 (size, size),
                 content=config.content,
                 positional=config.positional,
-                qkv_norm=config.qkv_norm,
+                projection_norm=config.projection_norm,
+                query_gain=config.query_gain,
                 query_offset=config.query_offset,
                 relative_init=config.relative_init,
             )

@@ -1,0 +1,102 @@
+"""What a checkpoint gets right: accuracy with its uncertainty, and calibration."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics.functional.classification import (
+    multiclass_accuracy,
+    multiclass_calibration_error,
+)
+
+from gsa.checkpoints import Checkpoint
+from gsa.data import Split
+from gsa.preprocess import Preprocess
+
+BATCH = 64
+
+
+def prepared(preprocess: Preprocess, split: Split) -> Tensor:
+    """Every picture as the app would show it to the network: (n, 3, size, size) uint8."""
+    crops = [
+        torch.frombuffer(bytearray(preprocess.crop(picture).tobytes()), dtype=torch.uint8)
+        for picture in split.pictures()
+    ]
+    side = preprocess.size
+    if not crops:
+        return torch.empty(0, 3, side, side, dtype=torch.uint8)
+    return torch.stack(crops).view(-1, side, side, 3).permute(0, 3, 1, 2).contiguous()
+
+
+def logits_of(checkpoint: Checkpoint, split: Split) -> Tensor:
+    """(n, classes) float32 on the CPU."""
+    device = checkpoint.model.head.weight.device
+    with torch.inference_mode():
+        return torch.cat(
+            [
+                checkpoint.model(checkpoint.preprocess.normalise(pixels.to(device))).float().cpu()
+                for pixels in prepared(checkpoint.preprocess, split).split(BATCH)
+            ]
+        )
+
+
+def wilson(share: float, n: int) -> list[float]:
+    """The 95 % Wilson score interval of a share of n trials: [low, high]."""
+    z = 1.959964
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return [middle - half, middle + half]
+
+
+def evaluate(checkpoint: Checkpoint, split: Split) -> dict[str, Any]:
+    """Accuracy and calibration on a split whose classes are the checkpoint's.
+
+    Returns:
+        `top1`, `top5`, `n`, `top1_interval` (95 %, Wilson), `mean_per_class`, and
+        `calibration_error` (expected, 15 bins) after division by the card's temperature.
+
+    Raises:
+        ValueError: if the classes differ.
+    """
+    if split.labels != checkpoint.labels:
+        differing = sorted(set(split.labels) ^ set(checkpoint.labels))[:3]
+        raise ValueError(
+            f"the data has {len(split.labels)} classes and {checkpoint.card.name!r} "
+            f"{len(checkpoint.labels)}; they differ in {', '.join(map(repr, differing))}."
+        )
+    logits, targets = logits_of(checkpoint, split), torch.tensor(split.targets)
+    classes = len(split.labels)
+    top1 = float((logits.argmax(1) == targets).float().mean())
+    best = logits.topk(min(5, classes), dim=1).indices
+    probabilities = (logits / checkpoint.card.temperature).softmax(1)
+    return {
+        "top1": top1,
+        "top1_interval": wilson(top1, len(split)),
+        "top5": float((best == targets[:, None]).any(1).float().mean()),
+        "mean_per_class": float(
+            multiclass_accuracy(logits, targets, num_classes=classes, average="macro")
+        ),
+        "calibration_error": float(
+            multiclass_calibration_error(probabilities, targets, num_classes=classes, n_bins=15)
+        ),
+        "n": len(split),
+    }
+
+
+def fit_temperature(checkpoint: Checkpoint, split: Split) -> float:
+    """The number that logits are divided by for the least cross entropy on a split."""
+    logits, targets = logits_of(checkpoint, split), torch.tensor(split.targets)
+    log_temperature = torch.zeros(1, requires_grad=True)
+    optimizer = torch.optim.LBFGS([log_temperature], max_iter=50)
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(logits / log_temperature.exp(), targets)
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return float(log_temperature.exp())

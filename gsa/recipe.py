@@ -1,0 +1,118 @@
+"""How a pair of twins is trained: one typed, readable file for both; only the mixer differs."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from gsa.config import Mixer, NetworkConfig, preset
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+
+class RecipeError(ValueError):
+    """A recipe that cannot be followed; the message is one sentence fit for a user."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training run. Lengths are in epochs, sizes in pixels."""
+
+    pair: str  # checkpoints are called <pair>_gsa and <pair>_conv
+    data: str  # a known data set or a folder, see `gsa.data.open_split`
+    network: str  # preset of the conv twin, such as resnet26_small
+    size: int  # input the network is made and evaluated for
+    epochs: int
+    gsa: dict[str, Any] = field(default_factory=dict)  # NetworkConfig fields of the GSA twin
+    early_size: int = 0  # input of the first `early_epochs`, smaller and cheaper; 0: `size`
+    early_epochs: int = 0
+    batch_size: int = 64
+    learning_rate: float = 2e-3  # peak, of AdamW
+    weight_decay: float = 0.05  # of matrices; vectors and relative embeddings have none
+    warmup: float = 2.0  # epochs of linear warm-up; cosine to 0 follows
+    label_smoothing: float = 0.1
+    crop_scale: float = 0.35  # smallest share of a picture's area that a random crop takes
+    mixup: float = 0.0  # alpha; 0: none
+    cutmix: float = 0.0  # alpha; 0: none. With both, each batch draws one
+    clip: float = 1.0  # largest norm of the gradient
+    ema: float = 0.998  # decay of the weight average that is shipped, per step; 0: none
+    hold_out: float = 0.1  # share of train that is held out to choose by
+    seed: int = 0
+    precision: Precision = "bf16-mixed"  # as Lightning Fabric names it
+    use: str = ""
+    limits: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("size", "epochs", "batch_size", "learning_rate", "clip"):
+            if not getattr(self, name) > 0:
+                raise RecipeError(f"`{name}` (={getattr(self, name)}) must be above 0.")
+        for name in ("warmup", "weight_decay", "mixup", "cutmix", "early_size", "early_epochs"):
+            if getattr(self, name) < 0:
+                raise RecipeError(f"`{name}` (={getattr(self, name)}) must not be negative.")
+        for name in ("label_smoothing", "ema", "hold_out"):
+            if not 0 <= getattr(self, name) < 1:
+                raise RecipeError(f"`{name}` (={getattr(self, name)}) must be from 0 to below 1.")
+        if self.precision not in get_args(Precision):
+            raise RecipeError(
+                f"`precision` (={self.precision!r}) must be one of {get_args(Precision)}."
+            )
+        if not 0 < self.crop_scale <= 1:
+            raise RecipeError(f"`crop_scale` (={self.crop_scale}) must be above 0 and at most 1.")
+        if self.early_epochs and not 32 <= self.early_size <= self.size:
+            raise RecipeError(
+                f"`early_size` (={self.early_size}) must be from 32 to `size` (={self.size})."
+            )
+
+    def config(self, mixer: Mixer, num_classes: int) -> NetworkConfig:
+        """The network that this recipe trains with one of the mixers."""
+        shape: dict[str, Any] = {"num_classes": num_classes, "input_size": self.size}
+        if mixer == "conv":
+            return preset(self.network, **shape)
+        try:
+            return preset(f"gsa_{self.network}", **shape, **self.gsa)
+        except TypeError as error:
+            raise RecipeError(f"the table `gsa` of the recipe does not fit: {error}") from None
+
+    def size_at(self, epoch: int) -> int:
+        """Side of the input in an epoch, from 0."""
+        return self.early_size if epoch < self.early_epochs else self.size
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON-ready values."""
+        return asdict(self)
+
+
+_TOML_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "Precision": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "dict[str, Any]": (dict,),
+}
+
+
+def read_recipe(path: Path) -> Recipe:
+    """A recipe from a TOML file.
+
+    Raises:
+        RecipeError: if the file is missing, is not TOML, or a field is unknown, missing or wrong.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise RecipeError(f"the recipe {str(path)!r} cannot be read.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"the recipe {str(path)!r} is not valid TOML: {error}.") from None
+    types = {each.name: each.type for each in fields(Recipe)}
+    for name, value in values.items():
+        if name not in types:
+            raise RecipeError(f"a recipe has no field {name!r}; it has {', '.join(types)}.")
+        wanted = _TOML_TYPES[str(types[name])]
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            raise RecipeError(f"`{name}` (={value!r}) must be of type {types[name]}.")
+    try:
+        return Recipe(**values)
+    except TypeError as error:
+        raise RecipeError(f"the recipe {str(path)!r} is incomplete: {error}.") from None
