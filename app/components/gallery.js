@@ -1,0 +1,34 @@
+// Called at the first drawing and whenever the data change; the DOM stays in between.
+export default function ({ data, parentElement, setStateValue }) {
+  const row = parentElement.querySelector(".row");
+  const names = data.pictures.map((picture) => picture.name).join("\n");
+  if (row.dataset.names !== names) {
+    row.dataset.names = names;
+    row.replaceChildren(
+      ...data.pictures.map((picture) => {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.title = picture.title;
+        button.dataset.name = picture.name;
+        const image = document.createElement("img");
+        image.src = picture.url;
+        image.alt = picture.title;
+        button.append(image);
+        return button;
+      }),
+    );
+  }
+  const mark = (name) => {
+    for (const button of row.children) {
+      button.setAttribute("aria-pressed", String(button.dataset.name === name));
+    }
+  };
+  mark(data.chosen);
+  for (const button of row.children) {
+    button.onclick = () => {
+      mark(button.dataset.name);
+      // a counter, so that choosing the same picture again, after an upload, is a change too
+      setStateValue("name", `${button.dataset.name}#${Date.now()}`);
+    };
+  }
+}

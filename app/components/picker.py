@@ -1,0 +1,27 @@
+"""The photo with what the network sees of it, to point at a place by mouse, touch or keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from app.components import asset
+
+_component = st.components.v2.component(
+    "gsa_picker", html=asset("picker.html"), css=asset("picker.css"), js=asset("picker.js")
+)
+
+
+def picker(data: dict[str, Any], key: str, on_change: Callable[[], None]) -> None:
+    """Draw the picker; a new place is left in the widget's `place`, as {row, column} shares.
+
+    Args:
+        data: `photo` and `crop` (URLs), `photo_size` [width, height], `crop_box` [left, top,
+            right, bottom] in photo pixels, `rows` and `columns` of the finest grid, `row` and
+            `column` of the place as shares from 0 to 1, `label` for screen readers.
+        key: of the widget.
+        on_change: called when the place changes.
+    """
+    _component(data=data, key=key, default={"place": None}, on_place_change=on_change)

@@ -1,0 +1,67 @@
+// Called at the first drawing and whenever the data change; panels are kept and given new pictures.
+export default function ({ data, parentElement, setStateValue }) {
+  const strip = parentElement.querySelector(".strip");
+  const shape = JSON.stringify([data.buttons, data.rows.map((row) => row.panels.length)]);
+  if (strip.dataset.shape !== shape) {
+    strip.dataset.shape = shape;
+    strip.replaceChildren(...data.rows.map((row) => buildRow(row.panels.length, data.buttons)));
+  }
+  data.rows.forEach((row, at) => {
+    const section = strip.children[at];
+    section.querySelector("h3").textContent = row.title;
+    row.panels.forEach((panel, index) => {
+      fill(section.querySelector(".maps").children[index], panel, data.picture);
+    });
+  });
+  if (!data.buttons) return;
+  for (const panel of strip.querySelectorAll(".panel")) {
+    panel.onclick = () => setStateValue("chosen", panel.dataset.id);
+  }
+}
+
+function element(tag, name) {
+  const made = document.createElement(tag);
+  made.className = name;
+  return made;
+}
+
+function buildRow(count, buttons) {
+  const section = document.createElement("section");
+  const maps = element("div", "maps");
+  maps.style.setProperty("--count", count);
+  for (let at = 0; at < count; at++) {
+    const panel = element(buttons ? "button" : "div", "panel");
+    if (buttons) panel.type = "button";
+    const picture = element("div", "picture");
+    const beneath = element("img", "beneath");
+    beneath.alt = "";
+    picture.append(beneath, element("img", "map"), element("div", "cell"));
+    panel.append(element("div", "title"), picture, element("div", "notes"));
+    maps.append(panel);
+  }
+  section.append(document.createElement("h3"), maps);
+  return section;
+}
+
+function fill(element_, panel, picture) {
+  const find = (selector) => element_.querySelector(selector);
+  element_.dataset.id = panel.id;
+  element_.classList.toggle("chosen", panel.chosen);
+  find(".title").textContent = panel.title;
+  find(".map").src = panel.url;
+  find(".map").alt = panel.alt;
+  element_.title = panel.alt;
+  find(".beneath").hidden = !picture;
+  if (picture && find(".beneath").src !== picture) find(".beneath").src = picture;
+  const [left, top, width, height] = panel.cell;
+  Object.assign(find(".cell").style, {
+    left: `${100 * left}%`, top: `${100 * top}%`, width: `${100 * width}%`, height: `${100 * height}%`,
+  });
+  find(".notes").replaceChildren(
+    ...panel.notes.map((text) => {
+      const note = element("div", "note");
+      note.textContent = text;
+      return note;
+    }),
+  );
+}

@@ -1,0 +1,125 @@
+"""Everything the app keeps between runs: networks, recordings, gallery. The only caches are here.
+
+What is kept is shared by all sessions and never changed: frozen networks, read-only arrays. The
+keys are short strings (names, sha256 of the picture's bytes), since Streamlit hashes large arrays
+by a sample only.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import gc
+import io
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+import torch
+from PIL import Image
+
+import gsa
+from gsa.checkpoints import Card, folder
+
+GALLERY = Path(__file__).parent / "gallery"
+FIRST_PICTURE = "dalmatian_0002.jpg"  # shown at the start
+PHOTO_SIDE = 720  # longest side of the photo as it is sent to the browser
+_TURNS = threading.Semaphore(2)  # forward passes at once; more of them only wait for the cores
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A picture as one network saw it."""
+
+    card: Card
+    recording: gsa.Recording
+    crop: Image.Image  # what the network saw
+    crop_box: tuple[float, float, float, float]  # left, top, right, bottom in photo pixels
+    photo_size: tuple[int, int]  # width, height
+    top: tuple[tuple[str, float], ...]  # label and calibrated probability, best first
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _checkpoint(name: str, weights_time: int) -> gsa.Checkpoint:
+    torch.set_num_threads(1)  # with two forward passes at once, more threads only get in the way
+    checkpoint = gsa.load(name, device="cuda" if torch.cuda.is_available() else "cpu")
+    gc.collect()
+    gc.freeze()  # the collector need never walk torch's modules again
+    return checkpoint
+
+
+def checkpoint(name: str) -> gsa.Checkpoint:
+    """A network by name, loaded again when its file changes; CheckpointError if it is no good."""
+    path = folder() / f"{name}.safetensors"
+    return _checkpoint(name, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+def twins() -> dict[str, str]:
+    """The first pair of checkpoints: `{"gsa": name, "conv": name}`; empty if there is none."""
+    return next(iter(gsa.pairs().values()), {})
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _seen(name: str, weights: str, digest: str, _data: bytes) -> Seen:
+    network = checkpoint(name)
+    photo = gsa.open_picture(_data)
+    crop = network.preprocess.crop(photo)
+    with _TURNS:
+        recording = gsa.record(network.model, network.preprocess.tensor(crop))
+    probabilities = recording.probabilities(network.card.temperature)
+    best = np.argsort(-probabilities, kind="stable")[:5]
+    top = tuple((network.labels[at], float(probabilities[at])) for at in best)
+    box = network.preprocess.crop_box(*photo.size)
+    return Seen(network.card, recording, crop, box, photo.size, top)
+
+
+def seen(name: str, digest: str, data: bytes) -> Seen:
+    """A picture through a network; PictureError if the bytes are no good picture."""
+    return _seen(name, checkpoint(name).card.sha256, digest, data)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def photo_url(digest: str, _data: bytes) -> str:
+    """The whole photo, reduced for the screen, as a data URL."""
+    photo = gsa.open_picture(_data)
+    photo.thumbnail((PHOTO_SIDE, PHOTO_SIDE))
+    return data_url(photo, "JPEG")
+
+
+def data_url(picture: Image.Image, kind: str = "PNG") -> str:
+    """A picture as a data URL of type PNG or JPEG."""
+    stream = io.BytesIO()
+    picture.save(stream, kind, quality=85)
+    encoded = base64.b64encode(stream.getvalue()).decode()
+    return f"data:image/{kind.lower()};base64,{encoded}"
+
+
+@st.cache_data(show_spinner=False)
+def gallery() -> list[dict[str, str]]:
+    """The gallery's pictures: `name` (file), `title` in everyday words, `url` of a thumbnail."""
+    found = []
+    for name, title in _credits().items():
+        picture = gsa.open_picture(GALLERY / name)
+        picture = Image.fromarray(np.asarray(_centre_square(picture).resize((96, 96))))
+        found.append({"name": name, "title": title, "url": data_url(picture, "JPEG")})
+    return found
+
+
+def _centre_square(picture: Image.Image) -> Image.Image:
+    side = min(picture.size)
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    return picture.crop((left, top, left + side, top + side))
+
+
+def _credits() -> dict[str, str]:
+    """Titles by file name, in the order of the gallery's CREDITS.md."""
+    lines = (GALLERY / "CREDITS.md").read_text(encoding="utf-8").splitlines()
+    rows = csv.reader((line.strip("| ") for line in lines if ".jpg" in line), delimiter="|")
+    return {row[0].strip(): row[1].strip().replace("_", " ").lower() for row in rows}
+
+
+def gallery_bytes(name: str) -> bytes | None:
+    """The file of a gallery picture; None if the gallery has none of that name."""
+    return (GALLERY / name).read_bytes() if name in _credits() else None
