@@ -63,6 +63,16 @@ class Card:
         return self.network.mixer
 
     @property
+    def params(self) -> int:
+        """Number of trainable parameters."""
+        return parameters(self.network)
+
+    @property
+    def flops(self) -> int:
+        """Operations for one picture, 2 for each multiply-add."""
+        return flops(self.network)
+
+    @property
     def temperature(self) -> float:
         """What logits are divided by for calibrated probabilities; 1 where none was fitted."""
         return float(self.results.get("temperature", 1.0))
@@ -73,8 +83,8 @@ class Card:
             "name": self.name,
             "pair": self.pair,
             "mixer": self.mixer,
-            "params": parameters(self.network),
-            "flops": flops(self.network),
+            "params": self.params,
+            "flops": self.flops,
             "network": self.network.to_dict(),
             "preprocess": self.preprocess.to_dict(),
             "data": self.data,

@@ -245,6 +245,28 @@ def reverse_positional_map(layer: LayerRecord, cells: Cells) -> Array:
     return weights / ((cells.bottom - cells.top) * (cells.right - cells.left))
 
 
+def reverse_map(layer: LayerRecord, branch: Branch, cells: Cells) -> Array:
+    """`reverse_content_map` or `reverse_positional_map` by name."""
+    if branch == "content":
+        return reverse_content_map(layer, cells)
+    return reverse_positional_map(layer, cells)
+
+
+def branch_share(layer: LayerRecord, branch: Branch, cells: Cells) -> float:
+    """A branch's part in the layer's output at the queries: its norm over the sum of both norms.
+
+    The norm runs over heads, value channels and `cells`. NaN where both outputs are zero.
+    """
+    cells.check(layer)
+    norms = {
+        name: float(np.linalg.norm(cells.of(output)))
+        for name, output in (("content", layer.content), ("positional", layer.positional))
+        if output is not None
+    }
+    total = sum(norms.values())
+    return norms.get(branch, 0.0) / total if total else float("nan")
+
+
 def key_maps(layer: LayerRecord) -> Array:
     """ρ(k), the map of each key channel: (h, d, y, x), positive, each sums to 1 over the pixels."""
     return _required(layer.rho, layer, "content branch")

@@ -13,7 +13,11 @@ from gsa.maps import Branch, Cells
 from gsa.record import Array, LayerRecord, record
 from gsa.resnet import ResNet
 
-TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}  # largest relative error allowed
+TOLERANCE_FLOAT32 = 1e-5
+TOLERANCE = {
+    torch.float32: TOLERANCE_FLOAT32,
+    torch.float64: 1e-10,
+}  # largest relative error allowed
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -45,7 +45,7 @@ def large_map(
 
 
 def ranges(
-    layers: Sequence[str], lines: dict[str, Sequence[float]], axis: str, layer_axis: str
+    layers: Sequence[str], lines: Mapping[str, Sequence[float]], axis: str, layer_axis: str
 ) -> go.Figure:
     """Mean distance over depth, a line for each branch.
 

@@ -1,0 +1,152 @@
+"""From a recording and a selection to the maps that the page draws, with all their figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.state import Selection
+from gsa import maps
+from gsa.figures import ZERO
+from gsa.maps import Branch, Cells
+from gsa.preprocess import Grid
+from gsa.proofs import Proof, prove
+from gsa.ranges import RangeMeasures, measure
+from gsa.record import Array, Recording
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A map of one layer and branch, ready to be drawn."""
+
+    layer: str
+    branch: Branch
+    heads: str  # as in `Selection.heads`
+    weights: NDArray[np.floating]  # (y, x)
+    signed: bool  # False where heads were combined by absolute value
+    limit: float  # |weight| of the strongest colour, above 0
+    zero: bool  # too small beside the other maps of its branch to be drawn
+    cells: Cells  # the place
+    grid: Grid
+    measures: RangeMeasures
+    share: float  # of the branch in the layer's output at the place
+
+    @property
+    def box(self) -> list[float]:
+        """[left, top, width, height] of the place as shares of the picture."""
+        rows, columns = self.grid.rows, self.grid.columns
+        return [
+            self.cells.left / columns,
+            self.cells.top / rows,
+            (self.cells.right - self.cells.left) / columns,
+            (self.cells.bottom - self.cells.top) / rows,
+        ]
+
+
+def combine(weights: Array, heads: str) -> Array:
+    """(h, y, x) to (y, x), as `Selection.heads` says; a head that is not there gives the mean."""
+    if heads == "absolute":
+        return maps.mean_absolute_over_heads(weights)
+    if heads == "max":
+        return maps.max_absolute_over_heads(weights)
+    if heads.isdigit() and int(heads) < len(weights):
+        return weights[int(heads)]
+    return maps.mean_over_heads(weights)
+
+
+def all_layers(recording: Recording, chosen: Selection) -> list[Panel]:
+    """The map of the chosen place in every layer and branch, content first in each layer."""
+    found = []
+    for name in recording.layers:
+        for branch in maps.branches(recording[name]):
+            heads = _head_maps(recording, name, branch, chosen)
+            found.append(_panel(recording, name, branch, chosen, heads, chosen.heads))
+    return _scaled(found, chosen.scale)
+
+
+def one_layer(recording: Recording, layer: str, chosen: Selection) -> list[Panel]:
+    """The map of every head of a layer, for each branch the nearest-looking first."""
+    found = []
+    for branch in maps.branches(recording[layer]):
+        heads = _head_maps(recording, layer, branch, chosen)
+        panels = [
+            _panel(recording, layer, branch, chosen, heads, str(head)) for head in range(len(heads))
+        ]
+        found += sorted(panels, key=lambda panel: np.nan_to_num(panel.measures.mean_distance))
+    return _scaled(found, chosen.scale)
+
+
+def proof(recording: Recording, chosen: Selection) -> tuple[Proof, int]:
+    """The worst proof over all layers and branches at the chosen place, and how many there are."""
+    proofs = [
+        prove(recording[name], branch, _cells(recording.grid(name), recording, chosen))
+        for name in recording.layers
+        for branch in maps.branches(recording[name])
+    ]
+    return Proof.worst(proofs), len(proofs)
+
+
+def finest_grid(recording: Recording) -> Grid:
+    """The grid with most cells, which the picker snaps to."""
+    grids = [recording.grid(name) for name in recording.layers]
+    return max(grids, key=lambda grid: grid.rows * grid.columns)
+
+
+def _cells(grid: Grid, recording: Recording, chosen: Selection) -> Cells:
+    return Cells.at(*grid.cell_at(*chosen.place(recording.height, recording.width)))
+
+
+def _head_maps(recording: Recording, name: str, branch: Branch, chosen: Selection) -> Array:
+    layer = recording[name]
+    cells = _cells(recording.grid(name), recording, chosen)
+    if chosen.direction == "to":
+        return maps.reverse_map(layer, branch, cells)
+    return maps.branch_map(layer, branch, cells)
+
+
+def _panel(
+    recording: Recording, name: str, branch: Branch, chosen: Selection, weights: Array, heads: str
+) -> Panel:
+    grid = recording.grid(name)
+    cells = _cells(grid, recording, chosen)
+    combined = combine(weights, heads)
+    return Panel(
+        layer=name,
+        branch=branch,
+        heads=heads,
+        weights=combined,
+        signed=heads not in ("absolute", "max"),
+        limit=float(np.abs(combined).max()),
+        zero=False,
+        cells=cells,
+        grid=grid,
+        measures=measure(combined, cells, grid),
+        share=maps.branch_share(recording[name], branch, cells),
+    )
+
+
+def _scaled(panels: Sequence[Panel], scale: str) -> list[Panel]:
+    """Give each panel the limit of its group and say which are practically zero."""
+    largest: dict[tuple[str, ...], float] = {}
+    strongest: dict[str, float] = {}
+    for panel in panels:
+        group = _group(panel, scale)
+        largest[group] = max(largest.get(group, 0.0), panel.limit)
+        strongest[panel.branch] = max(strongest.get(panel.branch, 0.0), panel.limit)
+    scaled = []
+    for panel in panels:
+        zero = panel.limit <= ZERO * strongest[panel.branch]
+        limit = largest[_group(panel, scale)] or 1.0  # nothing to colour: any scale will do
+        scaled.append(replace(panel, limit=limit, zero=zero))
+    return scaled
+
+
+def _group(panel: Panel, scale: str) -> tuple[str, ...]:
+    if scale == "all":
+        return ()
+    if scale == "layer":
+        return (panel.layer,)
+    return panel.layer, panel.branch, panel.heads

@@ -1,0 +1,1 @@
+"""The pages, straight scripts that Streamlit runs."""

@@ -1,0 +1,53 @@
+"""What the networks are and how well they do, from their cards."""
+
+import streamlit as st
+
+from app.text import words
+from gsa import checkpoints
+
+text = words("networks")
+
+st.html(f"<h1 class='look'>{text['title']}</h1><p class='look'>{text['lead']}</p>")
+names = checkpoints.available()
+if not names:
+    st.info(text["none"].format(folder=checkpoints.folder()))
+    st.stop()
+
+cards = [checkpoints.read_card(name) for name in names]
+st.dataframe(
+    [
+        {
+            text["name"]: card.name,
+            text["mixer"]: text["mixers"][card.mixer],
+            text["parameters"]: card.params / 1e6,
+            text["operations"]: card.flops / 1e9,
+            text["top1"]: card.results.get("top1"),
+            text["interval"]: " – ".join(
+                f"{bound:.1%}" for bound in card.results.get("top1_interval", ())
+            ),
+            text["top5"]: card.results.get("top5"),
+            text["mean_per_class"]: card.results.get("mean_per_class"),
+            text["calibration"]: card.results.get("calibration_error"),
+            text["size"]: card.preprocess.size,
+        }
+        for card in cards
+    ],
+    hide_index=True,
+    column_config={
+        text["parameters"]: st.column_config.NumberColumn(format="%.2f M"),
+        text["operations"]: st.column_config.NumberColumn(format="%.2f G"),
+        text["size"]: st.column_config.NumberColumn(format="%d px"),
+        **{
+            text[key]: st.column_config.NumberColumn(format="percent")
+            for key in ("top1", "top5", "mean_per_class", "calibration")
+        },
+    },
+)
+for card in cards:
+    with st.expander(text["card"].format(name=card.name)):
+        curves = checkpoints.folder() / f"{card.name}.curves.png"
+        if curves.is_file():
+            st.image(str(curves))
+        if card.use:
+            st.markdown(text["use"].format(use=card.use, limits=card.limits))
+        st.json(card.to_dict(), expanded=1)
