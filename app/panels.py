@@ -25,13 +25,13 @@ class Panel:
     layer: str
     branch: Branch
     heads: str  # as in `Selection.heads`
-    weights: NDArray[np.floating]  # (y, x)
-    signed: bool  # False where heads were combined by absolute value
+    shown: NDArray[np.floating]  # (y, x), the weights or how far they are from their mean
+    signed: bool  # False where heads were combined by absolute value and shown as they are
     limit: float  # |weight| of the strongest colour, above 0
     zero: bool  # too small beside the other maps of its branch to be drawn
     cells: Cells  # the place
     grid: Grid
-    measures: RangeMeasures
+    measures: RangeMeasures  # of the weights, whatever is shown
     share: float  # of the branch in the layer's output at the place
 
     @property
@@ -113,13 +113,14 @@ def _panel(
     grid = recording.grid(name)
     cells = _cells(grid, recording, chosen)
     combined = combine(weights, heads)
+    shown = combined - combined.mean() if chosen.value == "deviation" else combined
     return Panel(
         layer=name,
         branch=branch,
         heads=heads,
-        weights=combined,
-        signed=heads not in ("absolute", "max"),
-        limit=float(np.abs(combined).max()),
+        shown=shown,
+        signed=chosen.value == "deviation" or heads not in ("absolute", "max"),
+        limit=float(np.abs(shown).max()),
         zero=False,
         cells=cells,
         grid=grid,

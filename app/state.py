@@ -15,6 +15,7 @@ import streamlit as st
 Heads = str  # "mean", "absolute", "max", or a head's number from 0
 Direction = Literal["from", "to"]
 Scale = Literal["own", "layer", "all"]
+Value = Literal["weight", "deviation"]
 
 _SELECTION = "selection"
 _PICTURE = "picture"
@@ -33,6 +34,7 @@ class Widget:
     detail = "widget_detail"
     heads = "widget_heads"
     direction = "widget_direction"
+    value = "widget_value"
     scale = "widget_scale"
     beneath = "widget_beneath"
 
@@ -60,6 +62,7 @@ class Selection:
     layer: str = ""  # empty: the page chooses
     heads: Heads = "mean"
     direction: Direction = "from"
+    value: Value = "weight"
     scale: Scale = "own"
     beneath: bool = True
 
@@ -130,6 +133,7 @@ def from_parameters(parameters: dict[str, str]) -> Selection:
 
     heads = parameters.get("heads", start.heads)
     direction = parameters.get("direction", start.direction)
+    value = parameters.get("value", start.value)
     scale = parameters.get("scale", start.scale)
     return Selection(
         row=share("row", start.row),
@@ -137,6 +141,7 @@ def from_parameters(parameters: dict[str, str]) -> Selection:
         layer=parameters.get("layer", start.layer),
         heads=heads if heads in ("mean", "absolute", "max") or heads.isdigit() else start.heads,
         direction=direction if direction in get_args(Direction) else start.direction,  # type: ignore[arg-type]
+        value=value if value in get_args(Value) else start.value,  # type: ignore[arg-type]
         scale=scale if scale in get_args(Scale) else start.scale,  # type: ignore[arg-type]
         beneath=parameters.get("beneath", "1") != "0",
     )
@@ -152,7 +157,7 @@ def to_parameters(chosen: Selection, gallery: str) -> dict[str, str]:
         "column": f"{chosen.column:.3f}",
     }
     start = Selection()
-    for name in ("layer", "heads", "direction", "scale"):
+    for name in ("layer", "heads", "direction", "value", "scale"):
         if getattr(chosen, name) != getattr(start, name):
             parameters[name] = getattr(chosen, name)
     if not chosen.beneath:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from gsa import commands
+from gsa.checkpoints import folder, load
+from gsa.config import Mixer
 
 Arguments = argparse.Namespace
 
@@ -93,6 +95,42 @@ def _verify(arguments: Arguments) -> int:
     return 1 if failed else 0
 
 
+def _train(arguments: Arguments) -> int:
+    from gsa.recipe import read_recipe
+    from gsa.train import train  # imports Lightning and torchmetrics, which nothing else needs
+
+    recipe = read_recipe(arguments.recipe)
+    mixers: tuple[Mixer, ...] = ("conv", "gsa")
+    if arguments.mixer != "both":
+        mixers = (arguments.mixer,)
+    cards = [
+        train(recipe, mixer, arguments.data, arguments.runs, arguments.out) for mixer in mixers
+    ]
+    if arguments.json:
+        _print_json([card.to_dict() for card in cards])
+        return 0
+    for card in cards:
+        print(f"{card.name}: top-1 {card.results['top1']:.1%} on {card.results['n']} pictures")
+    return 0
+
+
+def _evaluate(arguments: Arguments) -> int:
+    from gsa.data import KNOWN, open_split
+    from gsa.evaluate import evaluate
+
+    checkpoint = load(arguments.checkpoint)
+    known = checkpoint.card.recipe.get("data", "")
+    name = known if known in KNOWN else str(arguments.data)
+    result = evaluate(checkpoint, open_split(name, arguments.split, arguments.data))
+    if arguments.json:
+        _print_json({"checkpoint": arguments.checkpoint, **result})
+        return 0
+    low, high = result["top1_interval"]
+    print(f"top-1 {result['top1']:.2%} ({low:.1%} to {high:.1%}), top-5 {result['top5']:.2%}")
+    print(f"mean per class {result['mean_per_class']:.2%}, {result['n']} pictures")
+    return 0
+
+
 def _without_nan(result: dict[str, Any]) -> dict[str, Any]:
     finite = (float("-inf"), float("inf"))
     return {
@@ -165,6 +203,20 @@ def _parser() -> argparse.ArgumentParser:
         "--step", type=int, default=2, metavar="N", help="every N-th row and column of queries"
     )
     checkpoint(range_, first_gsa)
+
+    train = command(_train, "train", "train twins by a recipe; goes on where a killed run stopped")
+    train.add_argument("recipe", type=Path, metavar="CONFIG", help="a TOML file, see recipes/")
+    train.add_argument("--mixer", choices=("gsa", "conv", "both"), default="both")
+    train.add_argument("--data", type=Path, metavar="ROOT", help="folder of a known data set")
+    train.add_argument("--out", type=Path, default=folder(), metavar="DIR", help="for the weights")
+    train.add_argument(
+        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="for the state"
+    )
+
+    evaluate = command(_evaluate, "evaluate", "accuracy of a checkpoint on a folder of pictures")
+    evaluate.add_argument("checkpoint", metavar="CHECKPOINT")
+    evaluate.add_argument("data", type=Path, metavar="DATA", help="class folders or archives")
+    evaluate.add_argument("--split", default="val")
     return parser
 
 

@@ -4,44 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
 from app.figures import theme
-
-
-def large_map(
-    weights: NDArray[np.floating], limit: float, cell: tuple[int, int], *, signed: bool
-) -> go.Figure:
-    """One map with its colour bar; hovering tells row, column and weight.
-
-    Args:
-        weights: (y, x).
-        limit: |weight| of the strongest colour.
-        cell: (row, column) of the place, outlined.
-        signed: diverging scale centred on 0, or |weights| from 0.
-    """
-    shown = weights if signed else np.abs(weights)
-    figure = go.Figure(
-        go.Heatmap(
-            z=shown,
-            zmin=-limit if signed else 0,
-            zmax=limit,
-            colorscale=theme.SIGNED if signed else theme.UNSIGNED,
-            colorbar={"thickness": 12, "tickformat": ".2g", "outlinewidth": 0},
-            hovertemplate="row %{y}, column %{x}<br>weight %{z:.3g}<extra></extra>",
-        )
-    )
-    row, column = cell
-    for colour, width in (("white", 4), ("black", 1.5)):
-        figure.add_shape(
-            type="rect", x0=column - 0.5, x1=column + 0.5, y0=row - 0.5, y1=row + 0.5,
-            line={"color": colour, "width": width},
-        )  # fmt: skip
-    figure.update_yaxes(autorange="reversed", scaleanchor="x", constrain="domain", visible=False)
-    figure.update_xaxes(constrain="domain", visible=False)
-    return _finished(figure, 340)
 
 
 def ranges(

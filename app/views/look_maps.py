@@ -120,9 +120,10 @@ def _switches(heads: int, chosen: Selection) -> None:
         "max": text["head_max"],
     }
     names |= {str(head): text["head_one"].format(head=head + 1) for head in range(heads)}
-    columns = st.columns([3, 3, 4, 3], vertical_alignment="bottom")
+    columns = st.columns([3, 3, 4, 3, 3], vertical_alignment="bottom")
     state.prepare_widget(Widget.heads, chosen.heads if chosen.heads in names else "mean")
     state.prepare_widget(Widget.direction, chosen.direction)
+    state.prepare_widget(Widget.value, chosen.value)
     state.prepare_widget(Widget.scale, chosen.scale)
     state.prepare_widget(Widget.beneath, chosen.beneath)
     columns[0].selectbox(
@@ -135,7 +136,8 @@ def _switches(heads: int, chosen: Selection) -> None:
     )
     for column, field, key in (
         (columns[1], "direction", Widget.direction),
-        (columns[2], "scale", Widget.scale),
+        (columns[2], "value", Widget.value),
+        (columns[3], "scale", Widget.scale),
     ):
         options: dict[str, str] = text[f"{field}s"]
         column.selectbox(
@@ -147,7 +149,7 @@ def _switches(heads: int, chosen: Selection) -> None:
             on_change=take,
             args=(field, key),
         )
-    columns[3].toggle(
+    columns[4].toggle(
         text["beneath"], key=Widget.beneath, on_change=take, args=("beneath", Widget.beneath)
     )
 
@@ -181,7 +183,7 @@ def _drawn(
     panel: Panel, id_: str, title: str, chosen: Selection, *, extra: list[str], marked: bool
 ) -> dict[str, Any]:
     """A panel as the strip component takes it."""
-    weights = panel.weights * (not panel.zero)
+    weights = panel.shown * (not panel.zero)
     rgba = raster.coloured(weights, panel.limit, signed=panel.signed, see_through=chosen.beneath)
     scale = f"{'±' if panel.signed else '0 – '}{panel.limit:.2g}"
     notes = [text["zero"]] if panel.zero else [scale]
