@@ -34,7 +34,7 @@ def prepared(preprocess: Preprocess, split: Split) -> Tensor:
 def logits_of(checkpoint: Checkpoint, split: Split) -> Tensor:
     """(n, classes) float32 on the CPU."""
     device = checkpoint.model.head.weight.device
-    with torch.inference_mode():
+    with torch.no_grad():  # not inference mode: the temperature is fitted through these
         return torch.cat(
             [
                 checkpoint.model(checkpoint.preprocess.normalise(pixels.to(device))).float().cpu()

@@ -1,0 +1,138 @@
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from gsa.checkpoints import CheckpointError, available, load, pairs, read_card, untrained
+from tests.conftest import noise
+
+
+@pytest.fixture
+def copied(checkpoint_folder, tmp_path):
+    shutil.copytree(checkpoint_folder, tmp_path / "checkpoints")
+    return tmp_path / "checkpoints"
+
+
+def forget_hash(folder, name):
+    """For damage that a wrong hash would hide."""
+    card = json.loads((folder / f"{name}.json").read_text())
+    (folder / f"{name}.json").write_text(json.dumps(card | {"sha256": ""}))
+
+
+def test_weights_come_back_as_halves_of_what_was_saved(checkpoint_folder):
+    checkpoint = load("tiny_gsa", checkpoint_folder)
+    original = untrained(checkpoint.card, seed=1).model
+    for key, value in checkpoint.model.state_dict().items():
+        expected = original.state_dict()[key]
+        rounded = expected.half().float() if expected.ndim > 1 else expected
+        if not key.endswith("num_batches_tracked"):
+            assert torch.equal(value, rounded), key
+    assert not checkpoint.model.training
+    assert not any(p.requires_grad for p in checkpoint.model.parameters())
+
+
+def test_a_card_survives_the_way_through_its_file(checkpoint_folder):
+    card = read_card("tiny_gsa", checkpoint_folder)
+    assert type(card).from_dict(json.loads(json.dumps(card.to_dict()))) == card
+    assert card.mixer == "gsa"
+    assert card.to_dict()["params"] == sum(
+        p.numel() for p in load("tiny_gsa", checkpoint_folder).model.parameters()
+    )
+
+
+def test_names_and_pairs_are_found(checkpoint_folder, tmp_path):
+    assert available(checkpoint_folder) == ["tiny_conv", "tiny_gsa"]
+    assert pairs(checkpoint_folder) == {"tiny": {"gsa": "tiny_gsa", "conv": "tiny_conv"}}
+    assert available(tmp_path) == []
+
+
+def test_half_a_pair_is_none(copied):
+    (copied / "tiny_conv.json").unlink()
+    assert pairs(copied) == {}
+
+
+@pytest.mark.parametrize("name", ["nope", "../tiny_gsa", "/etc/passwd", ""])
+def test_an_unknown_name_is_refused(checkpoint_folder, name):
+    with pytest.raises(CheckpointError, match="there is no checkpoint .*tiny_conv, tiny_gsa"):
+        load(name, checkpoint_folder)
+
+
+def test_missing_weights_are_named(copied):
+    (copied / "tiny_gsa.safetensors").unlink()
+    with pytest.raises(CheckpointError, match="has a card but no weights, tiny_gsa.safetensors"):
+        load("tiny_gsa", copied)
+
+
+def test_a_changed_file_is_refused(copied):
+    path = copied / "tiny_gsa.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match="does not have the sha256 that its card names"):
+        load("tiny_gsa", copied)
+
+
+def test_a_git_lfs_pointer_is_told_from_damage(copied):
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    (copied / "tiny_gsa.safetensors").write_bytes(pointer)
+    with pytest.raises(CheckpointError, match="run `git lfs pull`"):
+        load("tiny_gsa", copied)
+
+
+@pytest.mark.parametrize("cut", [0, 4, 1000])
+def test_a_damaged_file_is_refused(copied, cut):
+    path = copied / "tiny_gsa.safetensors"
+    path.write_bytes(path.read_bytes()[:cut])
+    forget_hash(copied, "tiny_gsa")
+    with pytest.raises(CheckpointError, match="tiny_gsa.safetensors is damaged"):
+        load("tiny_gsa", copied)
+
+
+def edit_weights(folder, change):
+    path = folder / "tiny_gsa.safetensors"
+    state = load_file(path)
+    change(state)
+    save_file(state, path)
+    forget_hash(folder, "tiny_gsa")
+
+
+def test_weights_that_are_no_numbers_are_refused(copied):
+    edit_weights(copied, lambda state: state["head.bias"].fill_(float("nan")))
+    with pytest.raises(CheckpointError, match="not finite, in 'head.bias'"):
+        load("tiny_gsa", copied)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: state.pop("head.bias"),
+        lambda state: state.update(extra=torch.zeros(1)),
+        lambda state: state.update({"head.bias": torch.zeros(7)}),
+    ],
+)
+def test_weights_of_another_network_are_refused(copied, change):
+    edit_weights(copied, change)
+    with pytest.raises(CheckpointError, match="do not fit its card"):
+        load("tiny_gsa", copied)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"network": 3}'])
+def test_a_broken_card_is_refused(copied, text):
+    (copied / "tiny_gsa.json").write_text(text)
+    with pytest.raises(CheckpointError, match="card"):
+        load("tiny_gsa", copied)
+
+
+def test_an_untrained_twin_depends_on_the_seed_alone(checkpoint_folder):
+    card = read_card("tiny_gsa", checkpoint_folder)
+    first, again, other = (untrained(card, seed).model(noise()) for seed in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_an_untrained_twin_stands_strong_contrast(checkpoint_folder):
+    model = untrained(read_card("tiny_gsa", checkpoint_folder)).model
+    halves = torch.cat([torch.full((1, 3, 64, 32), 2.5), torch.full((1, 3, 64, 32), -2.5)], dim=3)
+    assert torch.isfinite(model(halves)).all()

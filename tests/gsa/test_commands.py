@@ -1,0 +1,148 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from gsa import maps
+from gsa.__main__ import main
+from tests.conftest import photo
+
+
+@pytest.fixture
+def image(tmp_path, tiny_checkpoints):
+    path = tmp_path / "blobs.jpg"
+    photo().save(path)
+    return str(path)
+
+
+def run(capsys, *arguments):
+    """Exit status, parsed JSON (or None), and what went to stderr."""
+    status = main([*arguments, "--json"])
+    out, err = capsys.readouterr()
+    return status, json.loads(out) if out else None, err
+
+
+def test_info_lists_presets_and_cards(capsys, tiny_checkpoints):
+    status, found, _ = run(capsys, "info")
+    assert status == 0
+    presets = {preset["name"]: preset for preset in found["presets"]}
+    assert presets["gsa_resnet50"] == {
+        "name": "gsa_resnet50", "params": 18052856, "flops": 7170433024, "input_size": 224
+    }  # fmt: skip
+    assert "resnet50" in presets
+    assert [card["name"] for card in found["checkpoints"]] == ["tiny_conv", "tiny_gsa"]
+
+
+def test_classify_gives_the_best_classes(capsys, image):
+    status, found, _ = run(capsys, "classify", image, "--top", "3")
+    assert status == 0
+    (result,) = found
+    assert (result["file"], result["checkpoint"]) == (image, "tiny_gsa")
+    assert result["milliseconds"] > 0
+    shares = [entry["probability"] for entry in result["top"]]
+    assert len(shares) == 3
+    assert shares == sorted(shares, reverse=True)
+    _, every, _ = run(capsys, "classify", image, "--top", "99")
+    assert sum(entry["probability"] for entry in every[0]["top"]) == pytest.approx(1)
+
+
+def test_classify_goes_on_after_a_bad_file(capsys, image, tmp_path):
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"no picture")
+    status, found, err = run(capsys, "classify", str(bad), image)
+    assert status == 2
+    assert set(found[0]) == {"file", "error"}
+    assert "top" in found[1]
+    assert err.count("\n") == 1
+
+
+def test_maps_are_written_with_their_provenance(capsys, image, tmp_path):
+    out = tmp_path / "out"
+    status, found, _ = run(capsys, "maps", image, "--query", "20", "41", "--out", str(out))
+    assert status == 0
+    assert sorted(path.suffix for path in out.iterdir()) == [".html", ".npz", ".png", ".svg"]
+    assert len(found["written"]) == 4
+    assert len(found["maps"]) == 8
+    archive = np.load(next(out.glob("*.npz")))
+    provenance = json.loads(str(archive["provenance"]))
+    assert provenance["checkpoint"] == "tiny_gsa"
+    assert provenance["place"] == [20, 41]
+    assert len(provenance["weights_sha256"]) == len(provenance["picture_sha256"]) == 64
+    assert archive["content_2.1"].shape == (4, 16, 16)
+    assert tuple(archive["cell_2.1"]) == (5, 10)
+    assert archive["error_positional_2.1"] < 1e-5
+    assert provenance["weights_sha256"] in next(out.glob("*.html")).read_text()
+    assert next(out.glob("*.png")).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--query", "64", "0"], "must lie inside the 64 x 64 pixels"),
+        (["--query", "1", "1", "--layer", "7.7"], "there is no layer '7.7'"),
+        (["--query", "1", "1", "--head", "4"], "`head` (=4) must be from 0 to 3"),
+        (["--query", "1", "1", "--checkpoint", "x"], "there is no checkpoint 'x'"),
+        (["--query", "1", "1", "--checkpoint", "tiny_conv"], "has no attention maps"),
+    ],
+)
+def test_bad_input_to_maps_gets_a_sentence(capsys, image, tmp_path, arguments, sentence):
+    status, found, err = run(capsys, "maps", image, *arguments, "--out", str(tmp_path / "out"))
+    assert (status, found) == (2, None)
+    assert sentence in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_verify_passes_on_every_checkpoint(capsys, tiny_checkpoints):
+    status, found, _ = run(capsys, "verify")
+    assert status == 0
+    assert {result["checkpoint"] for result in found} == {"tiny_gsa"}
+    assert {result["layer"] for result in found} == {"1.1", "2.1", "3.1", "4.1"}
+    assert {result["dtype"] for result in found} == {"float32", "float64"}
+    assert len({(result["height"], result["width"]) for result in found}) == 2
+    assert all(result["max_rel_error"] <= result["tolerance"] for result in found)
+
+
+def test_verify_fails_when_a_formula_is_broken(capsys, tiny_checkpoints, monkeypatch):
+    right = maps.column_weights
+    monkeypatch.setattr(maps, "column_weights", lambda layer, row: right(layer, row)[:, ::-1])
+    status, found, _ = run(capsys, "verify", "--checkpoint", "tiny_gsa", "--queries", "3")
+    assert status == 1
+    assert not all(result["passed"] for result in found)
+
+
+def test_range_measures_every_head(capsys, image):
+    status, found, _ = run(capsys, "range", image)
+    assert status == 0
+    assert len(found) == 4 * 2 * 4
+    assert all(row["queries"] > 1 or row["layer"] == "4.1" for row in found)
+    _, here, _ = run(capsys, "range", image, "--query", "3", "60")
+    assert all(row["queries"] == 1 for row in here)
+    assert all(row["mean_distance"] > 0 for row in here)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["classify", "x.jpg", "--top", "0"], ["verify", "--queries", "0"]]
+)
+def test_numbers_out_of_range_get_a_sentence(capsys, tiny_checkpoints, arguments):
+    status, _, err = run(capsys, *arguments)
+    assert status == 2
+    assert "(=0) must be at least 1" in err
+
+
+def test_without_checkpoints_there_is_a_sentence(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("GSA_CHECKPOINTS", str(tmp_path))
+    for command in (["classify", "x.jpg"], ["verify"]):
+        status, _, err = run(capsys, *command)
+        assert status == 2
+        assert "there is no" in err
+
+
+def test_the_module_runs_as_a_program(image):
+    done = subprocess.run(
+        [sys.executable, "-m", "gsa", "classify", image, "--json"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["checkpoint"] == "tiny_gsa"

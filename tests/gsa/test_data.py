@@ -1,0 +1,77 @@
+import zipfile
+from dataclasses import replace
+
+import pytest
+
+from gsa.data import KNOWN, DataError, hold_out, open_split
+from tests.conftest import photo
+
+CLASSES = ("ant", "bee", "sea_horse")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """ROOT/<split>/<class>/<picture>, four pictures in each class."""
+    for split in ("train", "val"):
+        for c, class_ in enumerate(CLASSES):
+            (tmp_path / split / class_).mkdir(parents=True)
+            for n in range(4):
+                path = tmp_path / split / class_ / f"{n}.png"
+                photo(40, 30, seed=100 * c + n).save(path)
+    return tmp_path
+
+
+def test_a_folder_of_splits_is_read(folder):
+    split = open_split(str(folder), "train")
+    assert len(split) == 12
+    assert split.labels == ("ant", "bee", "sea horse")
+    assert split.targets == (0,) * 4 + (1,) * 4 + (2,) * 4
+
+
+def test_a_folder_of_classes_is_read(folder):
+    assert len(open_split(str(folder / "val"), "val")) == 12
+
+
+def test_archives_give_the_same_as_folders(folder, tmp_path_factory, monkeypatch):
+    root = tmp_path_factory.mktemp("archives")
+    for part, classes in enumerate((CLASSES[:2], CLASSES[2:])):
+        with zipfile.ZipFile(root / f"insects-train-{part:02}.zip", "w") as archive:
+            for class_ in classes:
+                for path in sorted((folder / "train" / class_).iterdir()):
+                    archive.write(path, f"insects/train/{class_}/{path.name}")
+    monkeypatch.setitem(KNOWN, "insects", replace(KNOWN["caltech-94"], archive="insects"))
+    packed, loose = open_split("insects", "train", root), open_split(str(folder), "train")
+    assert (packed.targets, packed.labels) == (loose.targets, loose.labels)
+    for one, other in zip(packed.decoded(20), loose.decoded(20), strict=True):
+        assert one.equal(other)
+
+
+def test_pictures_are_reduced_to_the_short_side(folder):
+    split = open_split(str(folder), "train")
+    assert split.decoded(15)[0].shape == (3, 15, 20)
+    assert split.decoded(90)[0].shape == (3, 30, 40)  # never enlarged
+
+
+def test_held_out_pictures_are_not_learned_from(folder):
+    split = open_split(str(folder), "train")
+    learn, held = hold_out(split, 0.25, seed=1)
+    assert (len(learn), len(held)) == (9, 3)
+    assert set(learn.files) | set(held.files) == set(split.files)
+    assert not set(learn.files) & set(held.files)
+    assert hold_out(split, 0.25, seed=1) == (learn, held)
+    assert hold_out(split, 0.25, seed=2) != (learn, held)
+
+
+def test_everyday_words_replace_folder_names():
+    assert KNOWN["imagenette"].labels["n03888257"] == "parachute"
+
+
+def test_what_is_not_there_is_said(tmp_path):
+    with pytest.raises(DataError, match="is neither a folder nor a known data set"):
+        open_split("no-such-thing", "train")
+    with pytest.raises(DataError, match="needs the folder it lies in"):
+        open_split("caltech-94", "train")
+    with pytest.raises(DataError, match="has no 'train' pictures"):
+        open_split(str(tmp_path), "train")
+    with pytest.raises(DataError, match=r"`hold_out` \(=1\)"):
+        hold_out(open_split.__annotations__, 1, 0)  # type: ignore[arg-type]

@@ -1,0 +1,84 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gsa.pictures import DECODE_SIDE, PictureError, open_picture
+from tests.conftest import photo
+
+
+def encoded(picture, kind="PNG", **options):
+    stream = io.BytesIO()
+    picture.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def test_exif_orientation_is_applied():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    opened = open_picture(encoded(photo(200, 100), "JPEG", exif=exif))
+    assert opened.size == (100, 200)
+
+
+def test_sixteen_bit_grey_is_scaled_and_not_white():
+    ramp = np.linspace(0, 65535, 100, dtype=np.uint16).reshape(10, 10)
+    opened = np.asarray(open_picture(encoded(Image.fromarray(ramp))))
+    assert opened.shape == (10, 10, 3)
+    assert opened.min() == 0
+    assert opened.max() == 255
+    assert 120 < opened.mean() < 135
+
+
+def test_transparency_is_laid_on_white():
+    clear = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
+    assert open_picture(encoded(clear)).getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "CMYK", "1", "LA", "RGB"])
+def test_every_mode_becomes_rgb(mode):
+    kind = "JPEG" if mode == "CMYK" else "PNG"
+    opened = open_picture(encoded(photo(20, 10).convert(mode), kind))
+    assert opened.mode == "RGB"
+    assert opened.size == (20, 10)
+
+
+def test_a_large_jpeg_comes_reduced_but_not_below_the_limit():
+    opened = open_picture(encoded(photo(4000, 3000), "JPEG"))
+    assert opened.size == (2000, 1500)
+    assert min(opened.size) >= DECODE_SIDE
+
+
+def test_a_small_file_with_huge_pixels_is_refused_from_its_header():
+    bomb = encoded(Image.new("L", (9000, 9000)))
+    assert len(bomb) < 200_000
+    with pytest.raises(PictureError, match="81 megapixels; at most 25"):
+        open_picture(bomb)
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"", "The file is empty (0 bytes)."),
+        (b"hello, I am a text" * 20, "The file is not a picture in one of JPEG"),
+        (encoded(photo(), "JPEG")[:2000], "The picture is damaged and cannot be decoded"),
+        (encoded(photo())[:300], "The picture is damaged and cannot be decoded"),
+        (b"\x00" * (21 * 2**20), "The file has 21 MiB; at most 20 MiB are read."),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "The file is not a picture"),
+    ],
+)
+def test_what_is_no_good_picture_gets_one_sentence(data, sentence):
+    with pytest.raises(PictureError) as caught:
+        open_picture(data)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(PictureError, match="There is no file"):
+        open_picture(tmp_path / "cat.jpg")
+
+
+def test_a_folder_is_no_picture(tmp_path):
+    with pytest.raises(PictureError, match="cannot be read"):
+        open_picture(tmp_path)

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+import torch
+
+from gsa.preprocess import IMAGENET_MEAN, IMAGENET_STD, Grid, Preprocess
+from tests.conftest import photo
+
+
+def test_the_crop_is_the_middle_square():
+    assert Preprocess(64).crop_box(200, 150) == (25, 0, 175, 150)
+    assert Preprocess(64, crop_ratio=0.5).crop_box(100, 300) == (25, 125, 75, 175)
+
+
+def test_the_crop_shows_what_lies_in_the_box():
+    picture = photo(200, 150)
+    same = np.asarray(Preprocess(150).crop(picture))
+    np.testing.assert_array_equal(same, np.asarray(picture.crop((25, 0, 175, 150))))
+
+
+def test_the_tensor_is_normalised_per_channel():
+    x = Preprocess(32).tensor(Preprocess(32).crop(photo()))
+    assert x.shape == (1, 3, 32, 32)
+    assert x.dtype == torch.float32
+    back = x[0] * torch.tensor(IMAGENET_STD).view(3, 1, 1) + torch.tensor(IMAGENET_MEAN).view(3, 1, 1)
+    crop = np.asarray(Preprocess(32).crop(photo())) / 255
+    np.testing.assert_allclose(back.permute(1, 2, 0).numpy(), crop, atol=1e-6)
+
+
+def test_it_survives_the_way_through_json_values():
+    preprocess = Preprocess(96, crop_ratio=0.9)
+    assert Preprocess.from_dict(preprocess.to_dict()) == preprocess
+
+
+@pytest.mark.parametrize("fields", [{"size": 0}, {"size": 9, "crop_ratio": 1.5}, {"sizes": 3}])
+def test_fields_that_break_a_rule_are_refused(fields):
+    with pytest.raises(ValueError, match="size|crop_ratio|fields"):
+        Preprocess.from_dict(fields)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (4, 7), (32, 32), (5, 3)])
+def test_cells_and_pixels_map_both_ways(shape):
+    grid = Grid(*shape, height=97, width=131)
+    for row in range(grid.rows):
+        for column in range(grid.columns):
+            top, left, bottom, right = grid.box(row, column)
+            assert grid.cell_at(*grid.centre(row, column)) == (row, column)
+            assert grid.cell_at(top + 1e-9, left + 1e-9) == (row, column)
+            assert grid.cell_at(bottom - 1e-6, right - 1e-6) == (row, column)
+    assert grid.box(grid.rows - 1, grid.columns - 1)[2:] == pytest.approx((97, 131))
+
+
+@pytest.mark.parametrize("place", [(-1, 0), (97, 0), (0, 131), (0, -0.1), (float("nan"), 0)])
+def test_a_place_outside_is_refused(place):
+    with pytest.raises(ValueError, match="must lie inside the 97 x 131 pixels"):
+        Grid(4, 4, height=97, width=131).cell_at(*place)

@@ -1,0 +1,109 @@
+"""Every map reproduces its layer's output, and the proof fails when a formula is broken."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from gsa import maps, proofs
+from gsa.maps import Cells
+from gsa.proofs import Proof, prove, verify
+from tests.conftest import VARIANTS, tiny_model
+
+SIZES = [(64, 64), (49, 79)]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_all_maps_of_every_variant_are_exact(variant, dtype):
+    model = tiny_model(**VARIANTS[variant]).to(dtype)
+    results = list(verify(model, SIZES, queries=6, dtype=dtype))
+    branches = 2 if variant not in ("content", "positional", "row") else 1
+    assert len(results) == len(SIZES) * 4 * branches
+    for result in results:
+        assert result.passed, result
+
+
+def test_regions_are_proved_too(recording):
+    for branch in ("content", "positional"):
+        assert prove(recording["2.1"], branch, Cells(1, 2, 5, 8)).max_rel_error < 1e-10
+
+
+def failures(model):
+    """Branches of layers with more than one cell whose proof fails."""
+    return [result for result in verify(model, [(64, 96)], queries=4) if not result.passed]
+
+
+def keys_normalised_over_channels(layer, cells):
+    rho = layer.rho / layer.rho.sum(axis=1, keepdims=True)
+    return maps_content(replace(layer, rho=rho), cells)
+
+
+def outer_product_of_own_scores(layer, cells):
+    row, columns = maps.row_weights(layer, cells)[:, 0], layer.shape[1]
+    own = maps_column(layer, cells.top)[:, :, cells.left]
+    assert row.shape[1] == columns
+    return own[:, :, None] * row[:, None, :]
+
+
+def query_turned_round(layer, cells):
+    row, column = cells.top % layer.shape[1], cells.left % layer.shape[0]
+    return maps_content(layer, Cells.at(column, row))
+
+
+def row_offsets_turned_round(layer, cells):
+    return maps_row(replace(layer, r_r=layer.r_r[::-1]), cells)
+
+
+def column_offsets_turned_round(layer, row):
+    return maps_column(replace(layer, r_c=layer.r_c[::-1]), row)
+
+
+maps_content, maps_row, maps_column = maps.content_map, maps.row_weights, maps.column_weights
+BROKEN = [
+    ("content_map", keys_normalised_over_channels),
+    ("content_map", query_turned_round),
+    ("positional_map", outer_product_of_own_scores),
+    ("row_weights", row_offsets_turned_round),
+    ("column_weights", column_offsets_turned_round),
+]
+
+
+@pytest.mark.parametrize(("name", "wrong"), BROKEN, ids=[wrong.__name__ for _, wrong in BROKEN])
+def test_a_broken_formula_is_caught(monkeypatch, name, wrong):
+    model = tiny_model()
+    assert not failures(model)
+    monkeypatch.setattr(maps, name, wrong)
+    found = failures(model)
+    assert {result.layer for result in found} >= {"1.1", "2.1", "3.1"}
+    assert len({result.branch for result in found}) == 1
+
+
+@pytest.mark.parametrize("missing", ["gain", "offset"])
+def test_a_missing_gain_or_offset_is_caught(monkeypatch, missing):
+    model = tiny_model()
+    whole = proofs.apply_map
+
+    def without(layer, branch, cells):
+        value = getattr(layer, missing)
+        return whole(replace(layer, **{missing: np.full_like(value, missing == "gain")}), branch, cells)
+
+    monkeypatch.setattr(proofs, "apply_map", without)
+    found = failures(model)
+    assert {result.layer for result in found} == {"1.1", "2.1", "3.1", "4.1"}
+    assert {result.branch for result in found} == {"positional"}
+
+
+def test_an_output_that_is_no_number_proves_nothing(recording):
+    layer = recording["2.1"]
+    broken = replace(layer, content=np.full_like(layer.content, np.nan))
+    proof = prove(broken, "content", Cells.at(0, 0))
+    assert not proof.max_rel_error <= 1
+    worst = Proof.worst([Proof(0.0, 0.0), proof, Proof(1.0, 1.0)])
+    assert not worst.max_rel_error <= 1
+
+
+def test_a_branch_that_is_not_there_cannot_be_proved(recording):
+    with pytest.raises(ValueError, match="layer 2.1 has no content branch"):
+        prove(replace(recording["2.1"], content=None), "content", Cells.at(0, 0))

@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+
+from gsa.recipe import Recipe, RecipeError, read_recipe
+
+SHIPPED = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
+NEEDED = 'pair = "p"\ndata = "d"\nnetwork = "resnet14_tiny"\nsize = 64\nepochs = 2\n'
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=[path.stem for path in SHIPPED])
+def test_a_shipped_recipe_makes_twins(path):
+    recipe = read_recipe(path)
+    gsa, conv = recipe.config("gsa", 7), recipe.config("conv", 7)
+    assert (gsa.mixer, conv.mixer) == ("gsa", "conv")
+    assert (gsa.blocks, gsa.widths, gsa.input_size) == (conv.blocks, conv.widths, conv.input_size)
+
+
+def test_there_is_a_recipe():
+    assert SHIPPED
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (NEEDED + "speed = 3", "a recipe has no field 'speed'"),
+        (NEEDED + "learning_rate = -1.0", "`learning_rate` (=-1.0) must be above 0"),
+        (NEEDED + 'batch_size = "big"', "`batch_size` (='big') must be of type int"),
+        (NEEDED + "ema = 1.0", "`ema` (=1.0) must be from 0 to below 1"),
+        (NEEDED + "early_epochs = 1", "`early_size` (=0) must be from 32 to `size` (=64)"),
+        (NEEDED + 'precision = "int4"', "`precision` (='int4') must be one of"),
+        ('pair = "p"', "is incomplete"),
+        ("pair = ", "is not valid TOML"),
+    ],
+)
+def test_a_recipe_that_breaks_a_rule_is_refused(tmp_path, text, sentence):
+    path = tmp_path / "r.toml"
+    path.write_text(text)
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(path)
+    assert sentence in str(caught.value)
+
+
+def test_a_missing_recipe_is_named(tmp_path):
+    with pytest.raises(RecipeError, match="nope.toml' cannot be read"):
+        read_recipe(tmp_path / "nope.toml")
+
+
+def test_an_unknown_option_of_the_module_is_refused():
+    recipe = Recipe("p", "d", "resnet14_tiny", 64, 1, gsa={"colour": 3})
+    with pytest.raises(RecipeError, match="the table `gsa` of the recipe does not fit"):
+        recipe.config("gsa", 3)

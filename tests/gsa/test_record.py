@@ -1,0 +1,112 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from gsa.record import record
+from tests.conftest import noise, tiny_model
+
+PICTURES = 16
+
+
+def test_logits_are_those_of_a_plain_pass_bit_for_bit(model):
+    with torch.inference_mode():
+        plain = model(noise())[0].numpy()
+    np.testing.assert_array_equal(record(model, noise()).logits, plain)
+
+
+def test_arrays_cannot_be_written(recording):
+    with pytest.raises(ValueError, match="read-only"):
+        recording["2.1"].q[0] = 0
+
+
+def test_every_layer_has_its_tensors(recording):
+    assert list(recording.layers) == ["1.1", "2.1", "3.1", "4.1"]
+    layer = recording["1.1"]
+    assert layer.shape == (16, 24)
+    assert recording.grid("1.1").cell == (4, 4)
+    assert layer.q.shape == layer.rho.shape == (4, 4, 16, 24)
+    np.testing.assert_allclose(layer.rho.sum(axis=(2, 3)), 1)
+    np.testing.assert_allclose(layer.output, layer.content + layer.positional)
+
+
+def test_an_unknown_layer_is_refused(recording):
+    with pytest.raises(ValueError, match="there is no layer '9.9'; layers are 1.1, 2.1"):
+        recording["9.9"]
+
+
+def test_training_mode_is_refused():
+    with pytest.raises(ValueError, match="must be in eval mode"):
+        record(tiny_model().train(), noise())
+
+
+def test_more_than_one_picture_is_refused(model):
+    with pytest.raises(ValueError, match=r"shape \(2, 3, 64, 64\)"):
+        record(model, noise().repeat(2, 1, 1, 1))
+
+
+def traces(model):
+    """All that recording might leave behind."""
+    return [
+        (
+            module.training,
+            len(module._forward_hooks),
+            len(module._forward_pre_hooks),
+            len(module._backward_hooks),
+            sorted(vars(module)),
+            [(p.requires_grad, p.grad is None) for p in module.parameters(recurse=False)],
+        )
+        for module in model.modules()
+    ] + [torch.is_grad_enabled(), torch.is_inference_mode_enabled()]
+
+
+def test_nothing_is_left_behind():
+    model = tiny_model()
+    before = traces(model)
+    record(model, noise())
+    assert traces(model) == before
+
+
+def test_nothing_is_left_behind_after_an_exception(monkeypatch):
+    model = tiny_model()
+    before = traces(model)
+    with monkeypatch.context() as patch:
+        patch.setattr("gsa.attention.row_step", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            record(model, noise())
+    assert traces(model) == before
+
+
+def outcomes(recorder, model):
+    """What `PICTURES` threads got, each for its own picture, and what one thread gets."""
+    alone = [record(model, noise(seed=seed))["1.1"].q for seed in range(PICTURES)]
+    start = threading.Barrier(PICTURES)
+
+    def one(seed):
+        start.wait()
+        return [recorder(model, noise(seed=seed)) for _ in range(5)]
+
+    with ThreadPoolExecutor(PICTURES) as pool:
+        together = list(pool.map(one, range(PICTURES)))
+    return sum(
+        not np.array_equal(alone[seed], got) for seed in range(PICTURES) for got in together[seed]
+    )
+
+
+def test_threads_on_one_model_get_their_own_tensors(model):
+    assert outcomes(lambda m, x: record(m, x)["1.1"].q, model) == 0
+
+
+def test_the_thread_test_catches_a_naive_hook(model):
+    def with_hook(shared, x):
+        kept = {}
+        layer = shared.gsa_layers()["1.1"]
+        hook = layer.to_q.register_forward_hook(lambda *args: kept.update(q=args[2]))
+        with torch.inference_mode():
+            shared(x)
+        hook.remove()
+        return kept["q"][0].unflatten(0, (4, -1)).numpy()
+
+    assert outcomes(with_hook, model) > 0
