@@ -30,7 +30,7 @@ def flops(config: NetworkConfig, size: int | None = None) -> int:
     """
     side = size or config.input_size
     with torch.device("meta"):
-        model = ResNet(config)
+        model = ResNet(config).eval()
         picture = torch.empty(1, 3, side, side)
     counter = FlopCounterMode(display=False)
     with counter:

@@ -99,4 +99,4 @@ def fit_temperature(checkpoint: Checkpoint, split: Split) -> float:
         return loss
 
     optimizer.step(closure)
-    return float(log_temperature.exp())
+    return log_temperature.exp().item()

@@ -26,6 +26,7 @@ class Recipe:
     size: int  # input the network is made and evaluated for
     epochs: int
     gsa: dict[str, Any] = field(default_factory=dict)  # NetworkConfig fields of the GSA twin
+    init_from: str = ""  # pair whose weights the run starts from, all but the head; "": random
     early_size: int = 0  # input of the first `early_epochs`, smaller and cheaper; 0: `size`
     early_epochs: int = 0
     batch_size: int = 64

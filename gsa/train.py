@@ -14,6 +14,7 @@ import platform
 import time
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -21,11 +22,10 @@ import torchvision
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torchmetrics.aggregation import MeanMetric
 from torchvision.transforms import v2
 from tqdm import tqdm
 
-from gsa.checkpoints import Card, load, save, write_card
+from gsa.checkpoints import Card, Checkpoint, load, save, write_card
 from gsa.config import Mixer
 from gsa.curves import draw_curves
 from gsa.data import KNOWN, Split, hold_out, open_split
@@ -53,7 +53,8 @@ def train(
         mixer: which twin.
         root: folder of a known data set.
         runs: holds the state of the run, in `<pair>_<mixer>`; a state found there is resumed.
-        out: gets `<pair>_<mixer>.safetensors`, `.json`, `.curves.json` and `.curves.png`.
+        out: holds the checkpoint that the recipe starts from, if any; gets
+            `<pair>_<mixer>.safetensors`, `.json`, `.curves.json` and `.curves.png`.
         save_every: steps between two writes of the state.
 
     Returns:
@@ -66,7 +67,8 @@ def train(
     full = open_split(recipe.data, "train", root)
     learn, held = hold_out(full, recipe.hold_out, recipe.seed)
     preprocess = Preprocess(recipe.size)
-    run = _Run(recipe, mixer, learn, held, preprocess, runs / name, save_every)
+    start = load(f"{recipe.init_from}_{mixer}", out) if recipe.init_from else None
+    run = _Run(recipe, mixer, learn, held, preprocess, runs / name, save_every, start)
     run.follow()
 
     known = KNOWN.get(recipe.data)
@@ -127,12 +129,15 @@ class _Run:
         preprocess: Preprocess,
         folder: Path,
         save_every: int,
+        start: Checkpoint | None,
     ) -> None:
         self.recipe, self.preprocess, self.save_every = recipe, preprocess, save_every
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.fabric = Fabric(accelerator="auto", devices=1, precision=recipe.precision)
         model = ResNet(recipe.config(mixer, len(learn.labels)), seed=recipe.seed)
+        if start:
+            _take_over(model, start)
         model = model.to(memory_format=torch.channels_last)
         optimizer = torch.optim.AdamW(_groups(model, recipe.weight_decay), lr=0.0)
         self.forward, self.optimizer = self.fabric.setup(model, optimizer)
@@ -150,6 +155,7 @@ class _Run:
                 f"`batch_size` (={recipe.batch_size}) exceeds the {len(learn)} training pictures."
             )
         self.step, self.seconds = 0, 0.0
+        self.losses: list[float] = []  # of the steps of this epoch
         self.history: list[dict[str, Any]] = []
         self._resume()
 
@@ -162,20 +168,20 @@ class _Run:
         recipe = self.recipe
         while self.step < recipe.epochs * self.epoch_steps:
             epoch = self.step // self.epoch_steps
-            loss = MeanMetric()
             order = _permutation(len(self.pictures), recipe.seed, epoch)
             bar = tqdm(range(self.step % self.epoch_steps, self.epoch_steps))
             bar.set_description(f"{self.folder.name} epoch {epoch + 1}/{recipe.epochs}")
             for at in bar:
                 start = time.perf_counter()
                 batch = order[at * recipe.batch_size : (at + 1) * recipe.batch_size]
-                loss.update(self._learn(batch, epoch))
+                self.losses.append(self._learn(batch, epoch))
                 self.seconds += time.perf_counter() - start
                 self.step += 1
-                bar.set_postfix(loss=f"{float(loss.compute()):.3f}")
+                bar.set_postfix(loss=f"{fmean(self.losses):.3f}")
                 if self.step % self.save_every == 0 and at + 1 < self.epoch_steps:
                     self._save()
-            entry = {"epoch": epoch + 1, "step": self.step, "loss": float(loss.compute())}
+            entry = {"epoch": epoch + 1, "step": self.step, "loss": fmean(self.losses)}
+            self.losses = []
             entry |= {"seconds": round(self.seconds, 1), "size": recipe.size_at(epoch)}
             if len(self.held[1]):
                 entry["held_out_top1"] = self._held_out_accuracy()
@@ -233,6 +239,7 @@ class _Run:
             "recipe": self.recipe.to_dict(),
             "step": self.step,
             "seconds": self.seconds,
+            "losses": self.losses,
             "history": self.history,
             "model": self.model.state_dict(),
             "ema": self.ema.state_dict(),
@@ -252,10 +259,23 @@ class _Run:
                 f"{str(path)!r} belongs to another recipe; choose another folder or remove it."
             )
         self.step, self.seconds = state["step"], state["seconds"]
-        self.history = state["history"]
+        self.history, self.losses = state["history"], state.get("losses", [])
         self.model.load_state_dict(state["model"])
         self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
+
+
+def _take_over(model: ResNet, start: Checkpoint) -> None:
+    """Start from other weights, all but the head, whose classes may be others.
+
+    Raises:
+        ValueError: if the networks differ in more than the head.
+    """
+    theirs = {k: v for k, v in start.model.state_dict().items() if not k.startswith("head.")}
+    ours = {k: v.shape for k, v in model.state_dict().items() if not k.startswith("head.")}
+    if ours != {key: value.shape for key, value in theirs.items()}:
+        raise ValueError(f"the network of {start.card.name!r} differs in more than its head.")
+    model.load_state_dict(theirs, strict=False)
 
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -21,7 +21,8 @@ def test_the_tensor_is_normalised_per_channel():
     x = Preprocess(32).tensor(Preprocess(32).crop(photo()))
     assert x.shape == (1, 3, 32, 32)
     assert x.dtype == torch.float32
-    back = x[0] * torch.tensor(IMAGENET_STD).view(3, 1, 1) + torch.tensor(IMAGENET_MEAN).view(3, 1, 1)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    back = x[0] * std + mean
     crop = np.asarray(Preprocess(32).crop(photo())) / 255
     np.testing.assert_allclose(back.permute(1, 2, 0).numpy(), crop, atol=1e-6)
 

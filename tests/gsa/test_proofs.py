@@ -87,7 +87,8 @@ def test_a_missing_gain_or_offset_is_caught(monkeypatch, missing):
 
     def without(layer, branch, cells):
         value = getattr(layer, missing)
-        return whole(replace(layer, **{missing: np.full_like(value, missing == "gain")}), branch, cells)
+        blank = np.full_like(value, missing == "gain")
+        return whole(replace(layer, **{missing: blank}), branch, cells)
 
     monkeypatch.setattr(proofs, "apply_map", without)
     found = failures(model)

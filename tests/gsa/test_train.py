@@ -1,0 +1,174 @@
+"""Training: resuming exactly, and what a run leaves behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gsa.checkpoints import load, untrained
+from gsa.data import open_split
+from gsa.evaluate import evaluate, fit_temperature, wilson
+from gsa.recipe import read_recipe
+from gsa.train import train
+
+RECIPE = """
+pair = "colours"
+data = "{data}"
+network = "resnet14_tiny"
+size = 32
+epochs = 3
+batch_size = 8
+warmup = 0.5
+hold_out = 0.2
+mixup = 0.2
+cutmix = 1.0
+ema = 0.9
+precision = "32-true"
+use = "tests"
+[gsa]
+projection_norm = "rms"
+query_gain = 0.2
+query_offset = 1.0
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two classes that their colour tells apart."""
+    root = tmp_path_factory.mktemp("colours")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 30), ("val", 8)):
+        for class_, colour in (("red", (200, 40, 40)), ("blue", (40, 40, 200))):
+            (root / split / class_).mkdir(parents=True)
+            for n in range(count):
+                noisy = np.clip(rng.normal(colour, 30, (40, 36, 3)), 0, 255).astype(np.uint8)
+                Image.fromarray(noisy).save(root / split / class_ / f"{n}.png")
+    (root / "recipe.toml").write_text(RECIPE.format(data=root.as_posix()))
+    return root
+
+
+@pytest.fixture(scope="module")
+def unbroken(folder):
+    """The folder of a run that nothing interrupted."""
+    out = folder / "unbroken"
+    torch.set_num_threads(1)  # sums over threads differ in the last bit
+    train(read_recipe(folder / "recipe.toml"), "gsa", None, out / "runs", out)
+    return out
+
+
+def test_a_run_leaves_weights_card_and_curves(unbroken):
+    names = {path.name for path in unbroken.glob("colours_gsa.*")}
+    kinds = ("safetensors", "json", "curves.json", "curves.png")
+    assert names == {f"colours_gsa.{kind}" for kind in kinds}
+    history = json.loads((unbroken / "colours_gsa.curves.json").read_text())
+    assert [entry["epoch"] for entry in history] == [1, 2, 3]
+    card = load("colours_gsa", unbroken).card
+    assert card.classes == ("blue", "red")
+    assert card.data["train"] + card.data["held_out"] == 60
+    assert card.recipe["seed"] == card.training["seed"] == 0
+    assert card.training["seconds"] > 0
+    assert card.results["n"] == 16
+    assert set(card.results) >= {"top1", "top5", "top1_interval", "mean_per_class", "temperature"}
+
+
+def test_the_card_tells_what_evaluation_finds(unbroken, folder):
+    checkpoint = load("colours_gsa", unbroken)
+    again = evaluate(checkpoint, open_split(str(folder), "val"))
+    assert again == {key: checkpoint.card.results[key] for key in again}
+
+
+def killed(folder, out, after):
+    """Start a run in a process of its own and kill it once its state says `after` steps."""
+    code = (
+        "import sys, pathlib, torch; torch.set_num_threads(1)\n"
+        "from gsa.recipe import read_recipe; from gsa.train import train\n"
+        "root, out = map(pathlib.Path, sys.argv[1:])\n"
+        "train(read_recipe(root / 'recipe.toml'), 'gsa', None, out / 'runs', out, save_every=1)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(folder), str(out)], stderr=subprocess.DEVNULL
+    )
+    state = out / "runs" / "colours_gsa" / "state.pt"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if state.exists() and torch.load(state, weights_only=True)["step"] >= after:
+            os.kill(process.pid, signal.SIGKILL)
+            break
+        time.sleep(0.005)
+    process.wait()
+    assert process.returncode == -signal.SIGKILL
+    assert not (out / "colours_gsa.safetensors").exists()
+    return torch.load(state, weights_only=True)["step"]
+
+
+def test_a_killed_run_ends_with_the_weights_of_an_unbroken_one(folder, unbroken, tmp_path):
+    step = killed(folder, tmp_path, after=2)
+    assert 2 <= step < 18
+    train(read_recipe(folder / "recipe.toml"), "gsa", None, tmp_path / "runs", tmp_path)
+    weights = [path / "colours_gsa.safetensors" for path in (unbroken, tmp_path)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    histories = [
+        [entry["loss"] for entry in json.loads((path / "colours_gsa.curves.json").read_text())]
+        for path in (unbroken, tmp_path)
+    ]
+    assert histories[0] == histories[1]
+
+
+def test_a_state_of_another_recipe_is_not_resumed(folder, unbroken):
+    other = replace(read_recipe(folder / "recipe.toml"), seed=1)
+    with pytest.raises(ValueError, match="belongs to another recipe"):
+        train(other, "gsa", None, unbroken / "runs", unbroken)
+
+
+def test_a_run_can_start_from_other_weights(folder, unbroken, tmp_path):
+    recipe = replace(
+        read_recipe(folder / "recipe.toml"), pair="tuned", init_from="colours", epochs=1,
+        learning_rate=1e-12, ema=0.0, warmup=0.0,
+    )  # fmt: skip
+    for path in unbroken.glob("colours_gsa.*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    train(recipe, "gsa", None, tmp_path / "runs", tmp_path)
+    tuned, start = load("tuned_gsa", tmp_path).model, load("colours_gsa", tmp_path).model
+    assert torch.allclose(tuned.stem.weight, start.stem.weight, atol=1e-4)
+    with pytest.raises(ValueError, match="there is no checkpoint 'colours_conv'"):
+        train(recipe, "conv", None, tmp_path / "runs", tmp_path)
+
+
+def test_a_batch_larger_than_the_data_is_refused(folder, tmp_path):
+    recipe = replace(read_recipe(folder / "recipe.toml"), batch_size=99)
+    with pytest.raises(ValueError, match=r"`batch_size` \(=99\) exceeds the 48 training pictures"):
+        train(recipe, "conv", None, tmp_path, tmp_path)
+
+
+def test_other_classes_are_refused(unbroken, folder, checkpoint_folder):
+    with pytest.raises(ValueError, match="the data has 2 classes and 'tiny_gsa' 5"):
+        evaluate(load("tiny_gsa", checkpoint_folder), open_split(str(folder), "val"))
+
+
+def test_the_fitted_temperature_makes_the_least_cross_entropy(unbroken, folder):
+    from gsa.evaluate import logits_of
+
+    split = open_split(str(folder), "val")
+    blank = untrained(load("colours_gsa", unbroken).card)
+    fitted = fit_temperature(blank, split)
+    logits, targets = logits_of(blank, split), torch.tensor(split.targets)
+
+    def entropy(temperature):
+        return torch.nn.functional.cross_entropy(logits / temperature, targets).item()
+
+    assert entropy(fitted) <= entropy(1.0)
+    assert entropy(fitted) <= min(entropy(fitted * 0.9), entropy(fitted * 1.1)) + 1e-6
+
+
+def test_the_wilson_interval_has_known_values():
+    low, high = wilson(0.5, 100)
+    assert (low, high) == pytest.approx((0.4038, 0.5962), abs=1e-4)
+    assert wilson(1.0, 10) == pytest.approx((0.7225, 1.0), abs=1e-4)

@@ -1,0 +1,74 @@
+"""Who may import whom. The direction of the data is the architecture."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def imported(source):
+    """Top-level and dotted names of all modules that a source text imports."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def offenders(pattern, forbidden):
+    """Files whose imports begin with a forbidden name."""
+    return [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in sorted(ROOT.glob(pattern))
+        for name in imported(path.read_text(encoding="utf-8"))
+        if any(name == each or name.startswith(f"{each}.") for each in forbidden)
+    ]
+
+
+RULES = [
+    ("gsa/*.py", ("app", "streamlit", "plotly")),
+    ("gsa/[!_]*.py", ("gsa.train",)),
+    ("gsa/config.py", ("torch", "gsa")),
+    ("gsa/attention.py", ("gsa.resnet", "gsa.record", "gsa.maps")),
+    ("gsa/maps.py", ("torch",)),
+    ("gsa/ranges.py", ("torch",)),
+    ("app/*/**/*.py", ("torch",)),
+    ("app/panels.py", ("torch", "streamlit.runtime")),
+    ("app/figures/*.py", ("streamlit", "torch", "app.state", "app.resources", "gsa")),
+    ("app/components/*.py", ("gsa", "app.resources", "app.state")),
+    ("app/**/*.py", ("gsa.train", "gsa.data", "gsa.attention")),
+]
+
+
+@pytest.mark.parametrize(("pattern", "forbidden"), RULES, ids=[pattern for pattern, _ in RULES])
+def test_imports_go_one_way(pattern, forbidden):
+    assert list(ROOT.glob(pattern))
+    assert offenders(pattern, forbidden) == []
+
+
+def test_a_planted_import_is_found():
+    planted = "def late():\n    from app.state import show\n    import torch.nn as nn\n"
+    assert {"app.state", "app.state.show", "torch.nn"} <= imported(planted)
+
+
+def test_importing_the_core_does_not_load_the_app():
+    code = "import gsa, sys; print({'streamlit', 'plotly', 'app'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_caches_and_session_state_have_one_place_each():
+    places = {"st.cache_": "resources.py", "st.session_state": "state.py"}
+    for words, place in places.items():
+        users = [
+            path.name
+            for path in (ROOT / "app").rglob("*.py")
+            if words in path.read_text(encoding="utf-8").split('"""', 2)[-1]
+        ]
+        assert users == [place]
