@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,3 +99,8 @@ def tiny_checkpoints(checkpoint_folder: Path, monkeypatch: pytest.MonkeyPatch) -
     """The tiny twins are the only checkpoints there are."""
     monkeypatch.setenv("GSA_CHECKPOINTS", str(checkpoint_folder))
     return checkpoint_folder
+
+
+def pytest_sessionfinish() -> None:
+    """The app freezes what it has loaded; unfrozen, it is freed in the right order at the end."""
+    gc.unfreeze()

@@ -1,0 +1,183 @@
+"""The app as a person uses it: a real server, a real browser."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.conftest import photo
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+# In continuous integration a missing browser is a failure, so there the test is never skipped.
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None and not os.environ.get("CI"),
+    reason="needs Chromium on the PATH (Debian: apt-get install chromium)",
+)
+
+
+@pytest.fixture(scope="module")
+def address(checkpoint_folder):
+    """Where the app is served, with the tiny untrained pair."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [
+            sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.headless=true",
+            f"--server.port={port}", "--server.address=127.0.0.1", "--server.fileWatcherType=none",
+        ],
+        cwd=ROOT,
+        env={**os.environ, "GSA_CHECKPOINTS": str(checkpoint_folder)},
+    )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                urllib.request.urlopen(f"{url}/_stcore/health", timeout=5)
+                break
+            except OSError:
+                assert server.poll() is None, "the server ended"
+                assert time.monotonic() < deadline, "the server does not answer"
+                time.sleep(0.2)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    assert CHROMIUM, "Chromium is not on the PATH"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser, address):
+    context = browser.new_context(viewport={"width": 1366, "height": 900}, has_touch=True)
+    opened = context.new_page()
+    opened.set_default_timeout(30_000)
+    opened.goto(address, wait_until="domcontentloaded")
+    wait_for_maps(opened)
+    yield opened
+    context.close()
+
+
+def wait_for_maps(page: Page) -> None:
+    page.locator(".map").nth(7).wait_for()
+    expect(page.get_by_text("Proved for this place")).to_be_visible(timeout=30_000)
+
+
+def maps(page: Page) -> list[str]:
+    return (
+        page.locator(".strip")
+        .first.locator(".map")
+        .evaluate_all("images => images.map(image => image.src)")
+    )
+
+
+def changed(page: Page, before: list[str]) -> float:
+    """Seconds until the maps differ."""
+    start = time.monotonic()
+    while maps(page) == before:
+        assert time.monotonic() - start < 15, "the maps do not change"
+        time.sleep(0.01)
+    return time.monotonic() - start
+
+
+def spot(page: Page, down: float, across: float) -> tuple[float, float]:
+    box = page.locator(".seen").bounding_box()
+    assert box
+    return box["x"] + across * box["width"], box["y"] + down * box["height"]
+
+
+def upload(page: Page, path: Path) -> None:
+    page.get_by_role("radio", name="Upload").or_(
+        page.get_by_text("Upload", exact=True)
+    ).first.click()
+    page.locator("input[type=file]").set_input_files(str(path))
+
+
+def test_a_photograph_is_classified_and_a_click_changes_the_maps(page, tmp_path):
+    photo(640, 420).save(tmp_path / "holiday.jpg")
+    before = maps(page)
+    upload(page, tmp_path / "holiday.jpg")
+    expect(page.get_by_text("your photo, 640 × 420")).to_be_visible()
+    changed(page, before)
+    for twin in ("gsa", "conv"):
+        rows = page.locator(f".predictions .{twin} li")
+        expect(rows).to_have_count(5)
+        shares = [int(text.rstrip("%")) for text in rows.locator(".value").all_inner_texts()]
+        assert shares == sorted(shares, reverse=True)
+        assert 95 <= sum(shares) <= 105
+
+    before = maps(page)
+    page.mouse.click(*spot(page, 0.2, 0.8))
+    changed(page, before)
+    expect(page.get_by_text("Row 4, column 13 of 16 × 16 cells")).to_be_visible()
+
+
+def test_the_arrow_keys_move_the_place(page):
+    before = maps(page)
+    page.mouse.click(*spot(page, 0.52, 0.52))
+    expect(page.get_by_text("Row 9, column 9 of 16 × 16")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_text("Row 10, column 10 of 16 × 16")).to_be_visible()
+    assert maps(page) != before
+
+
+def test_a_tap_picks_the_place_that_was_touched(page):
+    for down, across, row, column in ((0.1, 0.1, 2, 2), (0.9, 0.3, 15, 5), (0.4, 0.97, 7, 16)):
+        page.touchscreen.tap(*spot(page, down, across))
+        expect(page.get_by_text(f"Row {row}, column {column} of 16 × 16")).to_be_visible()
+
+
+def test_a_gallery_picture_and_a_link_to_it(page, browser):
+    before = maps(page)
+    page.get_by_title("panda", exact=True).click()
+    changed(page, before)
+    page.mouse.click(*spot(page, 0.7, 0.3))
+    expect(page.get_by_text("Row 12, column 5 of 16 × 16")).to_be_visible()
+    page.locator(".panel[data-id='2.1 content']").click()
+    expect(page.get_by_role("heading", name="Layer 2.1, head by head")).to_be_visible()
+    assert "picture=panda_0021.jpg" in page.url
+
+    other = browser.new_context().new_page()
+    other.goto(page.url, wait_until="domcontentloaded")
+    wait_for_maps(other)
+    expect(other.get_by_text("Row 12, column 5 of 16 × 16")).to_be_visible()
+    expect(other.get_by_role("heading", name="Layer 2.1, head by head")).to_be_visible()
+    assert maps(other) == maps(page)
+    other.context.close()
+
+
+def test_a_bad_upload_keeps_the_picture(page, tmp_path):
+    before = maps(page)
+    (tmp_path / "notes.txt").write_text("no picture")
+    upload(page, tmp_path / "notes.txt")
+    expect(page.get_by_text("The file is not a picture in one of")).to_be_visible()
+    assert maps(page) == before
+
+
+def test_every_map_has_a_text_alternative(page):
+    words = (
+        page.locator(".strip")
+        .first.locator(".map")
+        .evaluate_all("images => images.map(image => image.alt)")
+    )
+    assert len(words) == 8
+    assert all("mean distance" in each and "of the weight lies" in each for each in words)

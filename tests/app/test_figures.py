@@ -1,0 +1,72 @@
+import base64
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.figures import charts, raster
+
+MAP = np.array([[-2.0, 0.0], [1.0, 4.0]])
+
+
+def test_a_signed_scale_is_centred_on_zero():
+    rgba = raster.coloured(MAP, 4.0, signed=True, see_through=False)
+    assert rgba.shape == (2, 2, 4)
+    red, _, blue = rgba[1, 1, :3].astype(int)
+    assert red > blue + 50  # orange above zero
+    red, _, blue = rgba[0, 0, :3].astype(int)
+    assert blue > red + 20  # purple below zero
+    assert rgba[0, 1, :3].min() > 240  # nearly white at zero
+    assert (rgba[..., 3] == 255).all()
+
+
+def test_the_same_limit_gives_the_same_colour_in_another_map():
+    first = raster.coloured(MAP, 4.0, signed=True, see_through=False)
+    second = raster.coloured(MAP[::-1] * 0.5, 4.0, signed=True, see_through=False)
+    assert (first[1, 0] != first[1, 1]).any()
+    np.testing.assert_array_equal(
+        second[1, 0], raster.coloured(MAP * 0.5, 4.0, signed=True, see_through=False)[0, 0]
+    )
+
+
+def test_a_map_over_a_picture_is_as_opaque_as_it_is_strong():
+    rgba = raster.coloured(MAP, 4.0, signed=True, see_through=True)
+    assert rgba[0, 1, 3] == 0
+    assert rgba[1, 1, 3] > rgba[0, 0, 3] > rgba[1, 0, 3] > 0
+    assert (rgba[1, 0, :3] == rgba[1, 1, :3]).all()  # the colour tells the sign alone
+
+
+def test_an_unsigned_scale_shows_sizes():
+    one = raster.coloured(MAP, 4.0, signed=False, see_through=False)
+    other = raster.coloured(np.abs(MAP), 4.0, signed=False, see_through=False)
+    np.testing.assert_array_equal(one, other)
+
+
+def test_weights_beyond_the_limit_get_its_colour():
+    one = raster.coloured(MAP * 10, 4.0, signed=True, see_through=False)
+    assert (one[1, 0] == one[1, 1]).all()
+
+
+def test_a_png_holds_one_pixel_a_cell():
+    rgba = raster.coloured(MAP, 4.0, signed=True, see_through=True)
+    head, data = raster.png_url(rgba).split(",")
+    assert head == "data:image/png;base64"
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))), rgba)
+
+
+def test_the_range_chart_has_a_line_for_each_branch():
+    lines = {"content": [1.0, 2.0], "positional": [3.0, 4.0]}
+    figure = json.loads(charts.ranges(["1.1", "2.1"], lines, "pixels", "layer").to_json())
+    assert [trace["name"] for trace in figure["data"]] == ["content", "positional"]
+    assert figure["data"][1]["y"] == [3.0, 4.0]
+    assert figure["layout"]["yaxis"]["title"]["text"] == "pixels"
+    again = charts.ranges(["1.1", "2.1"], lines, "pixels", "layer").to_json()
+    assert json.loads(again) == figure
+
+
+@pytest.mark.parametrize("see_through", [False, True])
+def test_nothing_but_zeros_can_be_drawn(see_through):
+    rgba = raster.coloured(np.zeros((3, 3)), 1.0, signed=True, see_through=see_through)
+    assert (rgba == rgba[0, 0]).all()

@@ -1,0 +1,140 @@
+"""The pages without a browser: what they say, and what bad input does."""
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from app.state import Widget
+from app.text import words
+from tests.conftest import photo
+
+MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
+TEXT = words("look")
+
+
+def encoded(picture, kind="PNG"):
+    stream = io.BytesIO()
+    picture.save(stream, kind)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def page(tiny_checkpoints):
+    app = AppTest.from_file(MAIN, default_timeout=60).run()
+    assert not app.exception
+    return app
+
+
+def texts(app):
+    return " ".join(str(element.value) for element in [*app.caption, *app.success, *app.error])
+
+
+def test_the_first_view_has_a_picture_and_a_proof(page):
+    assert "Proved for this place" in texts(page)
+    assert "16 × 16 cells" in texts(page)
+    assert page.query_params["picture"]
+
+
+def test_a_link_opens_its_state(tiny_checkpoints):
+    app = AppTest.from_file(MAIN, default_timeout=60)
+    app.query_params.update(
+        {"picture": "panda_0021.jpg", "row": "0.9", "column": "0.1", "layer": "2.1", "heads": "1"}
+    )
+    app.run()
+    assert not app.exception
+    assert "Row 15, column 2 of 16 × 16" in texts(app)
+    assert app.selectbox(Widget.heads).value == "1"
+    assert any("2.1" in heading.value for heading in app.subheader)
+
+
+@pytest.mark.parametrize(
+    ("widget", "value"),
+    [
+        (Widget.heads, "absolute"),
+        (Widget.heads, "3"),
+        (Widget.direction, "to"),
+        (Widget.value, "deviation"),
+        (Widget.scale, "all"),
+    ],
+)
+def test_every_switch_redraws(page, widget, value):
+    page.selectbox(widget).set_value(value).run()
+    assert not page.exception
+    assert page.query_params[widget.removeprefix("widget_")] in (value, [value])
+
+
+def uploading(app, name, data, kind="image/png"):
+    app.button_group(Widget.source).set_value("upload").run()
+    app.file_uploader[0].set_value((name, data, kind)).run()
+    assert not app.exception
+    return app
+
+
+def test_an_uploaded_picture_is_shown(page):
+    uploading(page, "mine.png", encoded(photo(300, 120)))
+    assert "your photo, 300 × 120" in texts(page)
+    assert "60% of the photo" in texts(page)
+    assert not page.query_params
+    assert not page.error
+
+
+BAD = {
+    "empty.png": b"",
+    "text.jpg": b"just words, no picture at all",
+    "cut.png": encoded(photo())[:400],
+    "cut.jpg": encoded(photo(), "JPEG")[:900],
+    "vector.svg": b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
+    "bomb.png": encoded(Image.new("L", (8000, 8000))),
+    "program.exe": b"MZ" + bytes(2000),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_upload_gets_a_sentence_and_the_picture_stays(page, name):
+    uploading(page, "good.png", encoded(photo(240, 160)))
+    page.file_uploader[0].set_value((name, BAD[name], "image/png")).run()
+    assert not page.exception
+    (error,) = page.error
+    assert error.value.endswith("The picture before it stays.")
+    assert "your photo, 240 × 160" in texts(page)
+    page.file_uploader[0].set_value(("again.png", encoded(photo(90, 90)), "image/png")).run()
+    assert not page.error
+    assert "your photo, 90 × 90" in texts(page)
+
+
+def test_without_checkpoints_the_page_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("GSA_CHECKPOINTS", str(tmp_path))
+    app = AppTest.from_file(MAIN, default_timeout=60).run()
+    assert not app.exception
+    assert "python -m gsa train" in app.error[0].value
+
+
+def test_a_damaged_checkpoint_gets_a_sentence(checkpoint_folder, tmp_path, monkeypatch):
+    for path in checkpoint_folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "tiny_gsa.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    monkeypatch.setenv("GSA_CHECKPOINTS", str(tmp_path))
+    app = AppTest.from_file(MAIN, default_timeout=60).run()
+    assert not app.exception
+    assert "git lfs pull" in app.error[0].value
+
+
+def test_the_networks_page_shows_the_cards(page):
+    page.switch_page("views/networks.py").run()
+    assert not page.exception
+    table = page.dataframe[0].value
+    assert list(table["Checkpoint"]) == ["tiny_conv", "tiny_gsa"]
+
+
+def test_every_gallery_picture_has_a_credit_and_opens():
+    from app import resources
+    from gsa import open_picture
+
+    files = {path.name for path in resources.GALLERY.glob("*.jpg")}
+    assert {entry["name"] for entry in resources.gallery()} == files
+    for name in files:
+        assert open_picture(resources.gallery_bytes(name)).mode == "RGB"
+    assert resources.gallery_bytes("../main.py") is None

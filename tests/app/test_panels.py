@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from app import panels
+from app.state import Selection
+from gsa import maps
+from gsa.maps import Cells
+
+PLACE = Selection(row=0.4, column=0.7)
+
+
+def test_there_is_a_panel_for_each_layer_and_branch(recording):
+    found = panels.all_layers(recording, PLACE)
+    assert [(panel.layer, panel.branch) for panel in found] == [
+        (layer, branch)
+        for layer in ("1.1", "2.1", "3.1", "4.1")
+        for branch in ("content", "positional")
+    ]
+
+
+def test_a_panel_shows_the_mean_over_heads_of_the_snapped_cell(recording):
+    panel = panels.all_layers(recording, PLACE)[0]
+    assert (panel.cells.top, panel.cells.left) == (6, 16)  # of 16 x 24 cells
+    expected = maps.content_map(recording["1.1"], Cells.at(6, 16)).mean(axis=0)
+    np.testing.assert_array_equal(panel.shown, expected)
+    assert panel.limit == np.abs(expected).max()
+    assert panel.box == pytest.approx([16 / 24, 6 / 16, 1 / 24, 1 / 16])
+
+
+def test_heads_are_combined_as_chosen(recording):
+    weights = maps.content_map(recording["1.1"], Cells.at(0, 0))
+    for heads, expected in (
+        ("absolute", np.abs(weights).mean(axis=0)),
+        ("max", np.abs(weights).max(axis=0)),
+        ("2", weights[2]),
+        ("99", weights.mean(axis=0)),
+    ):
+        np.testing.assert_array_equal(panels.combine(weights, heads), expected)
+
+
+def test_the_other_direction_shows_who_reads_the_place(recording):
+    panel = panels.all_layers(recording, Selection(0.4, 0.7, direction="to"))[3]
+    expected = maps.reverse_positional_map(recording["2.1"], panel.cells).mean(axis=0)
+    np.testing.assert_array_equal(panel.shown, expected)
+
+
+def test_scales_are_shared_as_chosen(recording):
+    own = panels.all_layers(recording, PLACE)
+    layer = panels.all_layers(recording, Selection(0.4, 0.7, scale="layer"))
+    every = panels.all_layers(recording, Selection(0.4, 0.7, scale="all"))
+    assert [panel.limit for panel in layer] == [
+        max(one.limit for one in own if one.layer == panel.layer) for panel in layer
+    ]
+    assert {panel.limit for panel in every} == {max(panel.limit for panel in own)}
+
+
+def test_deviations_have_no_mean_and_keep_the_ranges(recording):
+    plain = panels.all_layers(recording, PLACE)
+    for one, other in zip(
+        plain, panels.all_layers(recording, Selection(0.4, 0.7, value="deviation")), strict=True
+    ):
+        assert other.shown.mean() == pytest.approx(0, abs=1e-9 * one.limit)
+        assert other.measures == one.measures
+        assert other.signed
+
+
+def test_heads_of_a_layer_are_sorted_by_distance(recording):
+    found = panels.one_layer(recording, "2.1", PLACE)
+    for branch in ("content", "positional"):
+        reach = [panel.measures.mean_distance for panel in found if panel.branch == branch]
+        assert reach == sorted(reach)
+        heads = sorted(panel.heads for panel in found if panel.branch == branch)
+        assert heads == ["0", "1", "2", "3"]
+
+
+def test_a_map_far_weaker_than_the_others_is_called_zero(recording, monkeypatch):
+    whole = maps.branch_map
+    monkeypatch.setattr(
+        maps,
+        "branch_map",
+        lambda layer, *rest: whole(layer, *rest) * (1e-12 if layer.name == "3.1" else 1),
+    )
+    zero = {panel.layer for panel in panels.all_layers(recording, PLACE) if panel.zero}
+    assert zero == {"3.1"}
+
+
+def test_every_map_at_the_place_is_proved(recording):
+    worst, count = panels.proof(recording, PLACE)
+    assert count == 8
+    assert worst.max_rel_error < 1e-10
+
+
+def test_the_picker_snaps_to_the_finest_grid(recording):
+    assert (panels.finest_grid(recording).rows, panels.finest_grid(recording).columns) == (16, 24)
