@@ -6,11 +6,16 @@
 >>> recording = gsa.record(checkpoint.model, checkpoint.preprocess.tensor(crop))  # doctest: +SKIP
 >>> gsa.positional_map(recording["3.2"], gsa.Cells.at(4, 7)).shape         # doctest: +SKIP
 (4, 16, 16)
+
+Class attributions (`gsa.attribution`), deletion curves (`gsa.faithfulness`) and figures
+(`gsa.figures`) are modules of their own, since they import large libraries.
 """
 
 from gsa.attention import GlobalSelfAttention
-from gsa.checkpoints import Card, Checkpoint, CheckpointError, available, load, pairs, untrained
+from gsa.baselines import edge_map, shuffled, untrained
+from gsa.checkpoints import Card, Checkpoint, CheckpointError, available, load, pairs
 from gsa.config import PRESETS, NetworkConfig, preset
+from gsa.heuristics import class_flow, output_gradients, rollout
 from gsa.maps import (
     Cells,
     all_queries,
@@ -35,6 +40,11 @@ from gsa.record import LayerRecord, Recording, record
 from gsa.resnet import ResNet
 
 __all__ = [
+    "shuffled",
+    "rollout",
+    "output_gradients",
+    "edge_map",
+    "class_flow",
     "PRESETS",
     "Card",
     "Cells",

@@ -253,27 +253,3 @@ def write_card(card: Card, directory: Path) -> None:
     """Write a card, for instance with results added, beside weights that are there."""
     text = json.dumps(card.to_dict(), indent=2, ensure_ascii=False)
     (directory / f"{card.name}.json").write_text(text + "\n", encoding="utf-8")
-
-
-def untrained(card: Card, seed: int = 0) -> Checkpoint:
-    """The network of a card with weights as training starts them: the baseline of every map.
-
-    The batch norms hold the statistics of random smooth pictures drawn by `seed`; with their
-    start values (mean 0, variance 1) the activations of an untrained network explode.
-    """
-    model = ResNet(card.network, seed=seed)
-    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-    momenta = [norm.momentum for norm in norms]
-    generator = torch.Generator().manual_seed(seed)
-    side = card.network.input_size
-    coarse = torch.randn(16, 3, 8, 8, generator=generator)
-    fine = torch.randn(16, 3, side, side, generator=generator)
-    smooth = nn.functional.interpolate(coarse, (side, side), mode="bicubic")
-    for norm in norms:
-        norm.momentum = 1.0  # take over the statistics of this one batch
-    with torch.no_grad():
-        model.train()(smooth + 0.3 * fine)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    blank = replace(card, name=f"{card.name} untrained, seed {seed}", results={}, training={})
-    return Checkpoint(model.eval().requires_grad_(False), replace(blank, sha256=""))

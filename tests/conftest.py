@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from gsa.checkpoints import Card, save, untrained
+from gsa.baselines import untrained
+from gsa.checkpoints import Card, save
 from gsa.config import NetworkConfig, preset
 from gsa.preprocess import Preprocess
 from gsa.record import Recording, record

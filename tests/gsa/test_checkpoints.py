@@ -5,7 +5,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from gsa.checkpoints import CheckpointError, available, load, pairs, read_card, untrained
+from gsa.baselines import untrained
+from gsa.checkpoints import CheckpointError, available, load, pairs, read_card
 from tests.conftest import noise
 
 

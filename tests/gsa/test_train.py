@@ -13,7 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
-from gsa.checkpoints import load, untrained
+from gsa.baselines import untrained
+from gsa.checkpoints import load
 from gsa.data import open_split
 from gsa.evaluate import evaluate, fit_temperature, wilson
 from gsa.recipe import read_recipe

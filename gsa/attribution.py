@@ -1,0 +1,128 @@
+"""Class attributions by captum, for GSA and conv networks alike. All of them are heuristics.
+
+One door leads to captum: `attribute`. It works on a private shadow of the network (the modules
+copied, the weights shared), so captum's hooks never meet another thread's forward pass, and one
+at a time, since attributions take many times the memory of a forward pass.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain
+
+import torch
+from captum.attr import (
+    IntegratedGradients,
+    LayerAttribution,
+    LayerGradCam,
+    NoiseTunnel,
+    Occlusion,
+    Saliency,
+)
+from torch import Tensor, nn
+
+from gsa.checkpoints import Checkpoint
+from gsa.record import Array
+
+_DOOR = threading.Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """How much each pixel of the network input speaks for a class."""
+
+    method: str
+    target: int  # the class
+    values: Array  # (rows, columns) of the network input
+    signed: bool  # whether negative values speak against the class
+    delta: float | None = None  # Integrated Gradients: what its sum misses of the score's change
+
+
+def attribute(
+    checkpoint: Checkpoint, x: Tensor, target: int, method: str, *, effort: int = 32
+) -> Attribution:
+    """Attribute a class score to the pixels of a picture.
+
+    Args:
+        checkpoint: GSA or conv.
+        x: (1, 3, rows, columns), from `Preprocess.tensor`.
+        target: class, from 0.
+        method: one of `METHODS`.
+        effort: steps of Integrated Gradients, samples of SmoothGrad; the other methods have none.
+
+    Raises:
+        ValueError: for an unknown method, class or effort.
+    """
+    if method not in METHODS:
+        raise ValueError(f"`method` (={method!r}) must be one of {', '.join(METHODS)}.")
+    if not 0 <= target < len(checkpoint.labels):
+        raise ValueError(f"`target` (={target}) must be from 0 to {len(checkpoint.labels) - 1}.")
+    if effort < 1:
+        raise ValueError(f"`effort` (={effort}) must be at least 1.")
+    device = checkpoint.model.head.weight.device
+    with _DOOR, torch.enable_grad(), torch.random.fork_rng():
+        torch.manual_seed(0)  # SmoothGrad draws noise: the same picture gives the same map
+        picture = x.detach().clone().to(device).requires_grad_(True)
+        return METHODS[method](_shadow(checkpoint.model), picture, target, effort)
+
+
+def _shadow(model: nn.Module) -> nn.Module:
+    """The same network for one caller alone: modules are copied, parameters and buffers shared."""
+    shared = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
+    return copy.deepcopy(model, shared)
+
+
+def _plane(values: Tensor) -> Array:
+    """(1, channels, rows, columns) to (rows, columns): the sum over channels."""
+    return values.detach().sum(dim=1)[0].float().cpu().numpy()
+
+
+def _integrated_gradients(model: nn.Module, x: Tensor, target: int, effort: int) -> Attribution:
+    values, delta = IntegratedGradients(model).attribute(
+        x, target=target, n_steps=effort, internal_batch_size=16, return_convergence_delta=True
+    )
+    return Attribution("integrated_gradients", target, _plane(values), True, float(delta))
+
+
+def _grad_cam(model: nn.Module, x: Tensor, target: int, effort: int) -> Attribution:
+    last = model.stages[-1][-1]  # type: ignore[index]
+    values = LayerGradCam(model, last).attribute(x, target=target, relu_attributions=True)
+    size = (x.shape[2], x.shape[3])
+    fine = LayerAttribution.interpolate(values, size, interpolate_mode="bilinear")
+    return Attribution("grad_cam", target, _plane(fine), False)
+
+
+def _occlusion(model: nn.Module, x: Tensor, target: int, effort: int) -> Attribution:
+    side = max(x.shape[2] // 8, 1)
+    values = Occlusion(model).attribute(
+        x.detach(),
+        target=target,
+        sliding_window_shapes=(3, side, side),
+        strides=(3, max(side // 2, 1), max(side // 2, 1)),
+        baselines=0,  # the mean colour
+        perturbations_per_eval=16,
+    )
+    return Attribution("occlusion", target, _plane(values) / 3, True)
+
+
+def _saliency(model: nn.Module, x: Tensor, target: int, effort: int) -> Attribution:
+    return Attribution("saliency", target, _plane(Saliency(model).attribute(x, target)), False)
+
+
+def _smooth_grad(model: nn.Module, x: Tensor, target: int, effort: int) -> Attribution:
+    values = NoiseTunnel(Saliency(model)).attribute(
+        x, nt_samples=effort, nt_samples_batch_size=min(effort, 8), stdevs=0.2, target=target
+    )
+    return Attribution("smooth_grad", target, _plane(values), False)
+
+
+METHODS: dict[str, Callable[[nn.Module, Tensor, int, int], Attribution]] = {
+    "integrated_gradients": _integrated_gradients,
+    "grad_cam": _grad_cam,
+    "occlusion": _occlusion,
+    "saliency": _saliency,
+    "smooth_grad": _smooth_grad,
+}

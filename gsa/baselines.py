@@ -1,0 +1,77 @@
+"""What every map must be compared with: networks that learned nothing, and a picture's edges."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from gsa.checkpoints import Card, Checkpoint
+from gsa.record import Array
+from gsa.resnet import ResNet
+
+
+def untrained(card: Card, seed: int = 0) -> Checkpoint:
+    """The network of a card with weights as training starts them.
+
+    The batch norms hold the statistics of random smooth pictures drawn by `seed`; with their
+    start values (mean 0, variance 1) the activations of an untrained network explode.
+    """
+    model = ResNet(card.network, seed=seed)
+    _take_statistics(model, seed)
+    return _without_claims(model, card, f"{card.name} untrained, seed {seed}")
+
+
+def shuffled(checkpoint: Checkpoint, seed: int = 0) -> Checkpoint:
+    """A trained network with the entries of each weight matrix shuffled.
+
+    Every layer keeps the distribution of its weights and loses what they learned. The statistics
+    of the batch norms are taken anew, as in `untrained`.
+    """
+    model = ResNet(checkpoint.card.network)
+    model.load_state_dict(checkpoint.model.state_dict())
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                order = torch.randperm(parameter.numel(), generator=generator)
+                parameter.copy_(parameter.flatten()[order].view_as(parameter))
+    _take_statistics(model, seed)
+    name = f"{checkpoint.card.name} shuffled, seed {seed}"
+    return _without_claims(model, checkpoint.card, name)
+
+
+def _without_claims(model: ResNet, card: Card, name: str) -> Checkpoint:
+    blank = replace(card, name=name, results={}, training={}, sha256="")
+    return Checkpoint(model.eval().requires_grad_(False), blank)
+
+
+def _take_statistics(model: ResNet, seed: int) -> None:
+    """Give every batch norm the statistics of 16 random pictures, smooth with some grain."""
+    generator = torch.Generator().manual_seed(seed)
+    side = model.config.input_size
+    coarse = torch.randn(16, 3, 8, 8, generator=generator)
+    fine = torch.randn(16, 3, side, side, generator=generator)
+    smooth = nn.functional.interpolate(coarse, (side, side), mode="bicubic")
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0  # take over the statistics of this one batch
+    with torch.no_grad():
+        model.train()(smooth + 0.3 * fine)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    model.eval()
+
+
+def edge_map(crop: Image.Image) -> Array:
+    """Size of the brightness gradient of a picture, (rows, columns), never negative.
+
+    A map that agrees with it may have found edges and nothing else.
+    """
+    brightness = np.asarray(crop.convert("L"), dtype=np.float64) / 255
+    down, across = np.gradient(brightness)
+    return np.hypot(down, across)

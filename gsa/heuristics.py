@@ -1,0 +1,157 @@
+"""Maps that are not proved, or only to first order. They are named as what they are.
+
+- `rollout` follows |weights| through all layers. Signs, values and nonlinearities are left out, so
+  it is a heuristic, even where each layer's own map is exact.
+- `class_flow` weighs a layer's maps by the gradient of a class score. It is exact to first order:
+  its sum over the pixels is gradient times output of the branch (less the offset of the step norm).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gsa import maps
+from gsa.maps import Branch, Cells
+from gsa.record import Array, LayerRecord, Recording
+from gsa.resnet import ResNet
+
+
+def rollout(recording: Recording, layer: str, cells: Cells) -> Array:
+    """Attention rollout from cells of a layer's output grid back to the first layer's input.
+
+    In every layer half of the share stays at its place (the residual connection) and half is spread
+    by the mean over heads of |content| + |positional| weights, each branch normalised to 1 and
+    weighed by its part in the layer's output. Where a layer is pooled, a coarse cell hands its
+    share to the cells it is the mean of, and the residual to the one cell that it samples.
+
+    Args:
+        recording: of a GSA network.
+        layer: where to start.
+        cells: of the grid that `layer` puts out, after its pooling.
+
+    Returns:
+        (y, x) of the first layer's grid; not negative, sums to 1.
+
+    Raises:
+        ValueError: if there is no such layer, or `cells` leaves its output grid.
+    """
+    names = list(recording.layers)
+    shape = _output_shape(recording, layer)
+    if cells.bottom > shape[0] or cells.right > shape[1]:
+        raise ValueError(f"`cells` must lie in the {shape[0]} x {shape[1]} output of {layer}.")
+    share = np.zeros(shape)
+    cells.of(share)[...] = 1 / cells.of(share).size
+    for name in reversed(names[: names.index(layer) + 1]):
+        record = recording[name]
+        spread, kept = _unpooled(share, record.shape)
+        share = 0.5 * kept + 0.5 * _spread(record, spread)
+    return share
+
+
+def _output_shape(recording: Recording, layer: str) -> tuple[int, int]:
+    """The grid after a layer: that of the next layer, or its own if it is the last."""
+    names = list(recording.layers)
+    after = names.index(recording[layer].name) + 1
+    return recording[names[min(after, len(names) - 1)]].shape
+
+
+def _unpooled(share: Array, shape: tuple[int, int]) -> tuple[Array, Array]:
+    """Shares of a pooled grid on the full one: through the pooling, and through the shortcut."""
+    if share.shape == shape:
+        return share, share
+    stride = round(shape[0] / share.shape[0]), round(shape[1] / share.shape[1])
+    spread, kept = np.zeros(shape), np.zeros(shape)
+    for row, column in np.argwhere(share > 0):
+        window = spread[
+            row * stride[0] : (row + 1) * stride[0], column * stride[1] : (column + 1) * stride[1]
+        ]
+        window += share[row, column] / window.size
+        kept[row * stride[0], column * stride[1]] += share[row, column]
+    return spread, kept
+
+
+def _spread(layer: LayerRecord, share: Array) -> Array:
+    """Shares after one layer's attention, one query at a time, so that no N x N matrix is held."""
+    result = np.zeros(layer.shape)
+    for row, column in np.argwhere(share > 0):
+        cells = Cells.at(int(row), int(column))
+        for branch in maps.branches(layer):
+            size = np.abs(maps.branch_map(layer, branch, cells)).mean(axis=0)
+            part = maps.branch_share(layer, branch, cells)
+            if size.sum() > 0:
+                result += share[row, column] * part * size / size.sum()
+            else:
+                result[row, column] += share[row, column] * part
+    return result
+
+
+class _GraphRecorder:
+    """Keeps the output of every layer inside the graph; belongs to one call."""
+
+    def __init__(self) -> None:
+        self.outputs: dict[str, Tensor] = {}
+
+    def layer(self, name: str, **tensors: Tensor) -> None:
+        self.outputs[name] = tensors["output"]
+
+
+def output_gradients(model: ResNet, x: Tensor, target: int) -> dict[str, Array]:
+    """Gradient of a class score with respect to the output of every GSA layer.
+
+    Args:
+        model: in eval mode; its parameters may be frozen, and get no gradient.
+        x: (1, 3, rows, columns).
+        target: class, from 0.
+
+    Returns:
+        (h, e, y, x) by layer name; empty for a conv network.
+    """
+    if model.training:
+        raise ValueError("the model must be in eval mode; call model.eval() first.")
+    weight = model.head.weight
+    recorder = _GraphRecorder()
+    with torch.enable_grad():
+        picture = x.detach().clone().to(weight.device, weight.dtype).requires_grad_(True)
+        logits = model(picture, recorder)
+        if not 0 <= target < logits.shape[1]:
+            raise ValueError(f"`target` (={target}) must be from 0 to {logits.shape[1] - 1}.")
+        if not recorder.outputs:
+            return {}
+        gradients = torch.autograd.grad(logits[0, target], list(recorder.outputs.values()))
+    return {
+        name: gradient[0].cpu().numpy()
+        for name, gradient in zip(recorder.outputs, gradients, strict=True)
+    }
+
+
+def class_flow(layer: LayerRecord, branch: Branch, gradient: Array) -> Array:
+    """What each pixel's values, carried by a branch to all queries, add to a class score.
+
+    To first order: Σ_p Σ_c g_c(p) w_p(j) v_c(j), with the gain of the step norm in the positional
+    branch. Costs about as much as the branch itself.
+
+    Args:
+        layer: the record.
+        branch: `content` or `positional`.
+        gradient: (h, e, y, x), from `output_gradients`.
+
+    Returns:
+        (h, y, x), signed.
+    """
+    if branch == "content":
+        rho = maps.key_maps(layer)
+        carried = np.einsum("hepq,hdpq->hed", gradient, layer.q)
+        return np.einsum("hed,hdyx,heyx->hyx", carried, rho, layer.v, optimize=True)
+    rows, columns = layer.shape
+    reached = gradient if layer.gain is None else gradient * layer.gain[..., None, None]
+    if layer.r_r is not None:
+        along = np.stack(  # (b, h, a, j): what (a, b) reads from (a, j)
+            [maps.row_weights(layer, Cells(0, b, rows, b + 1)) for b in range(columns)]
+        )
+        reached = np.einsum("heab,bhaj->heaj", reached, along, optimize=True)
+    if layer.r_c is not None:
+        down = np.stack([maps.column_weights(layer, a) for a in range(rows)])  # (a, h, i, j)
+        reached = np.einsum("heaj,ahij->heij", reached, down, optimize=True)
+    return (reached * layer.v).sum(axis=1)

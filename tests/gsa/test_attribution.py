@@ -1,0 +1,117 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from gsa.attribution import METHODS, attribute
+from gsa.checkpoints import load
+from gsa.faithfulness import deletion, insertion
+from gsa.record import record
+from tests.conftest import noise
+
+
+@pytest.fixture(scope="module", params=["tiny_gsa", "tiny_conv"])
+def checkpoint(request, checkpoint_folder):
+    return load(request.param, checkpoint_folder)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_attributes_to_every_pixel(checkpoint, method):
+    every = [attribute(checkpoint, noise(), target, method, effort=4) for target in range(5)]
+    assert max(np.abs(each.values).max() for each in every) > 0  # one of them may have no Grad-CAM
+    found = every[2]
+    assert found.values.shape == (64, 64)
+    assert np.isfinite(found.values).all()
+    if not found.signed:
+        assert (found.values >= 0).all()
+    again = attribute(checkpoint, noise(), 2, method, effort=4)
+    np.testing.assert_array_equal(found.values, again.values)
+
+
+def test_integrated_gradients_are_complete(checkpoint):
+    """They sum to the change of the score from the baseline, up to the delta that is told."""
+    x = noise()
+    found = attribute(checkpoint, x, 1, "integrated_gradients", effort=128)
+    with torch.inference_mode():
+        change = float(checkpoint.model(x)[0, 1] - checkpoint.model(torch.zeros_like(x))[0, 1])
+    assert found.values.sum() == pytest.approx(change + found.delta, rel=1e-3, abs=1e-3)
+    assert abs(found.delta) < 0.1 * abs(change) + 0.05
+
+
+def test_occlusion_finds_the_only_pixels_that_differ_from_the_baseline(checkpoint):
+    x = torch.zeros(1, 3, 64, 64)
+    x[..., 16:32, 40:56] = 2.0
+    found = np.abs(attribute(checkpoint, x, 0, "occlusion").values)
+    assert found[16:32, 40:56].max() > 0
+    elsewhere = max(found[:8].max(), found[48:].max(), found[:, :24].max())
+    assert elsewhere < 1e-4 * found.max()  # a batch differs from a single picture in the last bits
+
+
+def test_nothing_is_left_on_the_network(checkpoint):
+    before = [sorted(vars(module)) for module in checkpoint.model.modules()]
+    plain = checkpoint.model(noise())
+    for method in METHODS:
+        attribute(checkpoint, noise(), 0, method, effort=2)
+    assert [sorted(vars(module)) for module in checkpoint.model.modules()] == before
+    assert not any(module._forward_hooks for module in checkpoint.model.modules())
+    assert all(p.grad is None and not p.requires_grad for p in checkpoint.model.parameters())
+    assert torch.equal(checkpoint.model(noise()), plain)
+
+
+def test_attributions_and_recordings_do_not_disturb_each_other(checkpoint):
+    alone = [attribute(checkpoint, noise(seed=seed), 0, "grad_cam").values for seed in range(4)]
+    logits = record(checkpoint.model, noise()).logits
+
+    def cam(seed):
+        return attribute(checkpoint, noise(seed=seed), 0, "grad_cam").values
+
+    def look(_):
+        return record(checkpoint.model, noise()).logits
+
+    with ThreadPoolExecutor(8) as pool:
+        looked = pool.map(look, range(40))
+        cams = list(pool.map(cam, [0, 1, 2, 3] * 4))
+        assert all(np.array_equal(each, logits) for each in looked)
+    assert all(np.array_equal(each, alone[at % 4]) for at, each in enumerate(cams))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"method": "magic"}, "`method` (='magic') must be one of integrated_gradients"),
+        ({"target": 5}, "`target` (=5) must be from 0 to 4"),
+        ({"effort": 0}, "`effort` (=0) must be at least 1"),
+    ],
+)
+def test_bad_requests_are_refused(checkpoint, options, sentence):
+    request = {"target": 0, "method": "saliency", "effort": 2} | options
+    effort = request.pop("effort")
+    with pytest.raises(ValueError, match="must be") as caught:
+        attribute(checkpoint, noise(), **request, effort=effort)
+    assert sentence in str(caught.value)
+
+
+def test_curves_begin_and_end_with_the_same_pictures(checkpoint):
+    values = np.random.default_rng(0).random((8, 8))
+    out = deletion(checkpoint, noise(), 3, values, steps=4)
+    back = insertion(checkpoint, noise(), 3, values, steps=4)
+    assert out.shares.tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert out.probabilities[0] == pytest.approx(back.probabilities[-1], rel=1e-4)
+    assert out.probabilities[-1] == pytest.approx(back.probabilities[0], rel=1e-4)
+    whole = torch.softmax(checkpoint.model(noise())[0], 0)[3]
+    assert out.probabilities[0] == pytest.approx(float(whole), rel=1e-4)
+
+
+def test_inserting_a_map_turned_round_mirrors_deleting_it(checkpoint):
+    """The last pixels to be removed by a map are the first to be put back by its negative."""
+    values = np.random.default_rng(0).permutation(64).reshape(8, 8)
+    out = deletion(checkpoint, noise(), 3, values, steps=4)
+    back = insertion(checkpoint, noise(), 3, -values, steps=4)
+    np.testing.assert_allclose(out.probabilities, back.probabilities[::-1], rtol=1e-4)
+    assert out.area == pytest.approx(back.area, rel=1e-4)
+
+
+def test_values_that_are_no_numbers_are_refused(checkpoint):
+    with pytest.raises(ValueError, match="`values` must be finite"):
+        deletion(checkpoint, noise(), 0, np.full((4, 4), np.nan))

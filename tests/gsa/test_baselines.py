@@ -1,0 +1,44 @@
+import numpy as np
+import torch
+from PIL import Image
+
+from gsa.baselines import edge_map, shuffled, untrained
+from gsa.checkpoints import load
+from gsa.record import record
+from tests.conftest import noise
+
+
+def test_a_shuffled_network_keeps_its_weights_and_loses_their_order(checkpoint_folder):
+    trained = load("tiny_gsa", checkpoint_folder)
+    mixed = shuffled(trained, seed=1)
+    ours, theirs = trained.model.stem.weight, mixed.model.stem.weight
+    assert not torch.equal(ours, theirs)
+    assert torch.equal(ours.flatten().sort().values, theirs.flatten().sort().values)
+    assert torch.equal(theirs, shuffled(trained, seed=1).model.stem.weight)
+    assert "shuffled" in mixed.card.name
+    assert not mixed.card.results
+
+
+def test_baselines_are_recorded_like_any_network(checkpoint_folder):
+    trained = load("tiny_gsa", checkpoint_folder)
+    for blank in (untrained(trained.card), shuffled(trained)):
+        recording = record(blank.model, noise())
+        assert list(recording.layers) == ["1.1", "2.1", "3.1", "4.1"]
+        assert np.isfinite(recording.logits).all()
+
+
+def test_the_trained_network_is_left_as_it_was(checkpoint_folder):
+    trained = load("tiny_gsa", checkpoint_folder)
+    before = trained.model(noise())
+    shuffled(trained)
+    assert torch.equal(trained.model(noise()), before)
+
+
+def test_edges_lie_where_brightness_jumps():
+    halves = Image.new("RGB", (10, 6), "black")
+    halves.paste("white", (5, 0, 10, 6))
+    edges = edge_map(halves)
+    assert edges.shape == (6, 10)
+    assert (edges[:, 4:6] > 0.4).all()
+    assert not edges[:, :4].any()
+    assert not edges[:, 6:].any()

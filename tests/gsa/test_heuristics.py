@@ -1,0 +1,98 @@
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from gsa import maps
+from gsa.heuristics import class_flow, output_gradients, rollout
+from gsa.maps import Cells
+from gsa.record import record
+from tests.conftest import VARIANTS, noise, tiny_model
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    model = tiny_model(**VARIANTS["rms"]).double()
+    x = noise(64, 96).double()
+    return model, x, record(model, x)
+
+
+def test_rollout_shares_out_one_whole(recorded):
+    _, _, recording = recorded
+    for layer, cells in (("4.1", Cells.at(1, 2)), ("2.1", Cells.at(3, 3)), ("1.1", Cells.at(0, 5))):
+        share = rollout(recording, layer, cells)
+        assert share.shape == recording["1.1"].shape
+        assert share.sum() == pytest.approx(1)
+        assert (share >= 0).all()
+
+
+def test_rollout_through_one_layer_is_half_residual_half_map(recorded):
+    _, _, recording = recorded
+    layer, cells = recording["1.1"], Cells.at(5, 6)
+    expected = np.zeros(layer.shape)
+    for branch in maps.branches(layer):
+        size = np.abs(maps.branch_map(layer, branch, cells)).mean(axis=0)
+        expected += 0.5 * maps.branch_share(layer, branch, cells) * size / size.sum()
+    expected[5, 6] += 0.5
+    np.testing.assert_allclose(rollout(recording, "1.1", cells), expected)
+
+
+def test_rollout_refuses_cells_outside_the_pooled_grid(recorded):
+    with pytest.raises(ValueError, match="must lie in the 8 x 12 output of 2.1"):
+        rollout(recorded[2], "2.1", Cells.at(8, 0))
+
+
+@pytest.mark.parametrize("variant", ["paper", "rms", "column", "row"])
+def test_class_flow_is_gradient_times_what_each_pixel_gives(variant):
+    model = tiny_model(**VARIANTS[variant]).double()
+    x = noise(64, 96).double()
+    layer = record(model, x)["4.1"]  # 4 x 6 cells: small enough for every pair
+    gradient = output_gradients(model, x, 3)["4.1"]
+    rows, columns = layer.shape
+    for branch in maps.branches(layer):
+        expected = np.zeros((layer.heads, rows, columns))
+        gain = 1.0 if branch == "content" or layer.gain is None else layer.gain
+        for a, b in itertools.product(range(rows), range(columns)):
+            weights = maps.branch_map(layer, branch, Cells.at(a, b))
+            told = (gradient[:, :, a, b] * gain)[..., None, None] * layer.v
+            expected += weights * told.sum(axis=1)
+        found = class_flow(layer, branch, gradient)
+        np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-12 * abs(expected).max())
+
+
+def test_content_flow_sums_to_gradient_times_output(recorded):
+    model, x, recording = recorded
+    gradients = output_gradients(model, x, 1)
+    for name, layer in recording.layers.items():
+        flow = class_flow(layer, "content", gradients[name]).sum()
+        assert flow == pytest.approx((gradients[name] * layer.content).sum())
+
+
+def test_gradients_are_those_of_a_small_step(recorded):
+    model, x, _ = recorded
+    gradient = output_gradients(model, x, 2)["4.1"]
+    layer, step = model.gsa_layers()["4.1"], 1e-5
+
+    def score(place, change):
+        def nudge(_module, _inputs, output):
+            changed = output.clone()
+            changed.unflatten(1, (4, -1))[(0, *place)] += change
+            return changed
+
+        hook = layer.register_forward_hook(nudge)
+        with torch.inference_mode():
+            logit = float(model(x)[0, 2])
+        hook.remove()
+        return logit
+
+    for place in ((0, 1, 2, 3), (3, 15, 0, 5)):
+        slope = (score(place, step) - score(place, -step)) / (2 * step)
+        assert gradient[place] == pytest.approx(slope, rel=1e-4, abs=1e-7)
+
+
+def test_a_conv_network_has_no_flow():
+    from gsa.resnet import ResNet
+    from tests.conftest import tiny_config
+
+    assert output_gradients(ResNet(tiny_config().twin(), seed=0).eval(), noise(), 0) == {}
