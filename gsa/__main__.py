@@ -16,6 +16,7 @@ from typing import Any
 from gsa import commands
 from gsa.checkpoints import folder, load
 from gsa.config import Mixer
+from gsa.report import write_report
 
 Arguments = argparse.Namespace
 
@@ -111,6 +112,15 @@ def _train(arguments: Arguments) -> int:
         return 0
     for card in cards:
         print(f"{card.name}: top-1 {card.results['top1']:.1%} on {card.results['n']} pictures")
+    return 0
+
+
+def _report(arguments: Arguments) -> int:
+    path = write_report(arguments.folder)
+    if arguments.json:
+        _print_json({"written": str(path)})
+    else:
+        print(path)
     return 0
 
 
@@ -212,6 +222,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--runs", type=Path, default=Path("runs"), metavar="DIR", help="for the state"
     )
+
+    report = command(_report, "report", "write the README of a folder of checkpoints")
+    report.add_argument("--folder", type=Path, default=folder(), metavar="DIR")
 
     evaluate = command(_evaluate, "evaluate", "accuracy of a checkpoint on a folder of pictures")
     evaluate.add_argument("checkpoint", metavar="CHECKPOINT")

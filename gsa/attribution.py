@@ -24,6 +24,7 @@ from captum.attr import (
 )
 from torch import Tensor, nn
 
+from gsa.baselines import edge_map
 from gsa.checkpoints import Checkpoint
 from gsa.record import Array
 
@@ -119,10 +120,16 @@ def _smooth_grad(model: nn.Module, x: Tensor, target: int, effort: int) -> Attri
     return Attribution("smooth_grad", target, _plane(values), False)
 
 
+def _edges(model: nn.Module, x: Tensor, target: int, effort: int) -> Attribution:
+    """No attribution, but what one must beat: it knows neither network nor class."""
+    return Attribution("edges", target, edge_map(_plane(x)), False)
+
+
 METHODS: dict[str, Callable[[nn.Module, Tensor, int, int], Attribution]] = {
     "integrated_gradients": _integrated_gradients,
     "grad_cam": _grad_cam,
     "occlusion": _occlusion,
     "saliency": _saliency,
     "smooth_grad": _smooth_grad,
+    "edges": _edges,
 }

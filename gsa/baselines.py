@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import nn
 
 from gsa.checkpoints import Card, Checkpoint
@@ -67,11 +66,10 @@ def _take_statistics(model: ResNet, seed: int) -> None:
     model.eval()
 
 
-def edge_map(crop: Image.Image) -> Array:
-    """Size of the brightness gradient of a picture, (rows, columns), never negative.
+def edge_map(brightness: Array) -> Array:
+    """Size of the gradient of a picture's brightness, (rows, columns) to the same, never negative.
 
     A map that agrees with it may have found edges and nothing else.
     """
-    brightness = np.asarray(crop.convert("L"), dtype=np.float64) / 255
     down, across = np.gradient(brightness)
     return np.hypot(down, across)

@@ -178,8 +178,8 @@ def measure_ranges(
                 cells = Cells.at(*grid.cell_at(*place))
                 drawn = [ranges.measure_heads(layer, branch, cells, grid)]
             for head in range(layer.heads):
-                rows.append(
-                    {"layer": layer_name, "branch": branch, "head": head, "queries": len(drawn),
-                     **ranges.mean([heads[head] for heads in drawn]).to_dict()}
-                )  # fmt: skip
+                measures = [heads[head] for heads in drawn]
+                about = {"layer": layer_name, "branch": branch, "head": head}
+                about |= {"queries": len(measures), "spread": ranges.spread(measures)}
+                rows.append(about | ranges.mean(measures).to_dict())
     return rows

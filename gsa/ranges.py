@@ -119,6 +119,25 @@ def over_queries(
             yield (row, column), measure_heads(layer, branch, cells, grid)
 
 
+SPREAD = {"p10": 10, "median": 50, "p90": 90}  # percentiles over queries
+
+
+def spread(measures: list[RangeMeasures]) -> dict[str, dict[str, float]]:
+    """Percentiles of each figure over several maps; maps without weight do not count.
+
+    Returns:
+        By figure and percentile, such as `["mean_distance"]["p90"]`; empty if no map has weight.
+    """
+    weighted = [asdict(each) for each in measures if not np.isnan(each.mean_distance)]
+    return {
+        name: {
+            key: float(np.percentile([each[name] for each in weighted], percent))
+            for key, percent in SPREAD.items()
+        }
+        for name in (weighted[0] if weighted else ())
+    }
+
+
 def mean(measures: list[RangeMeasures]) -> RangeMeasures:
     """The mean of each figure over several maps; maps without weight do not count."""
     table = np.array([list(asdict(each).values()) for each in measures])  # (maps, figures)

@@ -1,5 +1,6 @@
 """Every map reproduces its layer's output, and the proof fails when a formula is broken."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +8,12 @@ import pytest
 import torch
 
 from gsa import maps, proofs
+from gsa.config import preset
 from gsa.maps import Cells
 from gsa.proofs import Proof, prove, verify
-from tests.conftest import VARIANTS, tiny_model
+from gsa.record import record
+from gsa.resnet import ResNet
+from tests.conftest import VARIANTS, noise, tiny_model
 
 SIZES = [(64, 64), (49, 79)]
 
@@ -23,6 +27,33 @@ def test_all_maps_of_every_variant_are_exact(variant, dtype):
     assert len(results) == len(SIZES) * 4 * branches
     for result in results:
         assert result.passed, result
+
+
+def test_all_maps_of_a_place_take_less_time_than_a_forward_pass():
+    model = ResNet(preset("gsa_resnet26_small", projection_norm="rms"), seed=0).eval()
+    x = noise(128, 128)
+
+    def seconds(work):
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            work()
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    with torch.inference_mode():
+        forward = seconds(lambda: model(x))
+    recording = record(model, x)
+    layers = [
+        (recording.grid(name).cell_at(40, 70), each) for name, each in recording.layers.items()
+    ]
+
+    def every_map():
+        for cell, layer in layers:
+            for branch in maps.branches(layer):
+                maps.branch_map(layer, branch, Cells.at(*cell))
+
+    assert seconds(every_map) < forward
 
 
 def test_regions_are_proved_too(recording):

@@ -81,6 +81,17 @@ def test_the_mean_leaves_out_maps_without_weight():
     assert np.isnan(ranges.mean([empty]).mean_distance)
 
 
+def test_the_spread_tells_percentiles_over_queries():
+    weights = np.zeros((9, 9))
+    weights[4, 4] = 1.0
+    every = [measure(weights, Cells.at(4, column), GRID) for column in range(9)]
+    every.append(measure(np.zeros((9, 9)), MIDDLE, GRID))
+    assert ranges.spread(every)["mean_distance"] == pytest.approx(
+        {"p10": 6.4, "median": 16, "p90": 32}
+    )
+    assert ranges.spread(every[-1:]) == {}
+
+
 def test_a_map_of_another_shape_is_refused():
     with pytest.raises(ValueError, match=r"shape \(3, 3\); its grid is 9 x 9"):
         measure(np.ones((3, 3)), MIDDLE, GRID)

@@ -1,0 +1,120 @@
+"""`checkpoints/README.md`, made from the cards and from the record of what was tried."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from gsa.checkpoints import Card, available, pairs, read_card
+
+
+def report(folder: Path) -> str:
+    """The page for the checkpoints in a folder, as Markdown."""
+    cards = [read_card(name, folder) for name in available(folder)]
+    parts = ["# Checkpoints", _INTRODUCTION, _table(cards)]
+    for pair, twins in pairs(folder).items():
+        gsa, conv = (read_card(twins[mixer], folder) for mixer in ("gsa", "conv"))
+        parts += [f"## {pair}", _verdict(gsa, conv), _recipe(gsa), _curves(gsa, conv, folder)]
+    trials = folder / "trials.json"
+    if trials.is_file():
+        parts += ["## What was tried", _trials(json.loads(trials.read_text(encoding="utf-8")))]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+_INTRODUCTION = (
+    "This page is generated from the cards beside the weights (`python -m gsa report`). Twins are "
+    "trained by one recipe; only the mixer differs. Accuracy is on a part of the data that nothing "
+    "was chosen by, and of the half-precision weights as they lie here."
+)
+
+
+def _table(cards: list[Card]) -> str:
+    head = (
+        "| checkpoint | mixer | parameters | operations | input | top-1 (95 % interval) | top-5 "
+        "| mean per class | calibration error | training |\n" + "|---" * 10 + "|"
+    )
+    return "\n".join([head, *map(_row, cards)])
+
+
+def _row(card: Card) -> str:
+    results, training = card.results, card.training
+    low, high = results["top1_interval"]
+    return (
+        f"| `{card.name}` | {card.mixer} | {card.params / 1e6:.2f} M | {card.flops / 1e9:.2f} G "
+        f"| {card.preprocess.size} px | {results['top1']:.1%} ({low:.1%} to {high:.1%}) "
+        f"| {results['top5']:.1%} | {results['mean_per_class']:.1%} "
+        f"| {results['calibration_error']:.3f} | {training['epochs']} epochs, "
+        f"{training['seconds'] / 60:.0f} minutes on {training['threads']} {training['device']} "
+        f"thread{'s' if training['threads'] > 1 else ''} |"
+    )
+
+
+def _verdict(gsa: Card, conv: Card) -> str:
+    """Who is ahead, by how much, and whether that is more than chance may explain."""
+    gain = gsa.results["top1"] - conv.results["top1"]
+    overlap = (
+        gsa.results["top1_interval"][1] >= conv.results["top1_interval"][0]
+        and conv.results["top1_interval"][1] >= gsa.results["top1_interval"][0]
+    )
+    word = "ahead of" if gain > 0 else "behind"
+    cost = (
+        f"with {gsa.params / conv.params:.2f} of its parameters and "
+        f"{gsa.flops / conv.flops:.2f} of its operations"
+    )
+    doubt = "; the intervals overlap, and there is one seed" if overlap else "; there is one seed"
+    return f"**GSA is {abs(gain) * 100:.1f} points {word} its conv twin** in top-1, {cost}{doubt}."
+
+
+def _recipe(card: Card) -> str:
+    recipe, data = card.recipe, card.data
+    options = ", ".join(f"{key} {value}" for key, value in recipe["gsa"].items())
+    early = ""
+    if recipe["early_epochs"]:
+        early = f" ({recipe['early_epochs']} of them at {recipe['early_size']} px)"
+    start = f"from `{recipe['init_from']}`" if recipe["init_from"] else "from random weights"
+    return (
+        f"{data['name']}: {data['train']} pictures to learn from, {data['held_out']} held out, "
+        f"{card.results['n']} to evaluate. AdamW {start}, peak learning rate "
+        f"{recipe['learning_rate']}, weight decay {recipe['weight_decay']}, {recipe['epochs']} "
+        f"epochs{early} of batches of {recipe['batch_size']}, warm-up {recipe['warmup']:g} epochs, "
+        f"cosine, label smoothing {recipe['label_smoothing']}, mixup {recipe['mixup']}, cutmix "
+        f"{recipe['cutmix']}, weight average {recipe['ema']}, seed {recipe['seed']}. The GSA "
+        f"module has {options}.\n\nTerms of the data: {data['terms']}."
+    )
+
+
+def _curves(gsa: Card, conv: Card, folder: Path) -> str:
+    pictures = [f"{card.name}.curves.png" for card in (gsa, conv)]
+    return "\n".join(
+        f"![Loss and held-out accuracy over the epochs]({name})"
+        for name in pictures
+        if (folder / name).is_file()
+    )
+
+
+def _trials(trials: dict[str, Any]) -> str:
+    shared = min(len(trial["history"]) for trial in trials["trials"])
+    rows = [
+        f"| {trial['mixer']} | {trial['variant']} | {_at(trial, shared)} | {_at(trial, 0)} |"
+        for trial in trials["trials"]
+    ]
+    head = (
+        f"| mixer | variant | after {shared} epochs: loss, held-out top-1 | at its end |\n"
+        "|---|---|---|---|"
+    )
+    return f"{trials['about']}\n\n" + "\n".join([head, *rows])
+
+
+def _at(trial: dict[str, Any], epoch: int) -> str:
+    """Loss and accuracy after an epoch; 0 stands for the last."""
+    entry = trial["history"][epoch - 1]
+    end = f" (epoch {entry['epoch']})" if epoch == 0 else ""
+    return f"{entry['loss']:.2f}, {entry['held_out_top1']:.1%}{end}"
+
+
+def write_report(folder: Path) -> Path:
+    """Write the page into the folder; returns its path."""
+    path = folder / "README.md"
+    path.write_text(report(folder), encoding="utf-8")
+    return path

@@ -1,0 +1,69 @@
+"""What is shipped beside the code: checkpoints, their page, and the README's promises."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gsa.__main__ import main
+from gsa.checkpoints import available, folder, load, pairs, read_card
+from gsa.report import report
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_there_is_a_whole_pair():
+    assert "caltech94" in pairs()
+
+
+@pytest.mark.parametrize("name", available())
+def test_a_checkpoint_fits_its_card(name):
+    checkpoint = load(name)
+    card = checkpoint.card
+    assert len(set(card.classes)) == len(card.classes)
+    assert card.recipe["size"] == card.preprocess.size == card.network.input_size
+    assert card.results["n"] > 1000
+    assert card.results["top1_interval"][0] < card.results["top1"]
+    assert (folder() / f"{name}.safetensors").stat().st_size < 50 * 2**20
+    assert card.use
+    assert card.limits
+
+
+def test_twins_differ_in_the_mixer_alone():
+    for twins in pairs().values():
+        gsa, conv = read_card(twins["gsa"]), read_card(twins["conv"])
+        assert gsa.recipe == conv.recipe
+        assert gsa.classes == conv.classes
+        assert gsa.data == conv.data
+        assert gsa.network.blocks == conv.network.blocks
+
+
+def test_the_page_of_the_checkpoints_is_what_the_cards_say():
+    page = (folder() / "README.md").read_text(encoding="utf-8")
+    assert page == report(folder())
+
+
+def test_the_default_network_knows_pictures_of_the_gallery(capsys):
+    """Far above the 1 in 94 of chance; the pictures are from the part nothing was trained on."""
+    lines = (ROOT / "app" / "gallery" / "CREDITS.md").read_text().splitlines()
+    known = [line.split("|")[1].strip() for line in lines if line.endswith("| known |")]
+    paths = [str(ROOT / "app" / "gallery" / name) for name in known]
+    assert main(["classify", *paths, "--json", "--top", "5"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    assert len(results) == len(known) > 20
+    from gsa.data import KNOWN
+
+    words = KNOWN["caltech-94"].labels
+    right = 0
+    for result in results:
+        folder_name = Path(result["file"]).stem.rsplit("_", 1)[0]
+        label = words.get(folder_name, folder_name.replace("_", " "))
+        right += label in [entry["label"] for entry in result["top"]]
+    assert right >= len(known) / 2
+
+
+def test_the_readme_names_files_that_exist():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in ("docs/screenshot.png", "checkpoints/README.md", "recipes/caltech94.toml"):
+        assert name in text
+        assert (ROOT / name).is_file()
