@@ -4,9 +4,9 @@ from pathlib import Path
 
 import streamlit as st
 
-st.set_page_config(page_title="GSA Explorer", page_icon=":material/visibility:", layout="wide")
-
-st.html(Path(__file__).parent / "style.css")
+HERE = Path(__file__).parent
+st.set_page_config(page_title="GSA Explorer", page_icon=str(HERE / "icon.png"), layout="wide")
+st.html(HERE / "style.css")
 
 page = st.navigation(
     [

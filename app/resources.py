@@ -27,6 +27,7 @@ GALLERY = Path(__file__).parent / "gallery"
 FIRST_PICTURE = "dalmatian_0002.jpg"  # shown at the start
 PHOTO_SIDE = 720  # longest side of the photo as it is sent to the browser
 _TURNS = threading.Semaphore(2)  # forward passes at once; more of them only wait for the cores
+_DECODER = threading.Lock()  # one picture at a time: a large one takes hundreds of megabytes
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def twins() -> dict[str, str]:
 @st.cache_resource(show_spinner=False, max_entries=64)
 def _seen(name: str, weights: str, digest: str, _data: bytes) -> Seen:
     network = checkpoint(name)
-    photo = gsa.open_picture(_data)
+    photo = _opened(_data)
     crop = network.preprocess.crop(photo)
     with _TURNS:
         recording = gsa.record(network.model, network.preprocess.tensor(crop))
@@ -75,6 +76,11 @@ def _seen(name: str, weights: str, digest: str, _data: bytes) -> Seen:
     return Seen(network.card, recording, crop, box, photo.size, top)
 
 
+def _opened(data: bytes) -> Image.Image:
+    with _DECODER:
+        return gsa.open_picture(data)
+
+
 def seen(name: str, digest: str, data: bytes) -> Seen:
     """A picture through a network; PictureError if the bytes are no good picture."""
     return _seen(name, checkpoint(name).card.sha256, digest, data)
@@ -83,7 +89,7 @@ def seen(name: str, digest: str, data: bytes) -> Seen:
 @st.cache_resource(show_spinner=False, max_entries=64)
 def photo_url(digest: str, _data: bytes) -> str:
     """The whole photo, reduced for the screen, as a data URL."""
-    photo = gsa.open_picture(_data)
+    photo = _opened(_data)
     photo.thumbnail((PHOTO_SIDE, PHOTO_SIDE))
     return data_url(photo, "JPEG")
 

@@ -8,7 +8,7 @@ export default function ({ data, parentElement, setStateValue }) {
   }
   data.rows.forEach((row, at) => {
     const section = strip.children[at];
-    section.querySelector("h3").textContent = row.title;
+    section.querySelector("h2").textContent = row.title;
     row.panels.forEach((panel, index) => {
       fill(section.querySelector(".maps").children[index], panel, data.picture);
     });
@@ -39,7 +39,7 @@ function buildRow(count, buttons) {
     panel.append(element("div", "title"), picture, element("div", "notes"));
     maps.append(panel);
   }
-  section.append(document.createElement("h3"), maps);
+  section.append(document.createElement("h2"), maps);
   return section;
 }
 

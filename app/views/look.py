@@ -25,7 +25,8 @@ def take_gallery() -> None:
 def take_file(key: str) -> None:
     """Show an uploaded or photographed picture, or say why not."""
     file = state.widget_value(key)
-    if file is None:
+    if file is None:  # taken back
+        state.complain("")
         return
     chosen = state.Picture(file.name, file.getvalue())  # type: ignore[attr-defined]
     try:
@@ -84,8 +85,9 @@ with right:
         )
     else:
         gallery(resources.gallery(), current.gallery, Widget.gallery, take_gallery)
-if state.complaint():
-    st.error(text["kept"].format(error=state.complaint()))
+with st.container():  # always there, so that a complaint does not draw all that follows anew
+    if state.complaint():
+        st.error(text["kept"].format(error=state.complaint()))
 
 try:
     with st.spinner(text["starting"], show_time=False):

@@ -107,7 +107,7 @@ def _predictions(seen: dict[str, Seen]) -> None:
             for label, probability in twin.top
         )
         columns.append(
-            f"<section class='{mixer}'><h3>{title}</h3><p>{note}</p><ol>{bars}</ol></section>"
+            f"<section class='{mixer}'><h2>{title}</h2><p>{note}</p><ol>{bars}</ol></section>"
         )
     st.html(f"<div class='predictions'>{''.join(columns)}</div>")
     st.caption(text["unsure"].format(classes=len(seen["gsa"].card.classes)))

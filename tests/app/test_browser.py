@@ -10,6 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.conftest import photo
@@ -181,3 +182,27 @@ def test_every_map_has_a_text_alternative(page):
     )
     assert len(words) == 8
     assert all("mean distance" in each and "of the weight lies" in each for each in words)
+
+
+def test_the_page_asks_nothing_of_other_hosts(browser, address):
+    asked = []
+    context = browser.new_context()
+    page = context.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address, wait_until="domcontentloaded")
+    wait_for_maps(page)
+    hosts = (address, address.replace("http", "ws"), "data:", "blob:")
+    assert [url for url in asked if not url.startswith(hosts)] == []
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_fault_of_accessibility(browser, address, scheme):
+    context = browser.new_context(viewport={"width": 1366, "height": 1600}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(address, wait_until="domcontentloaded")
+    wait_for_maps(page)
+    found = Axe().run(page).response["violations"]
+    serious = [each["id"] for each in found if each["impact"] in ("serious", "critical")]
+    assert serious == []
+    context.close()
