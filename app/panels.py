@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from app.state import Selection
 from gsa import maps
-from gsa.figures import ZERO
 from gsa.maps import Branch, Cells
 from gsa.preprocess import Grid
 from gsa.proofs import Proof, prove
-from gsa.ranges import RangeMeasures, measure
+from gsa.ranges import PRACTICALLY_ZERO, RangeMeasures, measure
 from gsa.record import Array, Recording
 
 
@@ -139,7 +138,7 @@ def _scaled(panels: Sequence[Panel], scale: str) -> list[Panel]:
         strongest[panel.branch] = max(strongest.get(panel.branch, 0.0), panel.limit)
     scaled = []
     for panel in panels:
-        zero = panel.limit <= ZERO * strongest[panel.branch]
+        zero = panel.limit <= PRACTICALLY_ZERO * strongest[panel.branch]
         limit = largest[_group(panel, scale)] or 1.0  # nothing to colour: any scale will do
         scaled.append(replace(panel, limit=limit, zero=zero))
     return scaled

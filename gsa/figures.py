@@ -17,12 +17,11 @@ from PIL import Image
 
 from gsa import maps
 from gsa.maps import Branch, Cells
-from gsa.ranges import RangeMeasures, measure
+from gsa.ranges import PRACTICALLY_ZERO, RangeMeasures, measure
 from gsa.record import Array, Recording
 
 SIGNED = "PuOr_r"  # orange positive, purple negative
 UNSIGNED = "cividis"
-ZERO = 1e-6  # a map whose largest |weight| is below this share of its row's largest is called zero
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ def _mark(axis: Axes, panel: Panel, height: int, width: int) -> None:
 def _draw_map(axis: Axes, panel: Panel, largest: float) -> None:
     rows, columns = panel.weights.shape
     limit = float(np.abs(panel.weights).max())
-    zero = limit <= ZERO * largest
+    zero = limit <= PRACTICALLY_ZERO * largest
     shown = np.zeros_like(panel.weights) if zero else panel.weights
     low = -limit if panel.signed else 0.0
     axis.imshow(

@@ -16,6 +16,10 @@ from gsa.maps import Branch, Cells
 from gsa.preprocess import Grid
 from gsa.record import Array, LayerRecord
 
+# A map whose largest |weight| is below this share of the largest of its branch is not worth a look:
+# stretched to full colour it would show the noise of single precision.
+PRACTICALLY_ZERO = 1e-6
+
 
 @dataclass(frozen=True)
 class RangeMeasures:
