@@ -12,9 +12,12 @@ from gsa.checkpoints import Card, available, pairs, read_card
 def report(folder: Path) -> str:
     """The page for the checkpoints in a folder, as Markdown."""
     cards = [read_card(name, folder) for name in available(folder)]
+    cards = [card for card in cards if card.results]  # no figures, no row
     parts = ["# Checkpoints", _INTRODUCTION, _table(cards)]
     for pair, twins in pairs(folder).items():
         gsa, conv = (read_card(twins[mixer], folder) for mixer in ("gsa", "conv"))
+        if not (gsa.results and conv.results):
+            continue
         parts += [f"## {pair}", _verdict(gsa, conv), _recipe(gsa), _curves(gsa, conv, folder)]
     trials = folder / "trials.json"
     if trials.is_file():

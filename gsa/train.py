@@ -254,7 +254,7 @@ class _Run:
         if not path.is_file():
             return
         state = torch.load(path, map_location=self.fabric.device, weights_only=True)
-        if state["recipe"] != self.recipe.to_dict():
+        if Recipe(**state["recipe"]) != self.recipe:
             raise ValueError(
                 f"{str(path)!r} belongs to another recipe; choose another folder or remove it."
             )
