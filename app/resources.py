@@ -24,7 +24,7 @@ import gsa
 from gsa.checkpoints import Card, folder
 
 GALLERY = Path(__file__).parent / "gallery"
-FIRST_PICTURE = "dalmatian_0002.jpg"  # shown at the start
+FIRST_PICTURE = "kangaroo_0030.jpg"  # shown at the start
 PHOTO_SIDE = 720  # longest side of the photo as it is sent to the browser
 _TURNS = threading.Semaphore(2)  # forward passes at once; more of them only wait for the cores
 _DECODER = threading.Lock()  # one picture at a time: a large one takes hundreds of megabytes
