@@ -25,7 +25,7 @@ class Panel:
     branch: Branch
     heads: str  # as in `Selection.heads`
     shown: NDArray[np.floating]  # (y, x), the weights or how far they are from their mean
-    signed: bool  # False where heads were combined by absolute value and shown as they are
+    signed: bool  # whether any of it is negative
     limit: float  # |weight| of the strongest colour, above 0
     zero: bool  # too small beside the other maps of its branch to be drawn
     cells: Cells  # the place
@@ -118,7 +118,7 @@ def _panel(
         branch=branch,
         heads=heads,
         shown=shown,
-        signed=chosen.value == "deviation" or heads not in ("absolute", "max"),
+        signed=bool((shown < 0).any()),
         limit=float(np.abs(shown).max()),
         zero=False,
         cells=cells,

@@ -64,7 +64,7 @@ class Selection:
     direction: Direction = "from"
     value: Value = "weight"
     scale: Scale = "own"
-    beneath: bool = True
+    beneath: bool = False
 
     def place(self, height: int, width: int) -> tuple[float, float]:
         """(row, column) in pixels of a network input."""
@@ -143,7 +143,7 @@ def from_parameters(parameters: dict[str, str]) -> Selection:
         direction=direction if direction in get_args(Direction) else start.direction,  # type: ignore[arg-type]
         value=value if value in get_args(Value) else start.value,  # type: ignore[arg-type]
         scale=scale if scale in get_args(Scale) else start.scale,  # type: ignore[arg-type]
-        beneath=parameters.get("beneath", "1") != "0",
+        beneath=parameters.get("beneath") == "1",
     )
 
 
@@ -160,8 +160,8 @@ def to_parameters(chosen: Selection, gallery: str) -> dict[str, str]:
     for name in ("layer", "heads", "direction", "value", "scale"):
         if getattr(chosen, name) != getattr(start, name):
             parameters[name] = getattr(chosen, name)
-    if not chosen.beneath:
-        parameters["beneath"] = "0"
+    if chosen.beneath:
+        parameters["beneath"] = "1"
     return parameters
 
 

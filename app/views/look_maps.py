@@ -171,8 +171,7 @@ def _strip(found: list[Panel], layer: str, seen: Seen, chosen: Selection) -> Non
         ]
         rows.append({"title": text[f"{branch}_row"], "panels": drawn})
     strip(rows, _beneath(seen, chosen), Widget.strip, take_layer)
-    legend = text["legend_signed" if found[0].signed else "legend_unsigned"]
-    st.caption(legend.format(size=seen.recording.height))
+    st.caption(text["legend"].format(size=seen.recording.height))
 
 
 def _beneath(seen: Seen, chosen: Selection) -> str:

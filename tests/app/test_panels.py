@@ -64,6 +64,13 @@ def test_deviations_have_no_mean_and_keep_the_ranges(recording):
         assert other.signed
 
 
+def test_a_map_is_signed_where_it_has_negative_weights(recording):
+    for heads in ("mean", "absolute"):
+        for panel in panels.all_layers(recording, Selection(0.4, 0.7, heads=heads)):
+            assert panel.signed == (panel.shown < 0).any()
+    assert not panel.signed
+
+
 def test_heads_of_a_layer_are_sorted_by_distance(recording):
     found = panels.one_layer(recording, "2.1", PLACE)
     for branch in ("content", "positional"):

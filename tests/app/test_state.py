@@ -4,7 +4,7 @@ from app.state import Selection, from_parameters, to_parameters
 
 CHOSEN = Selection(
     0.125, 0.75, layer="2.1", heads="3", direction="to", value="deviation", scale="all",
-    beneath=False,
+    beneath=True,
 )  # fmt: skip
 
 
