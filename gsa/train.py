@@ -88,7 +88,7 @@ def train(
         training={
             "epochs": recipe.epochs,
             "seed": recipe.seed,
-            "seconds": round(run.seconds),
+            "seconds": round(run.seconds, 1),
             "device": run.fabric.device.type,
             "processor": platform.processor() or platform.machine(),
             "threads": torch.get_num_threads(),
