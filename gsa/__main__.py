@@ -240,7 +240,9 @@ def main(argv: list[str] | None = None) -> int:
         return arguments.run(arguments)
     except ValueError as error:  # what the project raises for bad input
         print(f"gsa: {error}", file=sys.stderr)
-        return 2
+    except OSError as error:  # a folder that is not there or may not be written
+        print(f"gsa: {error.filename!r} cannot be used ({error.strerror}).", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

@@ -85,6 +85,12 @@ def _recording(checkpoint: Checkpoint, image: str) -> Recording:
     return record(checkpoint.model, checkpoint.preprocess.tensor(crop))
 
 
+def _with_maps(checkpoint: Checkpoint, recording: Recording) -> Recording:
+    if not recording.layers:
+        raise ValueError(f"{checkpoint.card.name!r} is a conv network and has no attention maps.")
+    return recording
+
+
 def draw_maps(
     image: str,
     place: tuple[float, float],
@@ -103,9 +109,7 @@ def draw_maps(
     picture = open_picture(image)
     preprocess = checkpoint.preprocess
     crop = preprocess.crop(picture)
-    recording = record(checkpoint.model, preprocess.tensor(crop))
-    if not recording.layers:
-        raise ValueError(f"{checkpoint.card.name!r} is a conv network and has no attention maps.")
+    recording = _with_maps(checkpoint, record(checkpoint.model, preprocess.tensor(crop)))
     layers = [layer] if layer else list(recording.layers)
     panels = figures.place_panels(recording, place, layers, head)
     heads = "mean over heads" if head is None else f"head {head}"
@@ -167,7 +171,7 @@ def measure_ranges(
     if step < 1:
         raise ValueError(f"`step` (={step}) must be at least 1.")
     checkpoint = checkpoints.load(name or default_checkpoint())
-    recording = _recording(checkpoint, image)
+    recording = _with_maps(checkpoint, _recording(checkpoint, image))
     rows: Rows = []
     for layer_name, layer in recording.layers.items():
         grid = recording.grid(layer_name)

@@ -95,6 +95,24 @@ def test_bad_input_to_maps_gets_a_sentence(capsys, image, tmp_path, arguments, s
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_that_cannot_be_written_gets_a_sentence(capsys, image, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    out = str(tmp_path / "file" / "out")
+    status, _, err = run(capsys, "maps", image, "--query", "1", "1", "--out", out)
+    assert status == 2
+    assert err.count("\n") == 1
+    assert "cannot be used" in err
+    status, _, err = run(capsys, "report", "--folder", str(tmp_path / "nowhere"))
+    assert status == 2
+    assert err.count("\n") == 1
+
+
+def test_a_conv_network_has_no_ranges(capsys, image):
+    status, _, err = run(capsys, "range", image, "--checkpoint", "tiny_conv")
+    assert status == 2
+    assert "is a conv network" in err
+
+
 def test_verify_passes_on_every_checkpoint(capsys, tiny_checkpoints):
     status, found, _ = run(capsys, "verify")
     assert status == 0
