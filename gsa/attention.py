@@ -33,7 +33,7 @@ class Recorder(Protocol):
 
 
 def normalise_keys(k: Tensor) -> Tensor:
-    """ρ(k): softmax of every key channel over all pixels (paper, eq. for F_c).
+    """ρ(k): softmax of every key channel over all pixels (F_c = Q ρ(Kᵀ) V of the paper).
 
     Args:
         k: keys, shape (b, h, d, y, x).

@@ -81,7 +81,11 @@ with right:
         )
     elif source == "camera":
         st.camera_input(
-            text["camera"], key=Widget.camera, on_change=take_file, args=(Widget.camera,)
+            text["camera"],
+            key=Widget.camera,
+            on_change=take_file,
+            args=(Widget.camera,),
+            width=320,
         )
     else:
         gallery(resources.gallery(), current.gallery, Widget.gallery, take_gallery)

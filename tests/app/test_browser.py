@@ -61,7 +61,10 @@ def address(checkpoint_folder):
 def browser():
     assert CHROMIUM, "Chromium is not on the PATH"
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        camera = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+        started = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", *camera]
+        )
         yield started
         started.close()
 
@@ -139,6 +142,16 @@ def test_a_photograph_is_classified_and_a_click_changes_the_maps(page, tmp_path)
     page.mouse.click(*spot(page, 0.2, 0.8))
     changed(page, before)
     expect(page.get_by_text("Row 4, column 13 of 16 × 16 cells")).to_be_visible()
+
+
+def test_the_camera_takes_a_picture(page):
+    before = settled(page)
+    page.get_by_text("Camera", exact=True).click()
+    page.locator("video").wait_for()
+    page.wait_for_function("() => document.querySelector('video').videoWidth > 0")
+    page.get_by_role("button", name="Take Photo").click()
+    changed(page, before)
+    assert "picture=" not in page.url
 
 
 def test_the_arrow_keys_move_the_place(page):
