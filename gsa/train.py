@@ -28,7 +28,7 @@ from tqdm import tqdm
 from gsa.checkpoints import Card, Checkpoint, load, save, write_card
 from gsa.config import Mixer
 from gsa.curves import draw_curves
-from gsa.data import KNOWN, Split, hold_out, open_split
+from gsa.data import KNOWN, DataError, Split, hold_out, open_split
 from gsa.evaluate import evaluate, fit_temperature, prepared
 from gsa.preprocess import Preprocess
 from gsa.recipe import Recipe
@@ -65,6 +65,9 @@ def train(
     """
     name = f"{recipe.pair}_{mixer}"
     full = open_split(recipe.data, "train", root)
+    val = open_split(recipe.data, "val", root)  # found missing now, and not after hours
+    if set(val.files) & set(full.files):
+        raise DataError(f"the data {recipe.data!r} has no `train` and `val` folders of its own.")
     learn, held = hold_out(full, recipe.hold_out, recipe.seed)
     preprocess = Preprocess(recipe.size)
     start = load(f"{recipe.init_from}_{mixer}", out) if recipe.init_from else None
@@ -101,7 +104,7 @@ def train(
     card = save(run.averaged(), card, out)
     (out / f"{name}.curves.json").write_text(json.dumps(run.history, indent=1) + "\n")
     draw_curves({name: run.history}, out / f"{name}.curves.png")
-    return _judge(card, out, held, open_split(recipe.data, "val", root))
+    return _judge(card, out, held, val)
 
 
 def _judge(card: Card, out: Path, held: Split, val: Split) -> Card:
@@ -186,9 +189,9 @@ class _Run:
             if len(self.held[1]):
                 entry["held_out_top1"] = self._held_out_accuracy()
             self.history.append(entry)
-            with (self.folder / "log.jsonl").open("a") as log:
-                log.write(json.dumps(entry) + "\n")
             self._save()
+            lines = (json.dumps(each) + "\n" for each in self.history)
+            (self.folder / "log.jsonl").write_text("".join(lines))
 
     def _learn(self, batch: list[int], epoch: int) -> float:
         """One step; returns the loss."""

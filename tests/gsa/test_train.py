@@ -149,6 +149,12 @@ def test_a_batch_larger_than_the_data_is_refused(folder, tmp_path):
         train(recipe, "conv", None, tmp_path, tmp_path)
 
 
+def test_data_without_a_val_split_of_its_own_is_refused(folder, tmp_path):
+    recipe = replace(read_recipe(folder / "recipe.toml"), data=str(folder / "train"))
+    with pytest.raises(ValueError, match="has no `train` and `val` folders of its own"):
+        train(recipe, "conv", None, tmp_path, tmp_path)
+
+
 def test_other_classes_are_refused(unbroken, folder, checkpoint_folder):
     with pytest.raises(ValueError, match="the data has 2 classes and 'tiny_gsa' 5"):
         evaluate(load("tiny_gsa", checkpoint_folder), open_split(str(folder), "val"))
