@@ -80,13 +80,8 @@ def strip(crop: Image.Image, panels: list[Panel], title: str = "") -> Figure:
     """
     layers = list(dict.fromkeys(panel.layer for panel in panels))
     branches = list(dict.fromkeys(panel.branch for panel in panels))
-    figure = Figure(figsize=(1.55 * (len(layers) + 1.3), 1.95 * len(branches) + 0.5), dpi=150)
-    axes = figure.subplots(
-        len(branches),
-        len(layers) + 1,
-        squeeze=False,
-        gridspec_kw={"width_ratios": [1.3] + [1] * len(layers)},
-    )
+    figure = Figure(figsize=(1.55 * (len(layers) + 1), 2.1 * len(branches) + 0.4), dpi=150)
+    axes = figure.subplots(len(branches), len(layers) + 1, squeeze=False)
     for row, branch in enumerate(branches):
         for axis in axes[row]:
             axis.set_axis_off()
