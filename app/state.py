@@ -17,6 +17,8 @@ Direction = Literal["from", "to"]
 Scale = Literal["own", "layer", "all"]
 Value = Literal["weight", "deviation"]
 
+# what a link may say; a list, since text that looks like a number need not be one ("²")
+_HEADS = ("mean", "absolute", "max", *map(str, range(64)))
 _SELECTION = "selection"
 _PICTURE = "picture"
 _COMPLAINT = "complaint"
@@ -139,7 +141,7 @@ def from_parameters(parameters: dict[str, str]) -> Selection:
         row=share("row", start.row),
         column=share("column", start.column),
         layer=parameters.get("layer", start.layer),
-        heads=heads if heads in ("mean", "absolute", "max") or heads.isdigit() else start.heads,
+        heads=heads if heads in _HEADS else start.heads,
         direction=direction if direction in get_args(Direction) else start.direction,  # type: ignore[arg-type]
         value=value if value in get_args(Value) else start.value,  # type: ignore[arg-type]
         scale=scale if scale in get_args(Scale) else start.scale,  # type: ignore[arg-type]

@@ -24,6 +24,14 @@ export default function ({ data, parentElement, setStateValue }) {
     }
   };
   mark(data.chosen);
+  if (row.dataset.shown !== data.chosen) {
+    row.dataset.shown = data.chosen;
+    const chosen = row.querySelector("[aria-pressed=true]");
+    // the row alone is scrolled: scrollIntoView would move the page too
+    const hidden = chosen && (chosen.offsetLeft < row.scrollLeft
+      || chosen.offsetLeft + chosen.offsetWidth > row.scrollLeft + row.clientWidth);
+    if (hidden) row.scrollLeft = chosen.offsetLeft - (row.clientWidth - chosen.offsetWidth) / 2;
+  }
   for (const button of row.children) {
     button.onclick = () => {
       mark(button.dataset.name);

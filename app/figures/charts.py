@@ -30,7 +30,7 @@ def ranges(
             hovertemplate="layer %{x}: %{y:.1f} px<extra>" + name + "</extra>",
         )  # fmt: skip
     figure.update_yaxes(title=axis, rangemode="tozero", gridcolor="rgba(128,128,128,.25)")
-    figure.update_xaxes(type="category", title=layer_axis)
+    figure.update_xaxes(type="category", title=layer_axis, gridcolor="rgba(128,128,128,.25)")
     figure.update_layout(legend={"orientation": "h", "y": 1.15})
     return _finished(figure, 340, left=60, bottom=50)
 

@@ -151,7 +151,7 @@ def test_the_camera_takes_a_picture(page):
     page.wait_for_function("() => document.querySelector('video').videoWidth > 0")
     page.get_by_role("button", name="Take Photo").click()
     changed(page, before)
-    assert "picture=" not in page.url
+    page.wait_for_url(lambda url: "picture=" not in url)
 
 
 def test_the_arrow_keys_move_the_place(page):

@@ -22,6 +22,8 @@ def test_a_users_own_picture_has_no_link():
     [
         {"row": "2", "column": "-1"},
         {"row": "nan", "column": "x"},
+        {"heads": "²"},
+        {"heads": "9" * 5000},
         {"heads": "best", "scale": "huge", "direction": "up", "value": "?"},
     ],
 )
