@@ -58,7 +58,7 @@ def classify(images: list[str], name: str | None, top: int) -> Iterator[dict[str
     """
     if top < 1:
         raise ValueError(f"`top` (={top}) must be at least 1.")
-    checkpoint = checkpoints.load(name or default_checkpoint())
+    checkpoint = checkpoints.load(default_checkpoint() if name is None else name)
     for image in images:
         start = time.perf_counter()
         try:
@@ -104,7 +104,7 @@ def draw_maps(
     Raises:
         ValueError: for a bad picture, place, layer, head or checkpoint.
     """
-    checkpoint = checkpoints.load(name or default_checkpoint())
+    checkpoint = checkpoints.load(default_checkpoint() if name is None else name)
     data = Path(image).read_bytes() if Path(image).is_file() else b""
     picture = open_picture(image)
     preprocess = checkpoint.preprocess
@@ -147,11 +147,15 @@ def verify_checkpoints(name: str | None, queries: int) -> Iterator[dict[str, Any
     """
     if queries < 1:
         raise ValueError(f"`queries` (={queries}) must be at least 1.")
-    names = [name] if name else checkpoints.available()
+    names = checkpoints.available() if name is None else [name]
     if not names:
         raise CheckpointError(f"there is no checkpoint in {checkpoints.folder()}.")
     for each in names:
         checkpoint = checkpoints.load(each)
+        if not checkpoint.model.gsa_layers():
+            if name is not None:
+                raise ValueError(f"{each!r} is a conv network and has no maps to prove.")
+            continue
         trained = checkpoint.preprocess.size
         sizes = [(trained, trained), (trained * 3 // 4 + 1, trained * 5 // 4 - 1)]
         for dtype in (torch.float32, torch.float64):
@@ -170,7 +174,7 @@ def measure_ranges(
     """
     if step < 1:
         raise ValueError(f"`step` (={step}) must be at least 1.")
-    checkpoint = checkpoints.load(name or default_checkpoint())
+    checkpoint = checkpoints.load(default_checkpoint() if name is None else name)
     recording = _with_maps(checkpoint, _recording(checkpoint, image))
     rows: Rows = []
     for layer_name, layer in recording.layers.items():

@@ -144,6 +144,8 @@ def class_flow(layer: LayerRecord, branch: Branch, gradient: Array) -> Array:
         rho = maps.key_maps(layer)
         carried = np.einsum("hepq,hdpq->hed", gradient, layer.q)
         return np.einsum("hed,hdyx,heyx->hyx", carried, rho, layer.v, optimize=True)
+    if layer.positional is None:
+        raise ValueError(f"layer {layer.name} has no positional branch.")
     rows, columns = layer.shape
     reached = gradient if layer.gain is None else gradient * layer.gain[..., None, None]
     if layer.r_r is not None:

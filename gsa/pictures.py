@@ -57,6 +57,8 @@ def open_picture(source: bytes | str | Path) -> Image.Image:
 
 def _read(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # may never end
+            raise PictureError(f"{str(path)!r} is a device or a pipe and not a file.")
         if path.stat().st_size > MAX_BYTES:  # refuse before reading it all
             mebibytes = path.stat().st_size / 2**20
             raise PictureError(

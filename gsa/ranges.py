@@ -117,8 +117,8 @@ def over_queries(
     Yields:
         ((row, column), measures of the heads), one query at a time, so no N x N matrix is held.
     """
-    for row in range(step // 2, grid.rows, step):
-        for column in range(step // 2, grid.columns, step):
+    for row in range(min(step // 2, (grid.rows - 1) // 2), grid.rows, step):
+        for column in range(min(step // 2, (grid.columns - 1) // 2), grid.columns, step):
             cells = Cells.at(row, column)
             yield (row, column), measure_heads(layer, branch, cells, grid)
 

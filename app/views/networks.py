@@ -13,7 +13,11 @@ if not names:
     st.info(text["none"].format(folder=checkpoints.folder()))
     st.stop()
 
-cards = [checkpoints.read_card(name) for name in names]
+try:
+    cards = [checkpoints.read_card(name) for name in names]
+except checkpoints.CheckpointError as error:
+    st.error(text["broken"].format(error=error))
+    st.stop()
 st.dataframe(
     [
         {

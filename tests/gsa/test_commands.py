@@ -113,6 +113,25 @@ def test_a_conv_network_has_no_ranges(capsys, image):
     assert "is a conv network" in err
 
 
+def test_an_empty_name_is_no_default(capsys, image):
+    for command in (["classify", image], ["verify"]):
+        status, _, err = run(capsys, *command, "--checkpoint", "")
+        assert status == 2
+        assert "there is no checkpoint ''" in err
+
+
+def test_a_conv_network_proves_nothing(capsys, tiny_checkpoints):
+    status, _, err = run(capsys, "verify", "--checkpoint", "tiny_conv")
+    assert status == 2
+    assert "has no maps to prove" in err
+
+
+def test_a_step_larger_than_the_grid_leaves_one_query(capsys, image):
+    status, found, _ = run(capsys, "range", image, "--step", "1000")
+    assert status == 0
+    assert {row["queries"] for row in found} == {1}
+
+
 def test_verify_passes_on_every_checkpoint(capsys, tiny_checkpoints):
     status, found, _ = run(capsys, "verify")
     assert status == 0

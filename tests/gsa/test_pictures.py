@@ -79,6 +79,11 @@ def test_a_missing_file_is_named(tmp_path):
         open_picture(tmp_path / "cat.jpg")
 
 
+def test_a_device_that_never_ends_is_refused():
+    with pytest.raises(PictureError, match="is a device or a pipe"):
+        open_picture("/dev/zero")
+
+
 def test_a_folder_is_no_picture(tmp_path):
     with pytest.raises(PictureError, match="cannot be read"):
         open_picture(tmp_path)
