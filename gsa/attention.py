@@ -21,7 +21,9 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from gsa import fast
 from gsa.config import Positional, ProjectionNorm, RelativeInit
 
 
@@ -135,6 +137,20 @@ def row_step(scores: Tensor, u: Tensor) -> Tensor:
     return torch.einsum("bhyxj,bheyj->bheyx", scores, u)
 
 
+def column_attention(q: Tensor, r_c: Tensor, v: Tensor) -> Tensor:
+    """The whole column step, `column_step(column_scores(q, r_c), v)`, in the faster way."""
+    if fast.pays(q, axis=-2):
+        return fast.column_attention(q, by_pair(r_c), v)
+    return column_step(column_scores(q, r_c), v)
+
+
+def row_attention(q: Tensor, r_r: Tensor, u: Tensor) -> Tensor:
+    """The whole row step, `row_step(row_scores(q, r_r), u)`, in the faster way."""
+    if fast.pays(q, axis=-1):
+        return fast.row_attention(q, by_pair(r_r), u)
+    return row_step(row_scores(q, r_r), u)
+
+
 def _initial_embeddings(length: int, channels: int, init: RelativeInit) -> Tensor:
     """(2 * length - 1, channels) start values of r_c or r_r.
 
@@ -170,10 +186,10 @@ class QueryNorm(nn.Module):
 
     def forward(self, q: Tensor) -> Tensor:
         """Normalise over the channels of each head."""
-        split = q.unflatten(1, (self.heads, -1))  # (b, h, d, y, x)
-        size = split.float().square().mean(dim=2, keepdim=True)
-        unit = (split * torch.rsqrt(size + 1e-5).to(q.dtype)).flatten(1, 2)
-        return unit * self.weight.view(-1, 1, 1) + self.bias.view(-1, 1, 1)
+        split = q.unflatten(1, (self.heads, -1)).permute(0, 3, 4, 1, 2)  # (b, y, x, h, d)
+        unit = F.rms_norm(split, split.shape[-1:], eps=1e-5).flatten(-2)
+        gain, bias = self.weight.to(unit.dtype), self.bias.to(unit.dtype)
+        return torch.addcmul(bias, unit, gain).permute(0, 3, 1, 2)
 
 
 class GlobalSelfAttention(nn.Module):
@@ -270,13 +286,13 @@ class GlobalSelfAttention(nn.Module):
         u = v
         if self.has_column:
             tensors["r_c"] = r_c = resize_embeddings(self.r_c, rows)
-            u = column_step(column_scores(q, r_c), v)
+            u = column_attention(q, r_c, v)
         if self.has_column and self.has_row:
-            u = self.step_norm(u.flatten(1, 2)).view_as(u)
+            u = self.step_norm(u.flatten(1, 2)).unflatten(1, (self.heads, -1))
             tensors["gain"], tensors["offset"] = self.step_affine()
         if self.has_row:
             tensors["r_r"] = r_r = resize_embeddings(self.r_r, columns)
-            u = row_step(row_scores(q, r_r), u)
+            u = row_attention(q, r_r, u)
         tensors["positional"] = u
         return u
 

@@ -25,6 +25,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchvision.transforms import v2
 from tqdm import tqdm
 
+from gsa.attention import resize_embeddings
 from gsa.checkpoints import Card, Checkpoint, load, save, write_card
 from gsa.config import Mixer
 from gsa.curves import draw_curves
@@ -271,13 +272,21 @@ class _Run:
 def _take_over(model: ResNet, start: Checkpoint) -> None:
     """Start from other weights, all but the head, whose classes may be others.
 
+    Relative embeddings made for a grid of another size are resized, so that before its first step
+    the network does what `start` does with a picture of this size.
+
     Raises:
-        ValueError: if the networks differ in more than the head.
+        ValueError: if the networks differ in more than the head and the size of the input.
     """
     theirs = {k: v for k, v in start.model.state_dict().items() if not k.startswith("head.")}
     ours = {k: v.shape for k, v in model.state_dict().items() if not k.startswith("head.")}
+    for key in theirs.keys() & ours.keys():
+        if key.endswith((".r_c", ".r_r")):
+            theirs[key] = resize_embeddings(theirs[key], (ours[key][0] + 1) // 2)
     if ours != {key: value.shape for key, value in theirs.items()}:
-        raise ValueError(f"the network of {start.card.name!r} differs in more than its head.")
+        raise ValueError(
+            f"the network of {start.card.name!r} differs in more than its head and its size."
+        )
     model.load_state_dict(theirs, strict=False)
 
 

@@ -1,0 +1,89 @@
+"""The fast positional steps give what the plain formulas give, forward and backward."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from gsa import fast
+from gsa.attention import (
+    GlobalSelfAttention,
+    by_pair,
+    column_scores,
+    column_step,
+    row_scores,
+    row_step,
+)
+
+SHAPES = [(2, 4, 3, 5, 5, 7), (3, 2, 4, 4, 1, 6), (1, 1, 2, 2, 3, 1), (9, 2, 4, 4, 40, 33)]
+
+
+def _tensors(
+    shape: tuple[int, ...], dtype: torch.dtype, *, channels_last: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    b, h, d, e, y, x = shape
+    generator = torch.Generator().manual_seed(0)
+
+    def grid(channels: int) -> Tensor:
+        flat = torch.randn(b, h * channels, y, x, generator=generator).to(dtype)
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        split = flat.contiguous(memory_format=layout).unflatten(1, (h, channels))
+        return split.detach().requires_grad_()
+
+    r_c = torch.randn(2 * y - 1, d, generator=generator).to(dtype).requires_grad_()
+    r_r = torch.randn(2 * x - 1, d, generator=generator).to(dtype).requires_grad_()
+    return grid(d), grid(e), r_c, r_r
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"),
+    [(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.bfloat16, 0.04)],
+)
+def test_steps_equal_the_plain_formulas(
+    shape: tuple[int, ...], channels_last: bool, dtype: torch.dtype, tolerance: float
+) -> None:
+    q, v, r_c, r_r = _tensors(shape, dtype, channels_last=channels_last)
+    ways = [
+        (column_step(column_scores(q, r_c), v), fast.column_attention(q, by_pair(r_c), v), r_c),
+        (row_step(row_scores(q, r_r), v), fast.row_attention(q, by_pair(r_r), v), r_r),
+    ]
+    for plain, quick, embeddings in ways:
+        slope = torch.randn(plain.shape, generator=torch.Generator().manual_seed(1)).to(dtype)
+        wanted = torch.autograd.grad(plain, (q, embeddings, v), slope)
+        found = torch.autograd.grad(quick, (q, embeddings, v), slope)
+        for a, b in zip((plain, *wanted), (quick, *found), strict=True):
+            assert (a - b).abs().max() <= tolerance * a.abs().max()
+
+
+def test_gradients_are_those_of_finite_differences() -> None:
+    q, v, r_c, r_r = _tensors((2, 2, 2, 3, 3, 4), torch.float64, channels_last=True)
+    for step, pairs in ((fast.column_attention, by_pair(r_c)), (fast.row_attention, by_pair(r_r))):
+        leaf = pairs.detach().requires_grad_()
+        assert torch.autograd.gradcheck(step, (q, leaf, v))
+
+
+@pytest.mark.parametrize("side", [5, 30])
+def test_module_is_the_same_in_both_ways(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = GlobalSelfAttention(6, 8, 2, (side, side), projection_norm="rms").double()
+    x = torch.randn(2, 6, side, side, dtype=torch.float64, requires_grad=True)
+    results = []
+    for answer in (False, True):
+        monkeypatch.setattr(fast, "pays", lambda q, axis, answer=answer: answer)
+        out = module(x)
+        slopes = torch.autograd.grad(out.square().sum(), (x, module.r_c, module.r_r))
+        results.append((out, *slopes))
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_the_fast_way_is_taken_where_it_pays() -> None:
+    long, short = torch.zeros(1, 2, 4, 32, 32), torch.zeros(1, 2, 4, 8, 8)
+    assert fast.pays(long, -1)
+    assert not fast.pays(short, -1)  # gradients may be wanted
+    with torch.no_grad():
+        assert fast.pays(short, -1)
+        assert not fast.pays(short.bfloat16(), -1)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert not fast.pays(short, -1)
+            assert fast.pays(long, -1)
