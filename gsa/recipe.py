@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 from gsa.config import Mixer, NetworkConfig, preset
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+Augment = Literal["", "trivial", "rand"]
 
 
 class RecipeError(ValueError):
@@ -35,6 +36,8 @@ class Recipe:
     warmup: float = 2.0  # epochs of linear warm-up; cosine to 0 follows
     label_smoothing: float = 0.1
     crop_scale: float = 0.35  # smallest share of a picture's area that a random crop takes
+    augment: Augment = ""  # TrivialAugmentWide or RandAugment of torchvision, on each crop
+    erase: float = 0.0  # probability that a rectangle of a picture is blanked
     mixup: float = 0.0  # alpha; 0: none
     cutmix: float = 0.0  # alpha; 0: none. With both, each batch draws one
     clip: float = 1.0  # largest norm of the gradient
@@ -42,6 +45,7 @@ class Recipe:
     hold_out: float = 0.1  # share of train that is held out to choose by
     seed: int = 0
     precision: Precision = "bf16-mixed"  # as Lightning Fabric names it
+    compile: bool = False  # by torch.compile: minutes at the start, then GSA steps 1.2 times faster
     use: str = ""
     limits: str = ""
 
@@ -55,10 +59,13 @@ class Recipe:
         for name in ("label_smoothing", "ema", "hold_out"):
             if not 0 <= getattr(self, name) < 1:
                 raise RecipeError(f"`{name}` (={getattr(self, name)}) must be from 0 to below 1.")
-        if self.precision not in get_args(Precision):
-            raise RecipeError(
-                f"`precision` (={self.precision!r}) must be one of {get_args(Precision)}."
-            )
+        for name, allowed in (("precision", Precision), ("augment", Augment)):
+            if getattr(self, name) not in get_args(allowed):
+                raise RecipeError(
+                    f"`{name}` (={getattr(self, name)!r}) must be one of {get_args(allowed)}."
+                )
+        if not 0 <= self.erase <= 1:
+            raise RecipeError(f"`erase` (={self.erase}) must be from 0 to 1.")
         if not 0 < self.crop_scale <= 1:
             raise RecipeError(f"`crop_scale` (={self.crop_scale}) must be above 0 and at most 1.")
         if self.early_epochs and not 32 <= self.early_size <= self.size:
@@ -88,6 +95,8 @@ class Recipe:
 _TOML_TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "Precision": (str,),
+    "Augment": (str,),
+    "bool": (bool,),
     "int": (int,),
     "float": (int, float),
     "dict[str, Any]": (dict,),
@@ -111,7 +120,7 @@ def read_recipe(path: Path) -> Recipe:
         if name not in types:
             raise RecipeError(f"a recipe has no field {name!r}; it has {', '.join(types)}.")
         wanted = _TOML_TYPES[str(types[name])]
-        if not isinstance(value, wanted) or isinstance(value, bool):
+        if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
             raise RecipeError(f"`{name}` (={value!r}) must be of type {types[name]}.")
     try:
         return Recipe(**values)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gsa.checkpoints import Card, available, pairs, read_card
+from gsa.recipe import Recipe
 
 
 def report(folder: Path) -> str:
@@ -66,20 +67,22 @@ def _verdict(gsa: Card, conv: Card) -> str:
 
 
 def _recipe(card: Card) -> str:
-    recipe, data = card.recipe, card.data
-    options = ", ".join(f"{key} {value}" for key, value in recipe["gsa"].items())
+    recipe, data = Recipe(**card.recipe), card.data  # a card older than a field has its default
+    options = ", ".join(f"{key} {value}" for key, value in recipe.gsa.items())
     early = ""
-    if recipe["early_epochs"]:
-        early = f" ({recipe['early_epochs']} of them at {recipe['early_size']} px)"
-    start = f"from `{recipe['init_from']}`" if recipe["init_from"] else "from random weights"
+    if recipe.early_epochs:
+        early = f" ({recipe.early_epochs} of them at {recipe.early_size} px)"
+    start = f"from `{recipe.init_from}`" if recipe.init_from else "from random weights"
+    compiled = ", compiled" if recipe.compile else ""
     return (
         f"{data['name']}: {data['train']} pictures to learn from, {data['held_out']} held out, "
         f"{card.results['n']} to evaluate. AdamW {start}, peak learning rate "
-        f"{recipe['learning_rate']}, weight decay {recipe['weight_decay']}, {recipe['epochs']} "
-        f"epochs{early} of batches of {recipe['batch_size']}, warm-up {recipe['warmup']:g} epochs, "
-        f"cosine, label smoothing {recipe['label_smoothing']}, mixup {recipe['mixup']}, cutmix "
-        f"{recipe['cutmix']}, weight average {recipe['ema']}, seed {recipe['seed']}. The GSA "
-        f"module has {options}.\n\nTerms of the data: {data['terms']}."
+        f"{recipe.learning_rate}, weight decay {recipe.weight_decay}, {recipe.epochs} "
+        f"epochs{early} of batches of {recipe.batch_size}, warm-up {recipe.warmup:g} epochs, "
+        f"cosine, label smoothing {recipe.label_smoothing}, augmentation "
+        f"{recipe.augment or 'none'}, erasing {recipe.erase}, mixup {recipe.mixup}, cutmix "
+        f"{recipe.cutmix}, weight average {recipe.ema}, seed {recipe.seed}{compiled}. The GSA "
+        f"module has {options or 'no options'}.\n\nTerms of the data: {data['terms']}."
     )
 
 

@@ -15,17 +15,17 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torchvision
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torchvision.transforms import v2
 from tqdm import tqdm
 
 from gsa.attention import resize_embeddings
+from gsa.augment import erase, mix, views
 from gsa.checkpoints import Card, Checkpoint, load, save, write_card
 from gsa.config import Mixer
 from gsa.curves import draw_curves
@@ -144,7 +144,9 @@ class _Run:
             _take_over(model, start)
         model = model.to(memory_format=torch.channels_last)
         optimizer = torch.optim.AdamW(_groups(model, recipe.weight_decay), lr=0.0)
-        self.forward, self.optimizer = self.fabric.setup(model, optimizer)
+        # each input size is compiled for itself: sizes left open would be slower
+        network = torch.compile(model, dynamic=False) if recipe.compile else model
+        self.forward, self.optimizer = self.fabric.setup(cast(nn.Module, network), optimizer)
         self.model = model
         average = get_ema_multi_avg_fn(recipe.ema)
         self.ema = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
@@ -199,17 +201,10 @@ class _Run:
         recipe = self.recipe
         # seeds of neighbouring steps must not collide between recipes' seeds
         torch.manual_seed(recipe.seed * 1_000_003 + self.step)
-        size = recipe.size_at(epoch)
-        augment = v2.Compose(
-            [
-                v2.RandomResizedCrop(size, scale=(recipe.crop_scale, 1.0), antialias=True),
-                v2.RandomHorizontalFlip(),
-            ]
-        )
-        pixels = torch.stack([augment(self.pictures[at]) for at in batch])
-        x = self.preprocess.normalise(pixels.to(self.fabric.device))
+        pixels = views([self.pictures[at] for at in batch], recipe.size_at(epoch), recipe)
+        x = erase(self.preprocess.normalise(pixels.to(self.fabric.device)), recipe)
         targets = self.targets[batch].to(self.fabric.device)
-        x, targets = _mix(x, targets, self.classes, recipe)
+        x, targets = mix(x, targets, self.classes, recipe)
         x = x.contiguous(memory_format=torch.channels_last)
         for group in self.optimizer.param_groups:
             group["lr"] = _learning_rate(self.step / self.epoch_steps, recipe)
@@ -314,13 +309,3 @@ def _learning_rate(epoch: float, recipe: Recipe) -> float:
         return recipe.learning_rate * (epoch + 1e-3) / recipe.warmup
     done = (epoch - recipe.warmup) / max(recipe.epochs - recipe.warmup, 1e-9)
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-
-
-def _mix(x: Tensor, targets: Tensor, classes: int, recipe: Recipe) -> tuple[Tensor, Tensor]:
-    """Mixup or cutmix, where the recipe has them; targets become shares of classes."""
-    choices: list[v2.Transform] = []
-    if recipe.mixup:
-        choices.append(v2.MixUp(alpha=recipe.mixup, num_classes=classes))
-    if recipe.cutmix:
-        choices.append(v2.CutMix(alpha=recipe.cutmix, num_classes=classes))
-    return v2.RandomChoice(choices)(x, targets) if choices else (x, targets)

@@ -29,6 +29,10 @@ def test_there_is_a_recipe():
         (NEEDED + "ema = 1.0", "`ema` (=1.0) must be from 0 to below 1"),
         (NEEDED + "early_epochs = 1", "`early_size` (=0) must be from 32 to `size` (=64)"),
         (NEEDED + 'precision = "int4"', "`precision` (='int4') must be one of"),
+        (NEEDED + 'augment = "auto"', "`augment` (='auto') must be one of ('', 'trivial', 'rand')"),
+        (NEEDED + "erase = 1.5", "`erase` (=1.5) must be from 0 to 1"),
+        (NEEDED + "compile = 1", "`compile` (=1) must be of type bool"),
+        (NEEDED + "mixup = true", "`mixup` (=True) must be of type float"),
         ('pair = "p"', "is incomplete"),
         ("pair = ", "is not valid TOML"),
     ],
@@ -39,6 +43,12 @@ def test_a_recipe_that_breaks_a_rule_is_refused(tmp_path, text, sentence):
     with pytest.raises(RecipeError) as caught:
         read_recipe(path)
     assert sentence in str(caught.value)
+
+
+def test_a_switch_is_read(tmp_path):
+    path = tmp_path / "r.toml"
+    path.write_text(NEEDED + "compile = true")
+    assert read_recipe(path).compile is True
 
 
 def test_a_missing_recipe_is_named(tmp_path):

@@ -29,6 +29,8 @@ epochs = 3
 batch_size = 8
 warmup = 0.5
 hold_out = 0.2
+augment = "trivial"
+erase = 0.5
 mixup = 0.2
 cutmix = 1.0
 ema = 0.9
@@ -127,6 +129,40 @@ def test_a_state_of_another_recipe_is_not_resumed(folder, unbroken):
     other = replace(read_recipe(folder / "recipe.toml"), seed=1)
     with pytest.raises(ValueError, match="belongs to another recipe"):
         train(other, "gsa", None, unbroken / "runs", unbroken)
+
+
+def test_a_state_from_before_a_field_was_added_is_resumed(folder, tmp_path):
+    recipe = replace(read_recipe(folder / "recipe.toml"), augment="", erase=0.0, epochs=1)
+    train(recipe, "conv", None, tmp_path / "runs", tmp_path)
+    path = tmp_path / "runs" / "colours_conv" / "state.pt"
+    state = torch.load(path, weights_only=True)
+    for name in ("augment", "erase", "compile"):
+        del state["recipe"][name]
+    torch.save(state, path)
+    trained = path.read_bytes()
+    train(recipe, "conv", None, tmp_path / "runs", tmp_path)
+    assert path.read_bytes() == trained  # nothing was left to do
+
+
+def test_a_compiled_network_learns_what_an_uncompiled_one_does(folder, tmp_path, monkeypatch):
+    """The compiler itself takes minutes; its graphs are run as they are."""
+    compiled = []
+
+    def compile_(model, **options):
+        compiled.append(options)
+        return real(model, **{**options, "backend": "eager"})
+
+    real = torch.compile
+    monkeypatch.setattr(torch, "compile", compile_)
+    recipe = replace(read_recipe(folder / "recipe.toml"), epochs=1)
+    for out, each in (("plain", recipe), ("fast", replace(recipe, compile=True))):
+        train(each, "conv", None, tmp_path / out / "runs", tmp_path / out)
+    assert compiled[0] == {"dynamic": False}
+    plain, fast = (
+        load("colours_conv", tmp_path / out).model.state_dict() for out in ("plain", "fast")
+    )
+    assert plain.keys() == fast.keys()
+    assert all(torch.allclose(plain[key], fast[key], atol=1e-3) for key in plain)
 
 
 def test_a_run_can_start_from_other_weights(folder, unbroken, tmp_path):
