@@ -61,6 +61,38 @@ def content_attention(q: Tensor, rho: Tensor, v: Tensor) -> Tensor:
     return (context @ q.flatten(-2)).unflatten(-1, q.shape[-2:])  # (b, h, e, y, x)
 
 
+def windowed_content_attention(q: Tensor, rho: Tensor, v: Tensor, reach: int) -> Tensor:
+    """Content branch in which a query reads no cell further than `reach` along either axis.
+
+    The weights inside the window stay as they are: ρ is still normalised over all pixels. Every
+    query has a context of its own here, so this takes d · e numbers for each pixel and head.
+
+    Args:
+        q, rho, v: as in `content_attention`.
+        reach: in cells, from 0.
+
+    Returns:
+        (b, h, e, y, x).
+    """
+    near = [_band(size, reach).to(q) for size in q.shape[-2:]]  # (y, i) and (x, j)
+    products = torch.einsum("bhdij,bheij->bhdeij", rho, v)
+    context = torch.einsum("bhdeij,yi,xj->bhdeyx", products, *near)
+    return torch.einsum("bhdyx,bhdeyx->bheyx", q, context)
+
+
+def _band(size: int, reach: int) -> Tensor:
+    """(size, size), true where two indices differ by `reach` at most."""
+    at = torch.arange(size)
+    return (at[:, None] - at[None]).abs() <= reach
+
+
+def windowed_embeddings(embeddings: Tensor, reach: int) -> Tensor:
+    """Relative embeddings (2n - 1, d), zero for offsets beyond `reach` cells."""
+    middle = (embeddings.shape[0] - 1) // 2
+    offset = torch.arange(embeddings.shape[0], device=embeddings.device) - middle
+    return embeddings * (offset.abs() <= reach).unsqueeze(1)
+
+
 def resize_embeddings(embeddings: Tensor, length: int) -> Tensor:
     """Relative embeddings for an axis of another length than the one they were made for.
 
@@ -198,6 +230,9 @@ class GlobalSelfAttention(nn.Module):
     Works at any input size: the relative embeddings are made for `size` and interpolated for
     another (`resize_embeddings`), which is an approximation: accuracy is measured at `size`.
 
+    `reach`, where it is not None, cuts every weight further than so many cells along either axis;
+    networks are trained without (`gsa.interventions` sets it).
+
     Args:
         in_channels: channels of the input.
         width: channels of the output; d_k = d_v = width / heads in each head.
@@ -238,6 +273,7 @@ class GlobalSelfAttention(nn.Module):
         self.heads = heads
         self.size = size
         self.content = content
+        self.reach: int | None = None
         self.has_column = positional in ("both", "column")
         self.has_row = positional in ("both", "row")
         channels = width // heads
@@ -271,7 +307,10 @@ class GlobalSelfAttention(nn.Module):
         parts = []
         if self.to_k is not None:
             rho = normalise_keys(self.k_norm(self.to_k(x)).unflatten(1, split))
-            parts.append(content_attention(q, rho, v))
+            if self.reach is None:
+                parts.append(content_attention(q, rho, v))
+            else:
+                parts.append(windowed_content_attention(q, rho, v, self.reach))
             tensors |= {"rho": rho, "content": parts[-1]}
         if self.has_column or self.has_row:
             parts.append(self._positional(q, v, tensors))
@@ -285,16 +324,21 @@ class GlobalSelfAttention(nn.Module):
         rows, columns = q.shape[-2:]
         u = v
         if self.has_column:
-            tensors["r_c"] = r_c = resize_embeddings(self.r_c, rows)
+            tensors["r_c"] = r_c = self._embeddings(self.r_c, rows)
             u = column_attention(q, r_c, v)
         if self.has_column and self.has_row:
             u = self.step_norm(u.flatten(1, 2)).unflatten(1, (self.heads, -1))
             tensors["gain"], tensors["offset"] = self.step_affine()
         if self.has_row:
-            tensors["r_r"] = r_r = resize_embeddings(self.r_r, columns)
+            tensors["r_r"] = r_r = self._embeddings(self.r_r, columns)
             u = row_attention(q, r_r, u)
         tensors["positional"] = u
         return u
+
+    def _embeddings(self, trained: Tensor, length: int) -> Tensor:
+        """r_c or r_r for an axis of `length` cells, within `reach`."""
+        resized = resize_embeddings(trained, length)
+        return resized if self.reach is None else windowed_embeddings(resized, self.reach)
 
     def step_affine(self) -> tuple[Tensor, Tensor]:
         """The batch norm between the steps as it acts in eval mode: u' = gain · u + offset.

@@ -7,11 +7,9 @@ at a time, since attributions take many times the memory of a forward pass.
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import chain
 
 import torch
 from captum.attr import (
@@ -27,6 +25,7 @@ from torch import Tensor, nn
 from gsa.baselines import edge_map
 from gsa.checkpoints import Checkpoint
 from gsa.record import Array
+from gsa.resnet import shadow
 
 _DOOR = threading.Lock()
 
@@ -67,13 +66,7 @@ def attribute(
     with _DOOR, torch.enable_grad(), torch.random.fork_rng():
         torch.manual_seed(0)  # SmoothGrad draws noise: the same picture gives the same map
         picture = x.detach().clone().to(device).requires_grad_(True)
-        return METHODS[method](_shadow(checkpoint.model), picture, target, effort)
-
-
-def _shadow(model: nn.Module) -> nn.Module:
-    """The same network for one caller alone: modules are copied, parameters and buffers shared."""
-    shared = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
-    return copy.deepcopy(model, shared)
+        return METHODS[method](shadow(checkpoint.model), picture, target, effort)
 
 
 def _plane(values: Tensor) -> Array:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms.v2.functional import gaussian_blur
 
 from gsa.checkpoints import Checkpoint
+from gsa.perturbations import blurred
 from gsa.record import Array
 
 
@@ -37,21 +37,14 @@ def deletion(
     Raises:
         ValueError: if `steps` is below 1 or `values` has a value that is not finite.
     """
-    return _curve(checkpoint, x, _blurred(x), target, values, steps)
+    return _curve(checkpoint, x, blurred(x), target, values, steps)
 
 
 def insertion(
     checkpoint: Checkpoint, x: Tensor, target: int, values: Array, steps: int = 16
 ) -> Curve:
     """Put the pixels of highest value first into the blurred picture; arguments as `deletion`."""
-    return _curve(checkpoint, _blurred(x), x, target, values, steps)
-
-
-def _blurred(x: Tensor) -> Tensor:
-    """So blurred that the class is lost, without the hard edges that blanks would have."""
-    sigma = min(x.shape[-2:]) / 12
-    kernel = 2 * int(2 * sigma) + 1
-    return gaussian_blur(x, [kernel, kernel], [sigma, sigma])
+    return _curve(checkpoint, blurred(x), x, target, values, steps)
 
 
 def _curve(

@@ -7,7 +7,10 @@ ResNet strides, the module runs at the full size and 2x2 average pooling follows
 
 from __future__ import annotations
 
+import copy
 import math
+from collections.abc import Iterator
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -129,27 +132,47 @@ class ResNet(nn.Module):
 
     def features(self, x: Tensor, recorder: Recorder | None = None) -> Tensor:
         """The last feature map (b, channels, y, x), before global average pooling."""
-        x = self.max_pool(self.relu(self.stem_norm(self.stem(x))))
-        for stage, blocks in enumerate(self.stages, start=1):
-            assert isinstance(blocks, nn.ModuleList)
-            for block, module in enumerate(blocks, start=1):
-                x = module(x, recorder, layer_name(stage, block))
+        for _, output in self.block_outputs(x, recorder):
+            x = output
         return x
 
-    def gsa_layers(self) -> dict[str, GlobalSelfAttention]:
-        """The GSA modules by layer name, in the order the data passes them."""
+    def block_outputs(
+        self, x: Tensor, recorder: Recorder | None = None
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Layer name and output (b, channels, y, x) of every block, each when it is computed."""
+        x = self.max_pool(self.relu(self.stem_norm(self.stem(x))))
+        for name, block in self.blocks().items():
+            x = block(x, recorder, name)
+            yield name, x
+
+    def blocks(self) -> dict[str, Bottleneck]:
+        """The blocks by layer name, in the order the data passes them."""
         found = {}
         for stage, blocks in enumerate(self.stages, start=1):
             assert isinstance(blocks, nn.ModuleList)
-            for block, module in enumerate(blocks, start=1):
-                if isinstance(module.mixer, GlobalSelfAttention):
-                    found[layer_name(stage, block)] = module.mixer
+            for number, block in enumerate(blocks, start=1):
+                assert isinstance(block, Bottleneck)
+                found[layer_name(stage, number)] = block
         return found
+
+    def gsa_layers(self) -> dict[str, GlobalSelfAttention]:
+        """The GSA modules by layer name, in the order the data passes them."""
+        return {
+            name: block.mixer
+            for name, block in self.blocks().items()
+            if isinstance(block.mixer, GlobalSelfAttention)
+        }
 
 
 def layer_name(stage: int, block: int) -> str:
     """`3.2` for the second block of the third stage; both count from 1."""
     return f"{stage}.{block}"
+
+
+def shadow(model: ResNet) -> ResNet:
+    """The same network for one caller alone: modules are copied, parameters and buffers shared."""
+    shared = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
+    return copy.deepcopy(model, shared)
 
 
 _FROM_TORCHVISION = {

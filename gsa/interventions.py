@@ -1,0 +1,94 @@
+"""What if the network could not look that far? The causal test of a map.
+
+A map says where a layer reads; it does not say that the answer depends on it. So the weights
+beyond a radius are cut, or a branch is switched off, and the class is asked again. The radius is
+measured along the axes: cut at one cell, a GSA layer sees the window of a 3x3 convolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gsa.checkpoints import Checkpoint
+from gsa.maps import Branch
+from gsa.record import Array
+from gsa.resnet import ResNet, shadow
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What some layers may not do.
+
+    Raises:
+        ValueError: for a negative radius or a branch that is none.
+    """
+
+    radius: float | None = None  # pixels of the network input along either axis; None: no limit
+    without: Branch | None = None  # the branch that is switched off
+    layers: tuple[str, ...] = ()  # names; empty: every GSA layer
+
+    def __post_init__(self) -> None:
+        if self.radius is not None and not self.radius >= 0:
+            raise ValueError(f"`radius` (={self.radius}) must be at least 0 pixels.")
+        if self.without not in (None, "content", "positional"):
+            raise ValueError(f"`without` (={self.without!r}) must be content or positional.")
+
+
+def limited(model: ResNet, limits: Limits) -> ResNet:
+    """The network under limits; it shares its weights with `model`, which stays as it is.
+
+    Raises:
+        ValueError: if the network lacks a layer, or a layer has no branch but the one switched off.
+    """
+    changed = shadow(model)
+    modules = changed.gsa_layers()
+    for name in limits.layers:
+        if name not in modules:
+            known = ", ".join(modules) or "none: the network has no GSA layer"
+            raise ValueError(f"there is no layer {name!r}; layers are {known}.")
+    for name in limits.layers or modules:
+        module = modules[name]
+        if limits.radius is not None:
+            cell = model.config.input_size / module.size[0]  # pixels
+            module.reach = int(limits.radius / cell)
+        if limits.without == "content":
+            module.to_k = None
+        if limits.without == "positional":
+            module.has_column = module.has_row = False
+        if module.to_k is None and not (module.has_column or module.has_row):
+            raise ValueError(f"layer {name} has no branch but the {limits.without} branch.")
+    return changed
+
+
+def probabilities(model: ResNet, x: Tensor, temperature: float) -> Array:
+    """Calibrated class probabilities (b, classes) of pictures (b, 3, rows, columns)."""
+    weight = model.head.weight
+    with torch.inference_mode():
+        logits = [model(part.to(weight.device, weight.dtype)) for part in x.split(16)]
+        return (torch.cat(logits) / temperature).softmax(dim=1).double().cpu().numpy()
+
+
+def by_radius(checkpoint: Checkpoint, x: Tensor, radii: Sequence[float]) -> Array:
+    """Class probabilities while every GSA layer is cut at each radius.
+
+    Args:
+        checkpoint: a network with GSA layers.
+        x: one picture (1, 3, rows, columns).
+        radii: in pixels of the network input.
+
+    Returns:
+        (radii, classes).
+    """
+    return np.concatenate(
+        [
+            probabilities(
+                limited(checkpoint.model, Limits(radius=radius)), x, checkpoint.card.temperature
+            )
+            for radius in radii
+        ]
+    )

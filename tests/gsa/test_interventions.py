@@ -1,0 +1,161 @@
+"""Cut weights and changed pictures do what they say, checked against plain loops."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from gsa.attention import normalise_keys, windowed_content_attention
+from gsa.checkpoints import Card, Checkpoint
+from gsa.interventions import Limits, by_radius, limited, probabilities
+from gsa.perturbations import by_shuffled_radius, change, effect, opposite, shuffle_far
+from gsa.preprocess import Preprocess
+from gsa.record import record
+from gsa.resnet import ResNet
+from tests.conftest import noise, random_statistics, tiny_config, tiny_model
+
+
+def checkpoint(mixer: str = "gsa") -> Checkpoint:
+    config = tiny_config() if mixer == "gsa" else tiny_config().twin()
+    model = ResNet(config, seed=0)
+    random_statistics(model)
+    classes = ("ant", "bee", "cat", "dog", "eel")
+    card = Card("tiny", "tiny", config, Preprocess(config.input_size), classes)
+    return Checkpoint(model.eval().requires_grad_(False), card)
+
+
+def test_windowed_content_is_the_sum_over_the_window() -> None:
+    generator = torch.Generator().manual_seed(0)
+    q, k = (torch.randn(2, 2, 3, 5, 4, generator=generator).double() for _ in range(2))
+    v = torch.randn(2, 2, 2, 5, 4, generator=generator).double()
+    rho = normalise_keys(k)
+    found = windowed_content_attention(q, rho, v, 1)
+    for b, h, y, x in np.ndindex(2, 2, 5, 4):
+        wanted = sum(
+            (q[b, h, :, y, x] @ rho[b, h, :, i, j]) * v[b, h, :, i, j]
+            for i in range(max(y - 1, 0), min(y + 2, 5))
+            for j in range(max(x - 1, 0), min(x + 2, 4))
+        )
+        torch.testing.assert_close(found[b, h, :, y, x], wanted)
+
+
+def test_a_radius_over_the_picture_changes_nothing_and_zero_does() -> None:
+    model, x = tiny_model(), noise()
+    plain = model(x)
+    torch.testing.assert_close(limited(model, Limits(radius=1000))(x), plain)
+    assert (limited(model, Limits(radius=0))(x) - plain).abs().max() > 1e-3
+    torch.testing.assert_close(model(x), plain)  # the network itself is as it was
+
+
+def test_cut_weights_are_gone_from_the_maps() -> None:
+    model = tiny_model()
+    cell = model.config.input_size / model.gsa_layers()["1.1"].size[0]
+    layer = record(limited(model, Limits(radius=2 * cell)), noise())["1.1"]
+    assert layer.r_c is not None
+    middle = len(layer.r_c) // 2
+    assert np.abs(layer.r_c[middle - 2 : middle + 3]).min() > 0
+    assert not layer.r_c[: middle - 2].any()
+    assert not layer.r_c[middle + 3 :].any()
+
+
+def test_only_the_named_layer_is_changed() -> None:
+    model, x = tiny_model(), noise()
+    plain = record(model, x)
+    cut = record(limited(model, Limits(without="content", layers=("2.1",))), x)
+    np.testing.assert_array_equal(cut["1.1"].output, plain["1.1"].output)
+    assert cut["2.1"].content is None
+    positional = plain["2.1"].positional
+    assert positional is not None
+    np.testing.assert_allclose(cut["2.1"].output, positional, rtol=1e-5, atol=1e-6)
+
+
+def test_a_branch_switched_off_leaves_the_other() -> None:
+    model, x = tiny_model(), noise()
+    layer = record(limited(model, Limits(without="positional")), x)["1.1"]
+    assert layer.positional is None
+    np.testing.assert_array_equal(layer.output, layer.content)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"radius": -1}, "`radius`"),
+        ({"without": "both"}, "`without`"),
+        ({"layers": ("9.9",)}, "9.9"),
+    ],
+)
+def test_limits_that_make_no_sense(arguments: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        limited(tiny_model(), Limits(**arguments))
+
+
+def test_probabilities_by_radius_end_at_the_plain_ones() -> None:
+    network = checkpoint()
+    curve = by_radius(network, noise(), [0, 8, 1000])
+    assert curve.shape == (3, len(network.labels))
+    np.testing.assert_allclose(curve.sum(axis=1), 1)
+    plain = probabilities(network.model, noise(), network.card.temperature)[0]
+    np.testing.assert_allclose(curve[-1], plain, rtol=1e-4)
+
+
+@pytest.mark.parametrize("how", ["blank", "blur", "swap"])
+def test_a_change_stays_in_its_part(how: str) -> None:
+    x, box = noise(), (4, 8, 12, 20)
+    changed = change(x, box, how)
+    height, width = x.shape[-2:]
+    inside = torch.zeros(height, width, dtype=torch.bool)
+    for top, left, bottom, right in {box, opposite(box, height, width) if how == "swap" else box}:
+        inside[top:bottom, left:right] = True
+    assert torch.equal(changed[..., ~inside], x[..., ~inside])
+    assert not torch.equal(changed[..., inside], x[..., inside])
+    if how == "swap":
+        assert torch.equal(changed.flatten().sort().values, x.flatten().sort().values)
+        assert torch.equal(change(changed, box, "swap"), x)
+
+
+def test_a_part_outside_the_picture_is_refused() -> None:
+    with pytest.raises(ValueError, match="must lie in"):
+        change(noise(), (0, 0, 4, 1000), "blank")
+
+
+def test_far_pixels_change_places_and_near_ones_stay() -> None:
+    x = noise()
+    side = x.shape[-1]
+    place, radius = (side * 0.4, side * 0.6), side * 0.25
+    moved = shuffle_far(x, place, radius)
+    assert torch.equal(moved.flatten().sort().values, x.flatten().sort().values)
+    patch = side // 16
+    down, across = ((torch.arange(side) + 0.5 - middle).abs() for middle in place)
+    away = torch.maximum(down[:, None], across[None])
+    same = (moved == x).all(dim=1)[0]
+    assert same[away <= radius - patch / 2].all()
+    assert (~same[away > radius + patch]).float().mean() > 0.8
+    assert torch.equal(shuffle_far(x, place, radius), moved)
+    assert torch.equal(shuffle_far(x, place, 1000), x)
+
+
+def test_shuffled_radius_ends_at_the_plain_probabilities() -> None:
+    network, x = checkpoint("conv"), noise()
+    curve = by_shuffled_radius(network, x, (10, 10), [0, 1000], draws=2)
+    plain = probabilities(network.model, x, network.card.temperature)[0]
+    np.testing.assert_allclose(curve[1], plain, rtol=1e-4)
+    assert np.abs(curve[0] - plain).max() > 1e-6
+
+
+def test_an_effect_is_felt_far_away_by_attention_alone() -> None:
+    x = noise()
+    side = x.shape[-1]
+    changed = change(x, (side - 6, side - 6, side, side), "blank")
+    first = {
+        mixer: effect(checkpoint(mixer), x, changed, (2, 2)).features["1.1"]
+        for mixer in ("gsa", "conv")
+    }
+    assert first["gsa"] > 0
+    assert first["conv"] == 0  # outside the box that the first block sees
+
+
+def test_nothing_changed_has_no_effect() -> None:
+    found = effect(checkpoint(), noise(), noise(), (2, 2))
+    np.testing.assert_allclose(found.before, found.after, rtol=1e-5)
+    assert all(math.isclose(value, 0, abs_tol=1e-5) for value in found.features.values())
