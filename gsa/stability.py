@@ -1,0 +1,93 @@
+"""Is a map stable, and is it special? Its companions, laid over it cell by cell.
+
+A map that means something should follow the picture when that is mirrored or moved by a cell, and
+should not be what an untrained network, shuffled weights or the mere edges of the picture give.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gsa import maps
+from gsa.maps import Branch, Cells
+from gsa.record import Array, Recording
+
+
+def mirrored(x: Tensor) -> Tensor:
+    """Pictures (b, 3, rows, columns) with left and right exchanged."""
+    return x.flip(-1)
+
+
+def moved(x: Tensor, down: int, across: int) -> Tensor:
+    """Pictures moved by whole pixels; what comes in repeats the edge.
+
+    Raises:
+        ValueError: if nothing of the picture would be left.
+    """
+    height, width = x.shape[-2:]
+    if abs(down) >= height or abs(across) >= width:
+        raise ValueError(f"a move by ({down}, {across}) leaves the {height} x {width} pixels.")
+    rows = (torch.arange(height) - down).clamp(0, height - 1)
+    columns = (torch.arange(width) - across).clamp(0, width - 1)
+    return x[..., rows[:, None], columns]
+
+
+def mirrored_map(recording: Recording, layer: str, branch: Branch, cells: Cells) -> Array:
+    """The map of the same place in the mirrored picture, mirrored back.
+
+    Args:
+        recording: of `mirrored(x)`.
+        layer: name.
+        branch: content or positional.
+        cells: the place in the picture as it was.
+
+    Returns:
+        (h, y, x).
+    """
+    columns = recording[layer].shape[1]
+    there = Cells(cells.top, columns - cells.right, cells.bottom, columns - cells.left)
+    return maps.branch_map(recording[layer], branch, there)[..., ::-1]
+
+
+def step_of(cells: Cells, shape: tuple[int, int]) -> tuple[int, int]:
+    """One cell (down, across), towards where the place stays on a grid of (rows, columns)."""
+    return (1 if cells.bottom < shape[0] else -1, 1 if cells.right < shape[1] else -1)
+
+
+def moved_map(
+    recording: Recording, layer: str, branch: Branch, cells: Cells, step: tuple[int, int]
+) -> Array:
+    """The map of the same place in the picture moved by a cell, moved back.
+
+    Args:
+        recording: of `moved(x, ...)` by the pixels of `step`.
+        layer: name.
+        branch: content or positional.
+        cells: the place in the picture as it was.
+        step: (down, across) in cells of the layer.
+
+    Returns:
+        (h, y, x); NaN in the row and column that left the picture.
+    """
+    down, across = step
+    there = Cells(cells.top + down, cells.left + across, cells.bottom + down, cells.right + across)
+    weights = maps.branch_map(recording[layer], branch, there)
+    back = np.roll(weights, (-down, -across), axis=(-2, -1))
+    rows, columns = recording[layer].shape
+    back[..., slice(rows - down, rows) if down > 0 else slice(0, -down), :] = np.nan
+    back[..., slice(columns - across, columns) if across > 0 else slice(0, -across)] = np.nan
+    return back
+
+
+def correlation(first: Array, second: Array) -> float:
+    """Pearson's correlation of two maps over the cells that both have.
+
+    NaN where one of them is the same everywhere: it has no shape to compare.
+    """
+    both = np.isfinite(first) & np.isfinite(second)
+    a, b = (each[both].astype(np.float64) for each in (first, second))
+    a, b = a - a.mean(), b - b.mean()
+    size = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(a @ b / size) if size > 0 else float("nan")

@@ -1,0 +1,68 @@
+"""Companions of a map lie over it: what must be equal is equal, what must differ differs."""
+
+import numpy as np
+import pytest
+import torch
+
+from gsa import maps, stability
+from gsa.maps import Cells
+from gsa.record import record
+from tests.conftest import noise, tiny_model
+
+
+@pytest.mark.parametrize("step", [(1, 1), (-1, 1), (1, -1), (-1, -1)])
+def test_content_maps_follow_a_move_where_the_keys_do(step: tuple[int, int]) -> None:
+    model, x = tiny_model(), noise()
+    plain = record(model, x)
+    cell = [int(side) for side in plain.grid("1.1").cell]
+    there = record(model, stability.moved(x, step[0] * cell[0], step[1] * cell[1]))
+    cells = Cells.at(7, 8)
+    back = stability.moved_map(there, "1.1", "positional", cells, step)
+    wanted = maps.branch_map(plain["1.1"], "positional", cells)
+    lost = ~np.isfinite(back)
+    rows, columns = plain["1.1"].shape
+    assert lost.sum() == len(wanted) * (rows + columns - 1)
+    inner = np.s_[:, 3:-3, 3:-3]  # away from the padding, the first layer sees the same
+    np.testing.assert_allclose(back[inner], wanted[inner], rtol=1e-3, atol=1e-4)
+
+
+def test_a_mirrored_picture_twice_is_the_picture() -> None:
+    model, x = tiny_model(), noise()
+    again = record(model, stability.mirrored(stability.mirrored(x)))
+    np.testing.assert_array_equal(again.logits, record(model, x).logits)
+
+
+def test_the_mirrored_map_is_mirrored_back() -> None:
+    x = noise()
+    symmetric = (x + stability.mirrored(x)) / 2
+    recording = record(tiny_model(), symmetric)
+    # of a picture that is its own mirror image, the mirrored place is another place of the picture
+    rows, columns = recording["1.1"].shape
+    back = stability.mirrored_map(recording, "1.1", "content", Cells(2, 3, 4, 6))
+    there = maps.content_map(recording["1.1"], Cells(2, columns - 6, 4, columns - 3))
+    np.testing.assert_array_equal(back, there[..., ::-1])
+
+
+def test_the_step_keeps_the_place_in_the_grid() -> None:
+    assert stability.step_of(Cells.at(0, 0), (4, 4)) == (1, 1)
+    assert stability.step_of(Cells.at(3, 0), (4, 4)) == (-1, 1)
+
+
+def test_moved_pictures_repeat_their_edge() -> None:
+    x = noise()
+    there = stability.moved(x, 4, -3)
+    torch.testing.assert_close(there[..., 4:, :-3], x[..., :-4, 3:])
+    torch.testing.assert_close(there[..., 0, :-3], x[..., 0, 3:])
+    with pytest.raises(ValueError, match="leaves"):
+        stability.moved(x, 64, 0)
+
+
+def test_correlation_is_pearsons() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((2, 5, 6))
+    assert stability.correlation(a, b) == pytest.approx(np.corrcoef(a.ravel(), b.ravel())[0, 1])
+    assert stability.correlation(a, -2 * a + 1) == pytest.approx(-1)
+    b[0] = np.nan
+    part = np.corrcoef(a[1:].ravel(), b[1:].ravel())[0, 1]
+    assert stability.correlation(a, b) == pytest.approx(part)
+    assert np.isnan(stability.correlation(a, np.ones_like(a)))
