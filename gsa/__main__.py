@@ -105,7 +105,16 @@ def _train(arguments: Arguments) -> int:
     if arguments.mixer != "both":
         mixers = (arguments.mixer,)
     cards = [
-        train(recipe, mixer, arguments.data, arguments.runs, arguments.out) for mixer in mixers
+        train(
+            recipe,
+            mixer,
+            arguments.data,
+            arguments.runs,
+            arguments.out,
+            seed=arguments.seed,
+            download=arguments.download,
+        )
+        for mixer in mixers
     ]
     if arguments.json:
         _print_json([card.to_dict() for card in cards])
@@ -131,7 +140,8 @@ def _evaluate(arguments: Arguments) -> int:
     checkpoint = load(arguments.checkpoint)
     known = checkpoint.card.recipe.get("data", "")
     name = known if known in KNOWN else str(arguments.data)
-    result = evaluate(checkpoint, open_split(name, arguments.split, arguments.data))
+    split = open_split(name, arguments.split, arguments.data, download=arguments.download)
+    result = evaluate(checkpoint, split)
     if arguments.json:
         _print_json({"checkpoint": arguments.checkpoint, **result})
         return 0
@@ -163,6 +173,38 @@ def _range(arguments: Arguments) -> int:
         print(
             f"{row['layer']:5} {row['branch']:10} {row['head']:4}  {row['mean_distance']:5.1f} px "
             f"{row['radius_50']:9.1f} px {row['radius_90']:9.1f} px {row['effective_pixels']:14.1f}"
+        )
+    return 0
+
+
+def _erf(arguments: Arguments) -> int:
+    place = tuple(arguments.place) if arguments.place else None
+    found = commands.receptive_fields(
+        arguments.checkpoint, arguments.pictures, arguments.count, place
+    )
+    if arguments.json:
+        _print_json(found)
+        return 0
+    protocol = found["protocol"]
+    print(
+        f"{protocol['pictures']} pictures ({protocol['source']}) of {protocol['size']} px, place "
+        f"{protocol['place'][0]:g}, {protocol['place'][1]:g}\nunit: {protocol['unit']}\ngradient: "
+        f"{protocol['gradient']}, {protocol['scale']} scale\n"
+    )
+    print(
+        "layer mixer weights  can see at all   radius 50 %   90 %   99 %   area 90 %   > 1 % peak"
+    )
+    for row in sorted(found["fields"], key=lambda row: (row["weights"], row["layer"])):
+        side, figures = row["theoretical"]["side"], row["effective"]
+        seen = "whole picture" if row["theoretical"]["whole"] else f"{side[0]} x {side[1]} px"
+        start = f"{row['layer']:5} {row['mixer']:5} {row['weights']:7}  {seen:15}"
+        if figures["radius_50"] is None:
+            print(f"{start} no gradient")
+            continue
+        print(
+            f"{start} {figures['radius_50']:8.1f} px {figures['radius_90']:6.1f} "
+            f"{figures['radius_99']:6.1f} {figures['area_90']:10.1%} "
+            f"{figures['above_1_percent']:12.1%}"
         )
     return 0
 
@@ -214,10 +256,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     checkpoint(range_, first_gsa)
 
+    erf = command(_erf, "erf", "receptive fields of both twins, random and trained, layer by layer")
+    erf.add_argument(
+        "--pictures", type=Path, metavar="DIR", help="to average over; default: the app's gallery"
+    )
+    erf.add_argument("--count", type=int, default=16, metavar="N", help="how many of them")
+    erf.add_argument(
+        "--place", nargs=2, type=float, metavar=("ROW", "COL"),
+        help="in pixels of the square that the network sees; default: its middle",
+    )  # fmt: skip
+    checkpoint(erf, "the first pair")
+
+    download_help = "fetch the data set where it is not there"
     train = command(_train, "train", "train twins by a recipe; goes on where a killed run stopped")
     train.add_argument("recipe", type=Path, metavar="CONFIG", help="a TOML file, see recipes/")
     train.add_argument("--mixer", choices=("gsa", "conv", "both"), default="both")
     train.add_argument("--data", type=Path, metavar="ROOT", help="folder of a known data set")
+    train.add_argument("--download", action="store_true", help=download_help)
+    train.add_argument(
+        "--seed", type=int, metavar="N",
+        help="other than the recipe's: only the card is kept, to show how results scatter",
+    )  # fmt: skip
     train.add_argument("--out", type=Path, default=folder(), metavar="DIR", help="for the weights")
     train.add_argument(
         "--runs", type=Path, default=Path("runs"), metavar="DIR", help="for the state"
@@ -230,6 +289,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("checkpoint", metavar="CHECKPOINT")
     evaluate.add_argument("data", type=Path, metavar="DATA", help="class folders or archives")
     evaluate.add_argument("--split", default="val")
+    evaluate.add_argument("--download", action="store_true", help=download_help)
     return parser
 
 
@@ -241,7 +301,8 @@ def main(argv: list[str] | None = None) -> int:
     except ValueError as error:  # what the project raises for bad input
         print(f"gsa: {error}", file=sys.stderr)
     except OSError as error:  # a folder that is not there or may not be written
-        print(f"gsa: {error.filename!r} cannot be used ({error.strerror}).", file=sys.stderr)
+        what = "A file or a connection" if error.filename is None else repr(error.filename)
+        print(f"gsa: {what} cannot be used ({error.strerror or error}).", file=sys.stderr)
     return 2
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
-from gsa import checkpoints, export, figures, maps, ranges
+from gsa import checkpoints, erf, export, figures, maps, ranges
+from gsa.baselines import untrained
 from gsa.checkpoints import Checkpoint, CheckpointError
 from gsa.config import PRESETS
 from gsa.costs import flops, parameters
@@ -21,6 +25,7 @@ from gsa.proofs import verify
 from gsa.record import Recording, record
 
 Rows = list[dict[str, Any]]
+GALLERY = Path(__file__).resolve().parent.parent / "app" / "gallery"
 
 
 def info() -> dict[str, Rows]:
@@ -191,3 +196,66 @@ def measure_ranges(
                 about |= {"queries": len(measures), "spread": ranges.spread(measures)}
                 rows.append(about | ranges.mean(measures).to_dict())
     return rows
+
+
+def twins_of(name: str | None) -> dict[str, str]:
+    """The pair that a checkpoint belongs to, `{"gsa": name, "conv": name}`; by default the first.
+
+    Raises:
+        CheckpointError: if there is no such checkpoint, or it has no twin.
+    """
+    card = checkpoints.read_card(default_checkpoint() if name is None else name)
+    for twins in checkpoints.pairs().values():
+        if card.name in twins.values():
+            return {mixer: twins[mixer] for mixer in ("gsa", "conv")}
+    raise CheckpointError(f"checkpoint {card.name!r} has no twin in {checkpoints.folder()}.")
+
+
+def _pictures_in(folder: Path) -> Iterator[Image.Image]:
+    """Every file of a folder that is a picture, by name."""
+    for path in sorted(folder.glob("*")):
+        with suppress(PictureError):
+            yield open_picture(path)
+
+
+def receptive_fields(
+    name: str | None, folder: Path | None, count: int, place: tuple[float, float] | None
+) -> dict[str, Any]:
+    """Receptive fields of both twins of a pair at every layer, with random and trained weights.
+
+    Args:
+        name: one of the pair; by default the first pair.
+        folder: of the pictures to average over; by default the app's gallery.
+        count: how many of them, the first by name.
+        place: (row, column) in pixels of the network input; by default its middle.
+
+    Raises:
+        ValueError: for a bad checkpoint, folder, count or place.
+    """
+    if count < 1:
+        raise ValueError(f"`count` (={count}) must be at least 1.")
+    folder = folder or GALLERY
+    pictures = list(islice(_pictures_in(folder), count))
+    if not pictures:
+        raise ValueError(f"there are no pictures in {str(folder)!r}.")
+    rows: Rows = []
+    protocol: dict[str, Any] = {}
+    for mixer, twin in twins_of(name).items():
+        trained = checkpoints.load(twin)
+        preprocess = trained.preprocess
+        x = torch.cat([preprocess.tensor(preprocess.crop(picture)) for picture in pictures])
+        middle = (preprocess.size / 2, preprocess.size / 2)
+        protocol = {
+            "size": preprocess.size,
+            "pictures": len(pictures),
+            "source": folder.name,
+            "place": list(place or middle),
+            "unit": erf.UNIT,
+            "gradient": erf.GRADIENT,
+            "scale": erf.SCALE,
+        }
+        for weights, checkpoint in (("random", untrained(trained.card)), ("trained", trained)):
+            for field in erf.fields(checkpoint.model, x, place or middle):
+                about = {"checkpoint": twin, "mixer": mixer, "weights": weights}
+                rows.append(about | field.to_dict())
+    return {"protocol": protocol, "fields": rows}

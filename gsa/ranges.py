@@ -6,7 +6,7 @@ different fineness compare. A region as query is represented by its centre.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -40,6 +40,12 @@ class RangeMeasures:
     column: float  # share of |weight| in the query's own columns
     negative: float  # share of |weight| that is negative
 
+    @property
+    def anisotropy(self) -> float:
+        """Share of |weight| beside the query over that above or below it; 1 for a round map."""
+        upright = self.above + self.below
+        return (self.left + self.right) / upright if upright else float("nan")
+
     def to_dict(self) -> dict[str, float | None]:
         """The fields as JSON-ready values; a figure that does not exist becomes None."""
         return {k: None if np.isnan(v) else float(v) for k, v in asdict(self).items()}
@@ -54,6 +60,21 @@ def distances(cells: Cells, grid: Grid) -> Array:
         (np.arange(grid.rows)[:, None] - row) * tall,
         (np.arange(grid.columns)[None, :] - column) * wide,
     )
+
+
+def radii(share: Array, distance: Array, parts: Sequence[float]) -> list[float]:
+    """The radius of the smallest circle that holds each part of a map.
+
+    Args:
+        share: a map that is nowhere negative and sums to 1.
+        distance: from the circle's centre, of the same shape.
+        parts: from 0 to 1.
+    """
+    order = np.argsort(distance, axis=None, kind="stable")
+    reached = np.cumsum(share.ravel()[order])
+    # the sum may end an ulp below 1, so the last cell is the most that can be needed
+    at = np.searchsorted(reached, np.asarray(parts) - 1e-12).clip(max=reached.size - 1)
+    return [float(each) for each in distance.ravel()[order][at]]
 
 
 def measure(weights: Array, cells: Cells, grid: Grid) -> RangeMeasures:
@@ -77,20 +98,12 @@ def measure(weights: Array, cells: Cells, grid: Grid) -> RangeMeasures:
         return RangeMeasures(*(float("nan"),) * 11)
     share = size / total
     distance = distances(cells, grid)
-    order = np.argsort(distance, axis=None, kind="stable")
-    reached = np.cumsum(share.ravel()[order])
-    sorted_distance = distance.ravel()[order]
+    radius_50, radius_90 = radii(share, distance, (0.5, 0.9))
     positive = share[share > 0]
-
-    def radius(part: float) -> float:
-        # the sum may end an ulp below 1, so the last cell is the most that can be needed
-        at = min(int(np.searchsorted(reached, part - 1e-12)), reached.size - 1)
-        return float(sorted_distance[at])
-
     return RangeMeasures(
         mean_distance=float((share * distance).sum()),
-        radius_50=radius(0.5),
-        radius_90=radius(0.9),
+        radius_50=radius_50,
+        radius_90=radius_90,
         effective_pixels=float(np.exp(-(positive * np.log(positive)).sum())),
         left=float(share[:, : cells.left].sum()),
         right=float(share[:, cells.right :].sum()),

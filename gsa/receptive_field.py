@@ -1,0 +1,164 @@
+"""The theoretical receptive field: which pixels of the picture a unit can see at all.
+
+It is computed from the modules of the network, backwards from the unit: a convolution or a pooling
+widens the interval of rows and of columns by its kernel and stretches it by its stride, a residual
+connection gives the hull of both ways, and a GSA module reaches over its whole axis.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import nn
+
+from gsa.attention import GlobalSelfAttention
+from gsa.resnet import Bottleneck, ResNet
+
+Interval = tuple[float, float]  # first and last index on an axis, both included
+Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels; bottom and right excluded
+
+_POINTWISE = (nn.BatchNorm2d, nn.ReLU, nn.Identity)
+EVERYWHERE: Interval = (-math.inf, math.inf)
+
+
+@dataclass(frozen=True)
+class TheoreticalField:
+    """What a unit can see at all."""
+
+    box: Box  # inside the picture
+    side: tuple[int | None, int | None]  # rows and columns without a border; None: all there are
+    centre: tuple[float, float]  # (row, column) in pixels that the unit stands for
+
+    @property
+    def whole(self) -> bool:
+        """Whether a unit sees the whole picture whatever its size."""
+        return self.side == (None, None)
+
+    @property
+    def why(self) -> str:
+        """One sentence that says where the size comes from."""
+        if self.whole:
+            return (
+                "Whole picture: a global operation on the way, such as a GSA module, gives every "
+                "pixel of its grid a weight, so one layer is enough."
+            )
+        if None in self.side:
+            axis = "row" if self.side[1] is None else "column"
+            return f"A GSA module on the way reads the whole {axis}."
+        return "Exact box: the kernels and strides on the way allow no more."
+
+
+def field_of(network: nn.Module, layer: str | None, unit: tuple[int, int],
+             picture: tuple[int, int]) -> TheoreticalField:  # fmt: skip
+    """The theoretical receptive field of a unit.
+
+    Args:
+        network: a `ResNet`, or a sequence of convolutions, poolings and pointwise modules.
+        layer: `stage.block` of a `ResNet`, whose output has the unit; None for a sequence.
+        unit: (row, column) in the grid of that output.
+        picture: (rows, columns) of the input in pixels.
+
+    Raises:
+        ValueError: if there is no such layer, or a module's field is not known.
+    """
+    chain = _chain(network, layer)
+    axes = [_back(chain, axis, (unit[axis], unit[axis])) for axis in (0, 1)]
+    centres = [_back(chain, axis, (unit[axis], unit[axis]), through_gsa=True) for axis in (0, 1)]
+    spans = [
+        (int(max(0, first)), int(min(size, last + 1)))
+        for (first, last), size in zip(axes, picture, strict=True)
+    ]
+    sides = [None if math.isinf(last - first) else int(last - first) + 1 for first, last in axes]
+    middles = [  # what stands for the whole picture stands in its middle
+        size / 2 if math.isinf(first) else (first + last + 1) / 2
+        for (first, last), size in zip(centres, picture, strict=True)
+    ]
+    return TheoreticalField(
+        box=(spans[0][0], spans[1][0], spans[0][1], spans[1][1]),
+        side=(sides[0], sides[1]),
+        centre=(middles[0], middles[1]),
+    )
+
+
+def nearest_unit(network: nn.Module, layer: str | None, grid: tuple[int, int],
+                 place: tuple[float, float]) -> tuple[int, int]:  # fmt: skip
+    """The unit whose centre is nearest to a place, the first of two that are equally near.
+
+    Strided convolutions and poolings place their units differently, so twins at one layer may
+    give different centres to the unit of one index.
+
+    Args:
+        grid: (rows, columns) of the layer's output.
+        place: (row, column) in pixels of the input.
+    """
+    chain = _chain(network, layer)
+    found = []
+    for axis in (0, 1):
+        # centres are evenly spaced, so two of them say where all are
+        origin, next_ = (_back(chain, axis, (at, at), through_gsa=True) for at in (0, 1))
+        middle = (origin[0] + origin[1] + 1) / 2
+        at = 0
+        if not math.isinf(origin[0]):
+            at = math.ceil((place[axis] - middle) / (next_[0] - origin[0]) - 0.5)
+        found.append(min(max(at, 0), grid[axis] - 1))
+    return found[0], found[1]
+
+
+def _chain(network: nn.Module, layer: str | None) -> list[nn.Module]:
+    """The modules from the input to the end of a layer."""
+    if not isinstance(network, ResNet):
+        return list(network.children()) or [network]
+    blocks = network.blocks()
+    if layer not in blocks:
+        raise ValueError(f"there is no layer {layer!r}; layers are {', '.join(blocks)}.")
+    names = list(blocks)
+    chain: list[nn.Module] = [network.stem, network.max_pool]
+    return chain + [blocks[name] for name in names[: names.index(layer) + 1]]
+
+
+def _back(
+    chain: list[nn.Module], axis: int, interval: Interval, *, through_gsa: bool = False
+) -> Interval:
+    """The interval of input indices of an axis (0 rows, 1 columns) that `interval` depends on.
+
+    Args:
+        through_gsa: follow a pixel through GSA modules as if they were pointwise.
+    """
+    for module in reversed(chain):
+        interval = _step(module, axis, interval, through_gsa)
+    return interval
+
+
+def _step(module: nn.Module, axis: int, interval: Interval, through_gsa: bool) -> Interval:
+    if isinstance(module, _POINTWISE):
+        return interval
+    if isinstance(module, GlobalSelfAttention):
+        along = (module.has_column, module.has_row)[axis]
+        return EVERYWHERE if (module.content or along) and not through_gsa else interval
+    if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
+        kernel, stride, padding = (
+            _of_axis(each, axis) for each in (module.kernel_size, module.stride, module.padding)
+        )
+        dilation = _of_axis(getattr(module, "dilation", 1), axis)
+        first, last = interval
+        return first * stride - padding, last * stride - padding + dilation * (kernel - 1)
+    if isinstance(module, nn.AdaptiveAvgPool2d):
+        return EVERYWHERE
+    if isinstance(module, nn.Sequential):
+        return _back(list(module), axis, interval, through_gsa=through_gsa)
+    if isinstance(module, Bottleneck):
+        mixing = [module.reduce, module.mixer, module.pool, module.expand]
+        way = _back(mixing, axis, interval, through_gsa=through_gsa)
+        if through_gsa:  # the unit stands where its mixer reads
+            return way
+        short = _step(module.shortcut, axis, interval, through_gsa)
+        return min(way[0], short[0]), max(way[1], short[1])
+    raise ValueError(f"the receptive field of a {type(module).__name__} is not known.")
+
+
+def _of_axis(value: object, axis: int) -> int:
+    if isinstance(value, tuple):
+        return value[axis]
+    assert isinstance(value, int)
+    return value

@@ -1,0 +1,100 @@
+import pytest
+import torch
+from torch import nn
+
+from gsa.config import preset
+from gsa.receptive_field import field_of, nearest_unit
+from gsa.resnet import ResNet
+from tests.conftest import tiny_config, tiny_model
+
+
+def stack(n, **changes):
+    return nn.Sequential(*(nn.Conv2d(1, 1, 3, padding=1, bias=False, **changes) for _ in range(n)))
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_a_stack_of_n_3x3_convolutions_sees_2n_plus_1(n):
+    field = field_of(stack(n), None, (20, 20), (41, 41))
+    assert field.side == (2 * n + 1, 2 * n + 1)
+    assert field.box == (20 - n, 20 - n, 21 + n, 21 + n)
+    assert field.centre == (20.5, 20.5)
+    assert not field.whole
+
+
+def test_dilation_strides_and_oblong_kernels_count():
+    network = nn.Sequential(
+        nn.Conv2d(1, 1, (3, 1), stride=(2, 1), padding=(1, 0)),
+        nn.MaxPool2d(2),
+        nn.Conv2d(1, 1, 3, dilation=2, padding=2),
+    )
+    # rows: 1 -> 5 -> 10 -> 2 * 10 + 1; columns: 1 -> 5 -> 10 -> 10
+    assert field_of(network, None, (8, 8), (200, 200)).side == (21, 10)
+
+
+def test_the_border_cuts_the_box_and_not_the_side():
+    field = field_of(stack(4), None, (0, 9), (10, 10))
+    assert field.box == (0, 5, 5, 10)
+    assert field.side == (9, 9)
+
+
+def test_global_pooling_sees_everything():
+    field = field_of(nn.Sequential(*stack(2), nn.AdaptiveAvgPool2d(1)), None, (0, 0), (7, 9))
+    assert field.whole
+    assert field.box == (0, 0, 7, 9)
+    assert field.centre == (3.5, 4.5)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (75, 50)])
+@pytest.mark.parametrize("layer", ["1.1", "2.1", "3.1"])
+def test_the_box_of_a_conv_network_is_what_its_gradient_reaches(size, layer):
+    model = tiny_twin()
+    x = torch.rand(24, 3, *size, dtype=torch.float64, requires_grad=True)
+    output = dict(model.block_outputs(x))[layer]
+    unit = (output.shape[2] // 2, output.shape[3] // 2)
+    # weights drawn anew for each channel, so that nothing cancels in the sum
+    value = (output * torch.rand_like(output))[:, :, unit[0], unit[1]].sum()
+    (gradient,) = torch.autograd.grad(value, x)
+    reached = gradient.abs().sum((0, 1)) > 0
+    rows, columns = reached.any(1).nonzero(), reached.any(0).nonzero()
+    found = (rows.min(), columns.min(), rows.max() + 1, columns.max() + 1)
+    assert field_of(model, layer, unit, size).box == tuple(map(int, found))
+
+
+def tiny_twin():
+    model = ResNet(tiny_config().twin(), seed=0).double().eval().requires_grad_(False)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):  # no ReLU closes a way
+            module.bias.fill_(5.0)
+    return model
+
+
+def test_resnet50_sees_427_pixels():
+    with torch.device("meta"):
+        model = ResNet(preset("resnet50"))
+    # by hand: each 3x3 convolution adds twice the stride of its input; stem and max-pool see 11
+    by_hand = 11 + 3 * 8 + (8 + 3 * 16) + (16 + 5 * 32) + (32 + 2 * 64)
+    assert by_hand == 427
+    assert field_of(model, "4.3", (3, 3), (224, 224)).side == (by_hand, by_hand)
+
+
+def test_one_branch_of_gsa_reaches_over_its_own_axis():
+    row = field_of(tiny_model(content=False, positional="row"), "1.1", (8, 8), (64, 64))
+    assert row.side == (11, None)  # rows: stem and max-pool alone
+    assert "whole row" in row.why
+    assert field_of(tiny_model(), "1.1", (8, 8), (64, 64)).whole
+    assert field_of(tiny_model(positional="none"), "1.1", (8, 8), (64, 64)).whole
+
+
+def test_the_unit_nearest_to_a_place_has_the_nearest_centre():
+    for model, centre in ((tiny_twin(), 32.5), (tiny_model(), 46.5)):
+        unit = nearest_unit(model, "4.1", (2, 2), (40.0, 40.0))
+        assert unit == (1, 1)
+        assert field_of(model, "4.1", unit, (64, 64)).centre == (centre, centre)
+    assert nearest_unit(tiny_model(), "1.1", (16, 16), (0.0, 63.9)) == (0, 15)
+
+
+def test_what_is_not_known_gets_a_sentence():
+    with pytest.raises(ValueError, match="of a Linear is not known"):
+        field_of(nn.Sequential(nn.Linear(3, 3)), None, (0, 0), (5, 5))
+    with pytest.raises(ValueError, match=r"no layer '9.9'; layers are 1.1"):
+        field_of(tiny_model(), "9.9", (0, 0), (64, 64))
