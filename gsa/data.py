@@ -1,35 +1,45 @@
-"""Labelled pictures for training and evaluation, by the name of a data set or a folder.
+"""Data sets by name, or by the path of a folder.
 
-A data set is a folder of class folders for each split: unpacked (`ROOT/train/<class>/<picture>`),
-or as the stored zip archives `ROOT/<archive>-<split>-NN.zip`, which are read without unpacking.
-Pictures are opened by the same gate as the app's, `gsa.pictures.open_picture`.
+A stored data set is a folder of class folders for each split: unpacked
+(`ROOT/train/<class>/<picture>`), or as zip archives `ROOT/<archive>-<split>-NN.zip`, which are read
+without unpacking. Others are the originals that torchvision downloads (`gsa.originals`).
 """
 
 from __future__ import annotations
 
 import csv
-import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import Protocol
 
-import torch
-from PIL import Image
-from torch import Tensor
-from torchvision.transforms.v2 import functional as F
+from gsa.originals import (
+    CALTECH_TERMS,
+    CALTECH_WORDS,
+    IMAGENET_TERMS,
+    IMAGENETTE_WORDS,
+    ORIGINALS,
+)
+from gsa.split import DataError, Split, in_archives, in_class_folders, split_of
 
-from gsa.pictures import open_picture
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
+class KnownData(Protocol):
+    """A data set known by name."""
 
+    @property
+    def title(self) -> str:
+        """What it is called in full."""
 
-class DataError(ValueError):
-    """Data that cannot be used; the message is one sentence fit for a user."""
+    @property
+    def terms(self) -> str:
+        """Under which terms its pictures may be used, and whose they are."""
+
+    def open(self, split: str, root: Path, download: bool) -> Split:
+        """The pictures of `train` or `val` below `root`; DataError if they are not there."""
 
 
 @dataclass(frozen=True)
-class KnownData:
-    """A data set known by name."""
+class StoredData:
+    """A data set that lies unpacked or in archives, and is not downloaded."""
 
     title: str
     archive: str  # archives are <archive>-<split>-NN.zip
@@ -37,104 +47,49 @@ class KnownData:
     labels: dict[str, str]  # everyday words for class folders whose names are none
     label_table: str = ""  # a TSV file with index, folder, names; instead of `labels`
 
+    def open(self, split: str, root: Path, download: bool) -> Split:
+        """See `KnownData`."""
+        found = in_archives(root.glob(f"{self.archive}-{split}-*.zip"))
+        if found:
+            return split_of(found, self._words(root))
+        if download and not (root / split).is_dir():
+            raise DataError(f"{self.title} cannot be downloaded; lay it out in {str(root)!r}.")
+        return _open_folder(root, split, self._words(root))
 
-KNOWN = {
-    "caltech-94": KnownData(
+    def _words(self, root: Path) -> dict[str, str]:
+        table = root / self.label_table
+        if not self.label_table or not table.is_file():
+            return self.labels
+        with table.open(encoding="utf-8", newline="") as lines:
+            rows = list(csv.reader(lines, delimiter="\t"))
+        return {row[1]: row[2].split(",")[0] for row in rows if len(row) > 2}
+
+
+KNOWN: dict[str, KnownData] = {
+    "caltech-94": StoredData(
         title="Caltech-94 (Caltech 101 without its face and background classes)",
         archive="caltech-160",
-        terms="CC BY 4.0; Li, Andreeto, Ranzato, Perona; CaltechDATA, doi 10.22002/D1.20086",
-        labels={
-            "Leopards": "leopard",
-            "Motorbikes": "motorbike",
-            "airplanes": "airplane",
-            "brain": "brain",
-            "buddha": "Buddha",
-            "car_side": "car from the side",
-            "cougar_body": "cougar",
-            "cougar_face": "face of a cougar",
-            "crocodile_head": "head of a crocodile",
-            "flamingo_head": "head of a flamingo",
-            "garfield": "Garfield",
-            "inline_skate": "inline skate",
-            "joshua_tree": "Joshua tree",
-            "snoopy": "Snoopy",
-            "water_lilly": "water lily",
-            "wild_cat": "wild cat",
-            "yin_yang": "yin and yang",
-        },
+        terms=CALTECH_TERMS,
+        labels=CALTECH_WORDS,
     ),
-    "imagenette": KnownData(
+    "imagenette": StoredData(
         title="Imagenette (10 classes of ImageNet)",
         archive="imagenette-144",
-        terms="ImageNet's terms: research only, pictures not to be redistributed",
-        labels={
-            "n01440764": "tench",
-            "n02102040": "English springer",
-            "n02979186": "cassette player",
-            "n03000684": "chain saw",
-            "n03028079": "church",
-            "n03394916": "French horn",
-            "n03417042": "garbage truck",
-            "n03425413": "gas pump",
-            "n03445777": "golf ball",
-            "n03888257": "parachute",
-        },
+        terms=IMAGENET_TERMS,
+        labels=IMAGENETTE_WORDS,
     ),
-    "tiny-imagenet-100": KnownData(
+    "tiny-imagenet-100": StoredData(
         title="Tiny-ImageNet-100 (100 classes of Tiny ImageNet)",
         archive="tiny-imagenet-100",
-        terms="ImageNet's terms: research only, pictures not to be redistributed",
+        terms=IMAGENET_TERMS,
         labels={},
         label_table="tiny-imagenet-100-classes.tsv",
     ),
+    **ORIGINALS,
 }
 
 
-@dataclass(frozen=True)
-class Split:
-    """The pictures of one split, still encoded, and their targets."""
-
-    files: tuple[tuple[Path, str], ...]  # (archive or folder, name inside it)
-    targets: tuple[int, ...]  # class of each file
-    labels: tuple[str, ...]  # everyday words of the classes
-
-    def __len__(self) -> int:
-        """Number of pictures."""
-        return len(self.files)
-
-    def subset(self, at: list[int]) -> Split:
-        """The pictures at some positions, in that order."""
-        files, targets = tuple(self.files[i] for i in at), tuple(self.targets[i] for i in at)
-        return Split(files, targets, self.labels)
-
-    def pictures(self) -> Iterator[Image.Image]:
-        """Every picture decoded, in order; each archive is opened once."""
-        archives: dict[Path, zipfile.ZipFile] = {}
-        try:
-            for container, name in self.files:
-                if container.suffix != ".zip":
-                    yield open_picture(container / name)
-                    continue
-                if container not in archives:
-                    archives[container] = zipfile.ZipFile(container)
-                yield open_picture(archives[container].read(name))
-        finally:
-            for archive in archives.values():
-                archive.close()
-
-    def decoded(self, short_side: int) -> list[Tensor]:
-        """Every picture as (3, rows, columns) uint8, its shorter side reduced to `short_side`."""
-        tensors = []
-        for picture in self.pictures():
-            scale = short_side / min(picture.size)
-            if scale < 1:
-                size = (round(picture.width * scale), round(picture.height * scale))
-                picture = picture.resize(size, Image.Resampling.BICUBIC)
-            tensors.append(F.pil_to_tensor(picture))
-        return tensors
-
-
-def open_split(name: str, split: str, root: Path | None = None) -> Split:
+def open_split(name: str, split: str, root: Path | None = None, *, download: bool = False) -> Split:
     """The pictures of a split.
 
     Args:
@@ -142,66 +97,34 @@ def open_split(name: str, split: str, root: Path | None = None) -> Split:
             of class folders (then `split` does not matter).
         split: `train`, `val`, ...
         root: where a known data set lies, unpacked or as archives.
+        download: whether a known data set that is not there is fetched first.
 
     Raises:
         DataError: if nothing is found there.
     """
     known = KNOWN.get(name)
+    if download and known is None:
+        raise DataError(f"{name!r} is not a known data set to download ({', '.join(KNOWN)}).")
     folder = root if known else Path(name)
     if folder is None:
         raise DataError(f"the data set {name!r} needs the folder it lies in.")
-    if not folder.is_dir():
+    if not (download or folder.is_dir()):
         raise DataError(
             f"{str(folder)!r} is neither a folder nor a known data set ({', '.join(KNOWN)})."
         )
-    files = sorted(_from_archives(folder, known, split) if known else ())
-    files = files or sorted(_from_folder(folder / split if (folder / split).is_dir() else folder))
-    if not files:
-        raise DataError(f"{str(folder)!r} has no {split!r} pictures in class folders.")
-    classes = sorted({class_ for class_, _, _ in files})
-    index = {class_: i for i, class_ in enumerate(classes)}
-    words = _words(known, folder)
-    return Split(
-        files=tuple((container, inside) for _, container, inside in files),
-        targets=tuple(index[class_] for class_, _, _ in files),
-        labels=tuple(words.get(class_, class_.replace("_", " ")) for class_ in classes),
-    )
+    return known.open(split, folder, download) if known else _open_folder(folder, split, {})
 
 
-def _from_archives(folder: Path, known: KnownData, split: str) -> Iterator[tuple[str, Path, str]]:
-    for path in folder.glob(f"{known.archive}-{split}-*.zip"):
-        with zipfile.ZipFile(path) as archive:
-            for inside in archive.namelist():
-                if inside.lower().endswith(SUFFIXES):
-                    yield PurePosixPath(inside).parent.name, path, inside
-
-
-def _from_folder(folder: Path) -> Iterator[tuple[str, Path, str]]:
-    for path in folder.glob("*/*"):
-        if path.suffix.lower() in SUFFIXES:
-            yield path.parent.name, path.parent, path.name
-
-
-def _words(known: KnownData | None, folder: Path) -> dict[str, str]:
+def about(name: str) -> dict[str, str]:
+    """`name` and `terms` of a data set, for the card of what was trained on it."""
+    known = KNOWN.get(name)
     if known is None:
-        return {}
-    table = folder / known.label_table
-    if not known.label_table or not table.is_file():
-        return known.labels
-    with table.open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.reader(lines, delimiter="\t"))
-    return {row[1]: row[2].split(",")[0] for row in rows if len(row) > 2}
+        return {"name": Path(name).name, "terms": "as the folder's owner says"}
+    return {"name": known.title, "terms": known.terms}
 
 
-def hold_out(split: Split, share: float, seed: int) -> tuple[Split, Split]:
-    """Divide a split into the part to learn from and the part to choose by.
-
-    Args:
-        share: of the pictures that are held out, from 0 to below 1.
-        seed: draws them; the same seed and split give the same parts.
-    """
-    if not 0 <= share < 1:
-        raise DataError(f"`hold_out` (={share}) must be from 0 to below 1.")
-    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed)).tolist()
-    held = round(len(split) * share)
-    return split.subset(sorted(order[held:])), split.subset(sorted(order[:held]))
+def _open_folder(folder: Path, split: str, words: dict[str, str]) -> Split:
+    found = in_class_folders(folder / split if (folder / split).is_dir() else folder)
+    if not found:
+        raise DataError(f"{str(folder)!r} has no {split!r} pictures in class folders.")
+    return split_of(found, words)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,8 +15,8 @@ from torchmetrics.functional.classification import (
 )
 
 from gsa.checkpoints import Checkpoint
-from gsa.data import Split
 from gsa.preprocess import Preprocess
+from gsa.split import DataError, Split
 
 BATCH = 64
 
@@ -52,21 +54,16 @@ def wilson(share: float, n: int) -> list[float]:
 
 
 def evaluate(checkpoint: Checkpoint, split: Split) -> dict[str, Any]:
-    """Accuracy and calibration on a split whose classes are the checkpoint's.
+    """Accuracy and calibration on a split whose classes are the checkpoint's, in any order.
 
     Returns:
         `top1`, `top5`, `n`, `top1_interval` (95 %, Wilson), `mean_per_class`, and
         `calibration_error` (expected, 15 bins) after division by the card's temperature.
 
     Raises:
-        ValueError: if the classes differ.
+        DataError: if the names of the classes differ in more than their order.
     """
-    if split.labels != checkpoint.labels:
-        differing = sorted(set(split.labels) ^ set(checkpoint.labels))[:3]
-        raise ValueError(
-            f"the data has {len(split.labels)} classes and {checkpoint.card.name!r} "
-            f"{len(checkpoint.labels)}; they differ in {', '.join(map(repr, differing))}."
-        )
+    split = _in_order(split, checkpoint)
     logits, targets = logits_of(checkpoint, split), torch.tensor(split.targets)
     classes = len(split.labels)
     top1 = float((logits.argmax(1) == targets).float().mean())
@@ -84,6 +81,29 @@ def evaluate(checkpoint: Checkpoint, split: Split) -> dict[str, Any]:
         ),
         "n": len(split),
     }
+
+
+def _in_order(split: Split, checkpoint: Checkpoint) -> Split:
+    """The same pictures, their classes numbered as the logits are."""
+    name, labels = checkpoint.card.name, checkpoint.labels
+    if split.labels == labels:
+        return split
+    data, known = Counter(split.labels), Counter(labels)
+    if data != known:
+        sides = (("the data alone", data - known), (f"{name!r} alone", known - data))
+        differing = [f"{side} has {_some(names)}" for side, names in sides if names]
+        raise DataError(
+            f"the data has {len(split.labels)} classes and {name!r} {len(labels)}; "
+            f"{', '.join(differing)}."
+        )
+    targets = tuple(labels.index(split.labels[target]) for target in split.targets)
+    return replace(split, targets=targets, labels=labels)
+
+
+def _some(names: Counter[str]) -> str:
+    """Three of the names, and how many more there are."""
+    shown = ", ".join(map(repr, sorted(names.elements())[:3]))
+    return f"{shown} and {names.total() - 3} more" if names.total() > 3 else shown
 
 
 def fit_temperature(checkpoint: Checkpoint, split: Split) -> float:

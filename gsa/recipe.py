@@ -53,7 +53,15 @@ class Recipe:
         for name in ("size", "epochs", "batch_size", "learning_rate", "clip"):
             if not getattr(self, name) > 0:
                 raise RecipeError(f"`{name}` (={getattr(self, name)}) must be above 0.")
-        for name in ("warmup", "weight_decay", "mixup", "cutmix", "early_size", "early_epochs"):
+        for name in (
+            "warmup",
+            "weight_decay",
+            "mixup",
+            "cutmix",
+            "early_size",
+            "early_epochs",
+            "seed",
+        ):
             if getattr(self, name) < 0:
                 raise RecipeError(f"`{name}` (={getattr(self, name)}) must not be negative.")
         for name in ("label_smoothing", "ema", "hold_out"):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 from gsa.checkpoints import Card, available, pairs, read_card
 from gsa.recipe import Recipe
+from gsa.seeds import Difference, Scatter, cards_of_seeds
 
 
 def report(folder: Path) -> str:
@@ -19,7 +21,9 @@ def report(folder: Path) -> str:
         gsa, conv = (read_card(twins[mixer], folder) for mixer in ("gsa", "conv"))
         if not (gsa.results and conv.results):
             continue
-        parts += [f"## {pair}", _verdict(gsa, conv), _recipe(gsa), _curves(gsa, conv, folder)]
+        seeds = cards_of_seeds(gsa, folder), cards_of_seeds(conv, folder)
+        parts += [f"## {pair}", _verdict(*seeds), _seeds(*seeds)]
+        parts += [_recipe(gsa), _curves(gsa, conv, folder)]
     trials = folder / "trials.json"
     if trials.is_file():
         parts += ["## What was tried", _trials(json.loads(trials.read_text(encoding="utf-8")))]
@@ -54,16 +58,40 @@ def _row(card: Card) -> str:
     )
 
 
-def _verdict(gsa: Card, conv: Card) -> str:
-    """Who is ahead, and by how much."""
-    gain = gsa.results["top1"] - conv.results["top1"]
-    word = "ahead of" if gain > 0 else "behind"
-    return (
-        f"**GSA is {abs(gain) * 100:.1f} points {word} its conv twin** in top-1, "
-        f"with {gsa.params / conv.params:.2f} of its parameters and "
-        f"{gsa.flops / conv.flops:.2f} of its operations. The intervals above are for the drawing "
-        "of pictures; there is one seed, so how far seeds scatter is not known."
+def _verdict(gsa: list[Card], conv: list[Card]) -> str:
+    """Who is ahead, by how much, and whether that is more than chance."""
+    one, other = Scatter.of(gsa), Scatter.of(conv)
+    difference = Difference.between(one, other)
+    word = "ahead of" if difference.gain > 0 else "behind"
+    several = math.isfinite(difference.scatter)
+    by_mean = f" (means over {one.n} and {other.n} seeds)" if several else ""
+    verdict = (
+        f"**GSA is {abs(difference.gain) * 100:.1f} points {word} its conv twin** in top-1"
+        f"{by_mean}, with {gsa[0].params / conv[0].params:.2f} of its parameters and "
+        f"{gsa[0].flops / conv[0].flops:.2f} of its operations. The intervals above are for the "
+        "drawing of pictures; "
     )
+    if not several:
+        return verdict + "there is one seed, so how far seeds scatter is not known."
+    return verdict + (
+        f"with the seed alone the difference of two runs scatters by "
+        f"{difference.scatter * 100:.1f} points (standard deviation), so it "
+        f"**{'exceeds' if difference.exceeds else 'does not exceed'} the scatter**."
+    )
+
+
+def _seeds(gsa: list[Card], conv: list[Card]) -> str:
+    """A row for each mixer, where there is more than one seed."""
+    if len(gsa) == len(conv) == 1:
+        return ""
+    rows = []
+    for cards in (gsa, conv):
+        scatter = Scatter.of(cards)
+        spread = f" ± {scatter.deviation:.1%}" if scatter.n > 1 else ""
+        each = ", ".join(f"{card.results['top1']:.1%} ({card.recipe['seed']})" for card in cards)
+        rows.append(f"| {cards[0].mixer} | {scatter.mean:.1%}{spread} | {each} |")
+    head = "| mixer | top-1, mean ± standard deviation | of each seed |\n|---|---|---|"
+    return "\n".join([head, *rows])
 
 
 def _recipe(card: Card) -> str:

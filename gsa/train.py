@@ -1,41 +1,20 @@
-"""Training a network by a recipe, resumable at any moment with the result of an unbroken run.
-
-Everything random is a function of the recipe's seed and the step: the order of an epoch's pictures
-from (seed, epoch), augmentation and mixing from (seed, step). The state is written atomically, so
-a run that was killed goes on from its last state and ends with the same weights.
-"""
+"""Training a twin by a recipe, and judging it once: weights, card and curves."""
 
 from __future__ import annotations
 
 import json
-import math
-import os
-import platform
-import time
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
-from typing import Any, cast
 
-import torch
-import torchvision
-from lightning_fabric import Fabric
-from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from tqdm import tqdm
-
-from gsa.attention import resize_embeddings
-from gsa.augment import erase, mix, views
-from gsa.checkpoints import Card, Checkpoint, load, save, write_card
+from gsa.checkpoints import Card, load, save, write_card
 from gsa.config import Mixer
 from gsa.curves import draw_curves
-from gsa.data import KNOWN, DataError, Split, hold_out, open_split
-from gsa.evaluate import evaluate, fit_temperature, prepared
-from gsa.preprocess import Preprocess
+from gsa.data import about, open_split
+from gsa.evaluate import evaluate, fit_temperature
 from gsa.recipe import Recipe
-from gsa.resnet import ResNet
-
-SAVE_EVERY = 200  # steps between two writes of the state; also at the end of each epoch
+from gsa.run import SAVE_EVERY, Run
+from gsa.seeds import seeds_folder
+from gsa.split import DataError, Split, hold_out
 
 
 def train(
@@ -45,17 +24,24 @@ def train(
     runs: Path,
     out: Path,
     *,
+    seed: int | None = None,
+    download: bool = False,
     save_every: int = SAVE_EVERY,
 ) -> Card:
     """Train one twin, evaluate it once on the val split, and write weights, card and curves.
+
+    A seed other than the recipe's shows how far results scatter, and nothing is chosen by it: its
+    card alone is kept, `seeds/<pair>_<mixer>_s<seed>.json`, and its weights stay with its run.
 
     Args:
         recipe: what to do.
         mixer: which twin.
         root: folder of a known data set.
-        runs: holds the state of the run, in `<pair>_<mixer>`; a state found there is resumed.
+        runs: holds the state of the run, in a folder of its name; a state found there is resumed.
         out: holds the checkpoint that the recipe starts from, if any; gets
             `<pair>_<mixer>.safetensors`, `.json`, `.curves.json` and `.curves.png`.
+        seed: instead of the recipe's.
+        download: whether a known data set that is not there is fetched first.
         save_every: steps between two writes of the state.
 
     Returns:
@@ -64,48 +50,41 @@ def train(
     Raises:
         ValueError: for data or a network that do not fit the recipe.
     """
-    name = f"{recipe.pair}_{mixer}"
-    full = open_split(recipe.data, "train", root)
+    own = recipe.seed
+    recipe = replace(recipe, seed=own if seed is None else seed)
+    further = recipe.seed != own
+    name = f"{recipe.pair}_{mixer}" + (f"_s{recipe.seed}" if further else "")
+    full = open_split(recipe.data, "train", root, download=download)
     val = open_split(recipe.data, "val", root)  # found missing now, and not after hours
-    if set(val.files) & set(full.files):
+    if set(val.places) & set(full.places):
         raise DataError(f"the data {recipe.data!r} has no `train` and `val` folders of its own.")
     learn, held = hold_out(full, recipe.hold_out, recipe.seed)
-    preprocess = Preprocess(recipe.size)
     start = load(f"{recipe.init_from}_{mixer}", out) if recipe.init_from else None
-    run = _Run(recipe, mixer, learn, held, preprocess, runs / name, save_every, start)
+    run = Run(recipe, mixer, learn, held, runs / name, save_every=save_every, start=start)
     run.follow()
 
-    known = KNOWN.get(recipe.data)
     card = Card(
         name=name,
         pair=recipe.pair,
         network=run.model.config,
-        preprocess=preprocess,
+        preprocess=run.preprocess,
         classes=full.labels,
-        data={
-            "name": known.title if known else Path(recipe.data).name,
-            "terms": known.terms if known else "as the folder's owner says",
-            "train": len(learn),
-            "held_out": len(held),
-        },
+        data={**about(recipe.data), "train": len(learn), "held_out": len(held)},
         recipe=recipe.to_dict(),
-        training={
-            "epochs": recipe.epochs,
-            "seed": recipe.seed,
-            "seconds": round(run.seconds, 1),
-            "device": run.fabric.device.type,
-            "processor": platform.processor() or platform.machine(),
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-            "torchvision": torchvision.__version__,
-        },
+        training=run.cost(),
         use=recipe.use,
         limits=recipe.limits,
     )
-    card = save(run.averaged(), card, out)
-    (out / f"{name}.curves.json").write_text(json.dumps(run.history, indent=1) + "\n")
-    draw_curves({name: run.history}, out / f"{name}.curves.png")
-    return _judge(card, out, held, val)
+    weights = run.folder if further else out
+    card = save(run.averaged(), card, weights)
+    if not further:
+        (out / f"{name}.curves.json").write_text(json.dumps(run.history, indent=1) + "\n")
+        draw_curves({name: run.history}, out / f"{name}.curves.png")
+    card = _judge(card, weights, held, val)
+    if further:
+        seeds_folder(out).mkdir(parents=True, exist_ok=True)
+        write_card(card, seeds_folder(out))
+    return card
 
 
 def _judge(card: Card, out: Path, held: Split, val: Split) -> Card:
@@ -119,193 +98,3 @@ def _judge(card: Card, out: Path, held: Split, val: Split) -> Card:
     card = replace(card, results={**results, **evaluate(checkpoint, val)})
     write_card(card, out)
     return card
-
-
-class _Run:
-    """A model in training, and how far it is."""
-
-    def __init__(
-        self,
-        recipe: Recipe,
-        mixer: Mixer,
-        learn: Split,
-        held: Split,
-        preprocess: Preprocess,
-        folder: Path,
-        save_every: int,
-        start: Checkpoint | None,
-    ) -> None:
-        self.recipe, self.preprocess, self.save_every = recipe, preprocess, save_every
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self.fabric = Fabric(accelerator="auto", devices=1, precision=recipe.precision)
-        model = ResNet(recipe.config(mixer, len(learn.labels)), seed=recipe.seed)
-        if start:
-            _take_over(model, start)
-        model = model.to(memory_format=torch.channels_last)
-        optimizer = torch.optim.AdamW(_groups(model, recipe.weight_decay), lr=0.0)
-        # each input size is compiled for itself: sizes left open would be slower
-        network = torch.compile(model, dynamic=False) if recipe.compile else model
-        self.forward, self.optimizer = self.fabric.setup(cast(nn.Module, network), optimizer)
-        self.model = model
-        average = get_ema_multi_avg_fn(recipe.ema)
-        self.ema = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
-        self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-        self.pictures = learn.decoded(math.ceil(recipe.size * 1.15))
-        self.targets = torch.tensor(learn.targets)
-        self.classes = len(learn.labels)
-        self.held = (prepared(preprocess, held), torch.tensor(held.targets))
-        self.epoch_steps = len(learn) // recipe.batch_size
-        if not self.epoch_steps:
-            raise ValueError(
-                f"`batch_size` (={recipe.batch_size}) exceeds the {len(learn)} training pictures."
-            )
-        self.step, self.seconds = 0, 0.0
-        self.losses: list[float] = []  # of the steps of this epoch
-        self.history: list[dict[str, Any]] = []
-        self._resume()
-
-    def averaged(self) -> ResNet:
-        """The network that is shipped."""
-        return self.ema.module if self.recipe.ema else self.model  # type: ignore[return-value]
-
-    def follow(self) -> None:
-        """Train to the end of the recipe."""
-        recipe = self.recipe
-        while self.step < recipe.epochs * self.epoch_steps:
-            epoch = self.step // self.epoch_steps
-            order = _permutation(len(self.pictures), recipe.seed, epoch)
-            bar = tqdm(range(self.step % self.epoch_steps, self.epoch_steps))
-            bar.set_description(f"{self.folder.name} epoch {epoch + 1}/{recipe.epochs}")
-            for at in bar:
-                start = time.perf_counter()
-                batch = order[at * recipe.batch_size : (at + 1) * recipe.batch_size]
-                self.losses.append(self._learn(batch, epoch))
-                self.seconds += time.perf_counter() - start
-                self.step += 1
-                bar.set_postfix(loss=f"{fmean(self.losses):.3f}")
-                if self.step % self.save_every == 0 and at + 1 < self.epoch_steps:
-                    self._save()
-            entry = {"epoch": epoch + 1, "step": self.step, "loss": fmean(self.losses)}
-            self.losses = []
-            entry |= {"seconds": round(self.seconds, 1), "size": recipe.size_at(epoch)}
-            if len(self.held[1]):
-                entry["held_out_top1"] = self._held_out_accuracy()
-            self.history.append(entry)
-            self._save()
-            lines = (json.dumps(each) + "\n" for each in self.history)
-            (self.folder / "log.jsonl").write_text("".join(lines))
-
-    def _learn(self, batch: list[int], epoch: int) -> float:
-        """One step; returns the loss."""
-        recipe = self.recipe
-        # seeds of neighbouring steps must not collide between recipes' seeds
-        torch.manual_seed(recipe.seed * 1_000_003 + self.step)
-        pixels = views([self.pictures[at] for at in batch], recipe.size_at(epoch), recipe)
-        x = erase(self.preprocess.normalise(pixels.to(self.fabric.device)), recipe)
-        targets = self.targets[batch].to(self.fabric.device)
-        x, targets = mix(x, targets, self.classes, recipe)
-        x = x.contiguous(memory_format=torch.channels_last)
-        for group in self.optimizer.param_groups:
-            group["lr"] = _learning_rate(self.step / self.epoch_steps, recipe)
-        self.forward.train()
-        loss = self.loss(self.forward(x).float(), targets)
-        if not torch.isfinite(loss):
-            raise ValueError(f"the loss is {loss.item()} at step {self.step}; training stops.")
-        self.optimizer.zero_grad()
-        self.fabric.backward(loss)
-        self.fabric.clip_gradients(self.forward, self.optimizer, max_norm=recipe.clip)
-        self.optimizer.step()
-        self.ema.update_parameters(self.model)
-        return loss.item()
-
-    def _held_out_accuracy(self) -> float:
-        """Top-1 of the averaged network on the held-out part, at the size of the recipe."""
-        model = self.averaged()
-        was_training = model.training
-        model.eval()
-        with torch.inference_mode():
-            right = 0.0
-            for pixels, targets in zip(self.held[0].split(64), self.held[1].split(64), strict=True):
-                logits = model(self.preprocess.normalise(pixels.to(self.fabric.device)))
-                right += float((logits.argmax(1).cpu() == targets).sum())
-        model.train(was_training)
-        return right / len(self.held[1])
-
-    def _save(self) -> None:
-        """Write the state beside its final name, then rename: a kill leaves the old one whole."""
-        state = {
-            "recipe": self.recipe.to_dict(),
-            "step": self.step,
-            "seconds": self.seconds,
-            "losses": self.losses,
-            "history": self.history,
-            "model": self.model.state_dict(),
-            "ema": self.ema.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
-        partial = self.folder / "state.partial"
-        torch.save(state, partial)
-        os.replace(partial, self.folder / "state.pt")  # noqa: PTH105 - the atomic one
-
-    def _resume(self) -> None:
-        path = self.folder / "state.pt"
-        if not path.is_file():
-            return
-        state = torch.load(path, map_location=self.fabric.device, weights_only=True)
-        if Recipe(**state["recipe"]) != self.recipe:
-            raise ValueError(
-                f"{str(path)!r} belongs to another recipe; choose another folder or remove it."
-            )
-        self.step, self.seconds = state["step"], state["seconds"]
-        self.history, self.losses = state["history"], state.get("losses", [])
-        self.model.load_state_dict(state["model"])
-        self.ema.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
-
-
-def _take_over(model: ResNet, start: Checkpoint) -> None:
-    """Start from other weights, all but the head, whose classes may be others.
-
-    Relative embeddings made for a grid of another size are resized, so that before its first step
-    the network does what `start` does with a picture of this size.
-
-    Raises:
-        ValueError: if the networks differ in more than the head and the size of the input.
-    """
-    theirs = {k: v for k, v in start.model.state_dict().items() if not k.startswith("head.")}
-    ours = {k: v.shape for k, v in model.state_dict().items() if not k.startswith("head.")}
-    for key in theirs.keys() & ours.keys():
-        if key.endswith((".r_c", ".r_r")):
-            theirs[key] = resize_embeddings(theirs[key], (ours[key][0] + 1) // 2)
-    if ours != {key: value.shape for key, value in theirs.items()}:
-        raise ValueError(
-            f"the network of {start.card.name!r} differs in more than its head and its size."
-        )
-    model.load_state_dict(theirs, strict=False)
-
-
-def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices decay; vectors and relative embeddings, whose size is a scale, do not."""
-    decayed: list[nn.Parameter] = []
-    kept: list[nn.Parameter] = []
-    for name, parameter in model.named_parameters():
-        free = parameter.ndim < 2 or name.endswith((".r_c", ".r_r"))
-        (kept if free else decayed).append(parameter)
-    return [
-        {"params": decayed, "weight_decay": weight_decay},
-        {"params": kept, "weight_decay": 0.0},
-    ]
-
-
-def _permutation(n: int, seed: int, epoch: int) -> list[int]:
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-    return torch.randperm(n, generator=generator).tolist()
-
-
-def _learning_rate(epoch: float, recipe: Recipe) -> float:
-    """Linear warm-up, then half a cosine to zero; `epoch` may be fractional."""
-    if epoch < recipe.warmup:
-        return recipe.learning_rate * (epoch + 1e-3) / recipe.warmup
-    done = (epoch - recipe.warmup) / max(recipe.epochs - recipe.warmup, 1e-9)
-    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))

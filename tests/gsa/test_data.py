@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from gsa.data import KNOWN, DataError, hold_out, open_split
+from gsa.data import KNOWN, open_split
+from gsa.split import DataError, hold_out
 from tests.conftest import photo
 
 CLASSES = ("ant", "bee", "sea_horse")
@@ -56,8 +57,8 @@ def test_held_out_pictures_are_not_learned_from(folder):
     split = open_split(str(folder), "train")
     learn, held = hold_out(split, 0.25, seed=1)
     assert (len(learn), len(held)) == (9, 3)
-    assert set(learn.files) | set(held.files) == set(split.files)
-    assert not set(learn.files) & set(held.files)
+    assert set(learn.places) | set(held.places) == set(split.places)
+    assert not set(learn.places) & set(held.places)
     assert hold_out(split, 0.25, seed=1) == (learn, held)
     assert hold_out(split, 0.25, seed=2) != (learn, held)
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 from dataclasses import replace
 
 import numpy as np
@@ -13,11 +14,13 @@ import pytest
 import torch
 from PIL import Image
 
+from gsa.__main__ import main
 from gsa.baselines import untrained
-from gsa.checkpoints import load
+from gsa.checkpoints import available, load, read_card
 from gsa.data import open_split
 from gsa.evaluate import evaluate, fit_temperature, wilson
 from gsa.recipe import read_recipe
+from gsa.split import Split
 from gsa.train import train
 
 RECIPE = """
@@ -191,9 +194,62 @@ def test_data_without_a_val_split_of_its_own_is_refused(folder, tmp_path):
         train(recipe, "conv", None, tmp_path, tmp_path)
 
 
+def test_a_further_seed_leaves_its_card_alone(folder, unbroken, tmp_path):
+    recipe = replace(read_recipe(folder / "recipe.toml"), epochs=1)
+    card = train(recipe, "conv", None, tmp_path / "runs", tmp_path / "out", seed=3)
+    written = [path.relative_to(tmp_path) for path in (tmp_path / "out").rglob("*.*")]
+    assert [str(path) for path in written] == ["out/seeds/colours_conv_s3.json"]
+    assert card == read_card("colours_conv_s3", tmp_path / "out" / "seeds")
+    assert (card.pair, card.recipe["seed"], card.training["seed"]) == ("colours", 3, 3)
+    assert card.results["n"] == 16
+    own = train(recipe, "conv", None, tmp_path / "runs", tmp_path / "out", seed=0)
+    assert own.name == "colours_conv"
+    assert own.sha256 != card.sha256
+    assert available(tmp_path / "out") == ["colours_conv"]
+
+
 def test_other_classes_are_refused(unbroken, folder, checkpoint_folder):
-    with pytest.raises(ValueError, match="the data has 2 classes and 'tiny_gsa' 5"):
+    with pytest.raises(ValueError, match="the data has 2 classes and 'tiny_gsa' 5") as caught:
         evaluate(load("tiny_gsa", checkpoint_folder), open_split(str(folder), "val"))
+    sentence = str(caught.value)
+    assert "the data alone has 'blue', 'red'," in sentence
+    assert "'tiny_gsa' alone has 'ant', 'bee', 'cat' and 2 more." in sentence
+
+
+def test_classes_in_another_order_are_told_by_their_names(unbroken, folder):
+    checkpoint, split = load("colours_gsa", unbroken), open_split(str(folder), "val")
+    turned = Split(split.places, tuple(1 - target for target in split.targets), ("red", "blue"))
+    assert evaluate(checkpoint, turned) == evaluate(checkpoint, split)
+
+
+def test_the_command_trains_with_another_seed(folder, tmp_path, capsys):
+    arguments = ["train", str(folder / "recipe.toml"), "--mixer", "conv", "--seed", "5", "--json"]
+    arguments += ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    (card,) = json.loads(capsys.readouterr().out)
+    assert (card["name"], card["recipe"]["seed"]) == ("colours_conv_s5", 5)
+    assert main([*arguments, "--download"]) == 2
+    assert "is not a known data set to download" in capsys.readouterr().err
+
+
+def test_the_command_evaluates(unbroken, folder, monkeypatch, capsys):
+    monkeypatch.setenv("GSA_CHECKPOINTS", str(unbroken))
+    assert main(["evaluate", "colours_gsa", str(folder), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["top1"] == load("colours_gsa").card.results["top1"]
+    assert main(["evaluate", "colours_gsa", str(folder), "--download"]) == 2
+    assert "is not a known data set to download" in capsys.readouterr().err
+
+
+def test_an_error_without_a_file_gets_a_sentence(monkeypatch, capsys, tmp_path):
+    def unreachable(*arguments, **options):
+        raise urllib.error.URLError("no route to host")
+
+    monkeypatch.setattr("gsa.__main__.write_report", unreachable)
+    assert main(["report", "--folder", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "no route to host" in error
+    assert "None" not in error
 
 
 def test_the_fitted_temperature_makes_the_least_cross_entropy(unbroken, folder):

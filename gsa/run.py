@@ -1,0 +1,252 @@
+"""A network in training, resumable at any moment with the result of an unbroken run.
+
+Everything random is a function of the recipe's seed and the step: the order of an epoch's pictures
+from (seed, epoch), augmentation and mixing from (seed, step). The state is written atomically, so
+a run that was killed goes on from its last state and ends with the same weights.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import time
+from pathlib import Path
+from statistics import fmean
+from typing import Any, cast
+
+import torch
+import torchvision
+from lightning_fabric import Fabric
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm import tqdm
+
+from gsa.attention import resize_embeddings
+from gsa.augment import erase, mix, views
+from gsa.checkpoints import Checkpoint
+from gsa.config import Mixer
+from gsa.evaluate import prepared
+from gsa.preprocess import Preprocess
+from gsa.recipe import Recipe
+from gsa.resnet import ResNet
+from gsa.split import Split
+
+SAVE_EVERY = 200  # steps between two writes of the state; also at the end of each epoch
+
+
+class Run:
+    """A model in training, and how far it is.
+
+    Args:
+        recipe: what to do.
+        mixer: which twin.
+        learn: pictures to learn from.
+        held: pictures to tell the accuracy of each epoch by; may be none.
+        folder: holds the state; one found there is resumed.
+        save_every: steps between two writes of the state.
+        start: weights to start from, all but the head.
+
+    Raises:
+        ValueError: for data, a start or a state that do not fit the recipe.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        mixer: Mixer,
+        learn: Split,
+        held: Split,
+        folder: Path,
+        *,
+        save_every: int = SAVE_EVERY,
+        start: Checkpoint | None = None,
+    ) -> None:
+        self.recipe, self.folder, self.save_every = recipe, folder, save_every
+        self.preprocess = Preprocess(recipe.size)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.fabric = Fabric(accelerator="auto", devices=1, precision=recipe.precision)
+        model = ResNet(recipe.config(mixer, len(learn.labels)), seed=recipe.seed)
+        if start:
+            _take_over(model, start)
+        model = model.to(memory_format=torch.channels_last)
+        optimizer = torch.optim.AdamW(_groups(model, recipe.weight_decay), lr=0.0)
+        # each input size is compiled for itself: sizes left open would be slower
+        network = torch.compile(model, dynamic=False) if recipe.compile else model
+        self.forward, self.optimizer = self.fabric.setup(cast(nn.Module, network), optimizer)
+        self.model = model
+        average = get_ema_multi_avg_fn(recipe.ema)
+        self.ema = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+        self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+        self.pictures = learn.decoded(math.ceil(recipe.size * 1.15))
+        self.targets = torch.tensor(learn.targets)
+        self.classes = len(learn.labels)
+        self.held = (prepared(self.preprocess, held), torch.tensor(held.targets))
+        self.epoch_steps = len(learn) // recipe.batch_size
+        if not self.epoch_steps:
+            raise ValueError(
+                f"`batch_size` (={recipe.batch_size}) exceeds the {len(learn)} training pictures."
+            )
+        self.step, self.seconds = 0, 0.0
+        self.losses: list[float] = []  # of the steps of this epoch
+        self.history: list[dict[str, Any]] = []
+        self._resume()
+
+    def averaged(self) -> ResNet:
+        """The network that is shipped."""
+        return self.ema.module if self.recipe.ema else self.model  # type: ignore[return-value]
+
+    def cost(self) -> dict[str, Any]:
+        """What the run took, and on what."""
+        return {
+            "epochs": self.recipe.epochs,
+            "seed": self.recipe.seed,
+            "seconds": round(self.seconds, 1),
+            "device": self.fabric.device.type,
+            "processor": platform.processor() or platform.machine(),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "torchvision": torchvision.__version__,
+        }
+
+    def follow(self) -> None:
+        """Train to the end of the recipe."""
+        recipe = self.recipe
+        while self.step < recipe.epochs * self.epoch_steps:
+            epoch = self.step // self.epoch_steps
+            order = _permutation(len(self.pictures), recipe.seed, epoch)
+            bar = tqdm(range(self.step % self.epoch_steps, self.epoch_steps))
+            bar.set_description(f"{self.folder.name} epoch {epoch + 1}/{recipe.epochs}")
+            for at in bar:
+                start = time.perf_counter()
+                batch = order[at * recipe.batch_size : (at + 1) * recipe.batch_size]
+                self.losses.append(self._learn(batch, epoch))
+                self.seconds += time.perf_counter() - start
+                self.step += 1
+                bar.set_postfix(loss=f"{fmean(self.losses):.3f}")
+                if self.step % self.save_every == 0 and at + 1 < self.epoch_steps:
+                    self._save()
+            entry = {"epoch": epoch + 1, "step": self.step, "loss": fmean(self.losses)}
+            self.losses = []
+            entry |= {"seconds": round(self.seconds, 1), "size": recipe.size_at(epoch)}
+            if len(self.held[1]):
+                entry["held_out_top1"] = self._held_out_accuracy()
+            self.history.append(entry)
+            self._save()
+            lines = (json.dumps(each) + "\n" for each in self.history)
+            (self.folder / "log.jsonl").write_text("".join(lines))
+
+    def _learn(self, batch: list[int], epoch: int) -> float:
+        """One step; returns the loss."""
+        recipe = self.recipe
+        # seeds of neighbouring steps must not collide between recipes' seeds
+        torch.manual_seed(recipe.seed * 1_000_003 + self.step)
+        pixels = views([self.pictures[at] for at in batch], recipe.size_at(epoch), recipe)
+        x = erase(self.preprocess.normalise(pixels.to(self.fabric.device)), recipe)
+        targets = self.targets[batch].to(self.fabric.device)
+        x, targets = mix(x, targets, self.classes, recipe)
+        x = x.contiguous(memory_format=torch.channels_last)
+        for group in self.optimizer.param_groups:
+            group["lr"] = _learning_rate(self.step / self.epoch_steps, recipe)
+        self.forward.train()
+        loss = self.loss(self.forward(x).float(), targets)
+        if not torch.isfinite(loss):
+            raise ValueError(f"the loss is {loss.item()} at step {self.step}; training stops.")
+        self.optimizer.zero_grad()
+        self.fabric.backward(loss)
+        self.fabric.clip_gradients(self.forward, self.optimizer, max_norm=recipe.clip)
+        self.optimizer.step()
+        self.ema.update_parameters(self.model)
+        return loss.item()
+
+    def _held_out_accuracy(self) -> float:
+        """Top-1 of the averaged network on the held-out part, at the size of the recipe."""
+        model = self.averaged()
+        was_training = model.training
+        model.eval()
+        with torch.inference_mode():
+            right = 0.0
+            for pixels, targets in zip(self.held[0].split(64), self.held[1].split(64), strict=True):
+                logits = model(self.preprocess.normalise(pixels.to(self.fabric.device)))
+                right += float((logits.argmax(1).cpu() == targets).sum())
+        model.train(was_training)
+        return right / len(self.held[1])
+
+    def _save(self) -> None:
+        """Write the state beside its final name, then rename: a kill leaves the old one whole."""
+        state = {
+            "recipe": self.recipe.to_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "losses": self.losses,
+            "history": self.history,
+            "model": self.model.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        partial = self.folder / "state.partial"
+        torch.save(state, partial)
+        os.replace(partial, self.folder / "state.pt")  # noqa: PTH105 - the atomic one
+
+    def _resume(self) -> None:
+        path = self.folder / "state.pt"
+        if not path.is_file():
+            return
+        state = torch.load(path, map_location=self.fabric.device, weights_only=True)
+        if Recipe(**state["recipe"]) != self.recipe:
+            raise ValueError(
+                f"{str(path)!r} belongs to another recipe; choose another folder or remove it."
+            )
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.history, self.losses = state["history"], state.get("losses", [])
+        self.model.load_state_dict(state["model"])
+        self.ema.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def _take_over(model: ResNet, start: Checkpoint) -> None:
+    """Start from other weights, all but the head, whose classes may be others.
+
+    Relative embeddings made for a grid of another size are resized, so that before its first step
+    the network does what `start` does with a picture of this size.
+
+    Raises:
+        ValueError: if the networks differ in more than the head and the size of the input.
+    """
+    theirs = {k: v for k, v in start.model.state_dict().items() if not k.startswith("head.")}
+    ours = {k: v.shape for k, v in model.state_dict().items() if not k.startswith("head.")}
+    for key in theirs.keys() & ours.keys():
+        if key.endswith((".r_c", ".r_r")):
+            theirs[key] = resize_embeddings(theirs[key], (ours[key][0] + 1) // 2)
+    if ours != {key: value.shape for key, value in theirs.items()}:
+        raise ValueError(
+            f"the network of {start.card.name!r} differs in more than its head and its size."
+        )
+    model.load_state_dict(theirs, strict=False)
+
+
+def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Matrices decay; vectors and relative embeddings, whose size is a scale, do not."""
+    decayed: list[nn.Parameter] = []
+    kept: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        free = parameter.ndim < 2 or name.endswith((".r_c", ".r_r"))
+        (kept if free else decayed).append(parameter)
+    return [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": kept, "weight_decay": 0.0},
+    ]
+
+
+def _permutation(n: int, seed: int, epoch: int) -> list[int]:
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    return torch.randperm(n, generator=generator).tolist()
+
+
+def _learning_rate(epoch: float, recipe: Recipe) -> float:
+    """Linear warm-up, then half a cosine to zero; `epoch` may be fractional."""
+    if epoch < recipe.warmup:
+        return recipe.learning_rate * (epoch + 1e-3) / recipe.warmup
+    done = (epoch - recipe.warmup) / max(recipe.epochs - recipe.warmup, 1e-9)
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))

@@ -1,0 +1,75 @@
+"""Results of one recipe with several seeds: how much of a difference is chance.
+
+The checkpoint that is shipped has the recipe's own seed, so it is not the best of several. Of the
+other seeds the cards are kept, without weights, in a folder of their own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+
+from gsa.checkpoints import Card, CheckpointError, read_card
+from gsa.recipe import Recipe
+
+
+def seeds_folder(checkpoints: Path) -> Path:
+    """Where the cards of further seeds lie."""
+    return checkpoints / "seeds"
+
+
+def cards_of_seeds(card: Card, checkpoints: Path) -> list[Card]:
+    """A checkpoint's card and those of the same recipe with other seeds, by seed.
+
+    Raises:
+        CheckpointError: if one of them was made by another recipe, say before a change of it.
+    """
+    folder = seeds_folder(checkpoints)
+    cards = [card]
+    for path in folder.glob(f"{card.name}_s[0-9]*.json"):
+        other = read_card(path.stem, folder)
+        if _but_seed(other) != _but_seed(card):
+            raise CheckpointError(
+                f"{path.name} has another recipe than {card.name!r}; train it again or remove it."
+            )
+        cards.append(other)
+    return sorted(cards, key=lambda each: int(each.recipe["seed"]))
+
+
+def _but_seed(card: Card) -> Recipe:
+    return Recipe(**{**card.recipe, "seed": 0})  # fields that are younger have their defaults
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Top-1 over seeds, as shares."""
+
+    mean: float
+    deviation: float  # standard deviation over seeds; NaN of one
+    n: int  # seeds
+
+    @classmethod
+    def of(cls, cards: list[Card]) -> Scatter:
+        """Over the cards of one recipe."""
+        top1 = [float(card.results["top1"]) for card in cards]
+        return cls(fmean(top1), stdev(top1) if len(top1) > 1 else math.nan, len(top1))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far one mixer is ahead of the other, and by how much chance alone moves that."""
+
+    gain: float  # difference of the means, as a share
+    scatter: float  # standard deviation of the difference between two runs; NaN if not known
+
+    @classmethod
+    def between(cls, one: Scatter, other: Scatter) -> Difference:
+        """`one` less `other`, whose seeds are independent."""
+        return cls(one.mean - other.mean, math.hypot(one.deviation, other.deviation))
+
+    @property
+    def exceeds(self) -> bool:
+        """Whether the difference is larger than the scatter."""
+        return abs(self.gain) > self.scatter

@@ -1,0 +1,185 @@
+"""Labelled pictures, still encoded: where each lies, its class, and the names of the classes.
+
+A picture lies in a container (a folder, a zip archive, an array) under a name. Files are opened by
+the same gate as the app's, `gsa.pictures.open_picture`.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.v2 import functional as F
+
+from gsa.pictures import open_picture
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
+
+Reader = Callable[[str], Image.Image]  # a picture by its name
+
+
+class DataError(ValueError):
+    """Data that cannot be used; the message is one sentence fit for a user."""
+
+
+class Container(Protocol):
+    """Where pictures lie. Hashable: pictures of one container are read while it is open."""
+
+    def opened(self) -> AbstractContextManager[Reader]:
+        """What reads its pictures, until the context ends."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Picture files by name."""
+
+    path: Path
+
+    @contextmanager
+    def opened(self) -> Iterator[Reader]:
+        """See `Container`."""
+        yield lambda name: open_picture(self.path / name)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Picture files in a zip archive, by their path in it."""
+
+    path: Path
+
+    @contextmanager
+    def opened(self) -> Iterator[Reader]:
+        """See `Container`."""
+        with zipfile.ZipFile(self.path) as archive:
+            yield lambda name: open_picture(archive.read(name))
+
+
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """Pictures that are decoded already, by their decimal position."""
+
+    array: NDArray[np.uint8]  # (n, rows, columns, 3)
+
+    @contextmanager
+    def opened(self) -> Iterator[Reader]:
+        """See `Container`."""
+        yield lambda name: Image.fromarray(self.array[int(name)])
+
+
+@dataclass(frozen=True)
+class Split:
+    """The pictures of one split and their targets."""
+
+    places: tuple[tuple[Container, str], ...]  # container and name of each picture
+    targets: tuple[int, ...]  # class of each picture
+    labels: tuple[str, ...]  # everyday words of the classes
+
+    def __len__(self) -> int:
+        """Number of pictures."""
+        return len(self.places)
+
+    def subset(self, at: list[int]) -> Split:
+        """The pictures at some positions, in that order."""
+        places, targets = tuple(self.places[i] for i in at), tuple(self.targets[i] for i in at)
+        return Split(places, targets, self.labels)
+
+    def pictures(self) -> Iterator[Image.Image]:
+        """Every picture decoded, in order; each container is opened once."""
+        with ExitStack() as stack:
+            readers: dict[Container, Reader] = {}
+            for container, name in self.places:
+                if container not in readers:
+                    readers[container] = stack.enter_context(container.opened())
+                yield readers[container](name)
+
+    def decoded(self, short_side: int) -> list[Tensor]:
+        """Every picture as (3, rows, columns) uint8, its shorter side reduced to `short_side`."""
+        tensors = []
+        for picture in self.pictures():
+            scale = short_side / min(picture.size)
+            if scale < 1:
+                size = (round(picture.width * scale), round(picture.height * scale))
+                picture = picture.resize(size, Image.Resampling.BICUBIC)
+            tensors.append(F.pil_to_tensor(picture))
+        return tensors
+
+
+@dataclass(frozen=True, order=True)
+class Found:
+    """A picture file below a class folder."""
+
+    class_: str
+    path: Path  # of the folder or the archive
+    name: str
+
+
+def in_class_folders(folder: Path) -> list[Found]:
+    """The pictures `folder/<class>/<picture>`, sorted."""
+    return sorted(
+        Found(path.parent.name, path.parent, path.name)
+        for path in folder.glob("*/*")
+        if path.suffix.lower() in SUFFIXES
+    )
+
+
+def in_archives(paths: Iterable[Path]) -> list[Found]:
+    """The pictures `.../<class>/<picture>` in zip archives, sorted."""
+    found = []
+    for path in paths:
+        with zipfile.ZipFile(path) as archive:
+            for inside in archive.namelist():
+                if inside.lower().endswith(SUFFIXES):
+                    found.append(Found(PurePosixPath(inside).parent.name, path, inside))
+    return sorted(found)
+
+
+def split_of(found: list[Found], words: dict[str, str]) -> Split:
+    """Pictures with the classes in the order of their folders.
+
+    Args:
+        found: each in a folder or in an archive.
+        words: everyday words for class folders whose names are none.
+    """
+    classes = sorted({each.class_ for each in found})
+    index = {class_: i for i, class_ in enumerate(classes)}
+    return Split(
+        places=tuple((_container(each.path), each.name) for each in found),
+        targets=tuple(index[each.class_] for each in found),
+        labels=tuple(words.get(class_, everyday(class_)) for class_ in classes),
+    )
+
+
+def everyday(name: str) -> str:
+    """The name of a class folder as words."""
+    return name.replace("_", " ")
+
+
+def _container(path: Path) -> Container:
+    return Archive(path) if path.suffix == ".zip" else Folder(path)
+
+
+def hold_out(split: Split, share: float, seed: int) -> tuple[Split, Split]:
+    """Divide a split into the part to learn from and the part to choose by.
+
+    Args:
+        split: what is divided.
+        share: of the pictures that are held out, from 0 to below 1.
+        seed: draws them; the same seed and split give the same parts.
+
+    Raises:
+        DataError: for a share out of range.
+    """
+    if not 0 <= share < 1:
+        raise DataError(f"`hold_out` (={share}) must be from 0 to below 1.")
+    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed)).tolist()
+    held = round(len(split) * share)
+    return split.subset(sorted(order[held:])), split.subset(sorted(order[:held]))

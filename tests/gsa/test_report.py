@@ -1,0 +1,105 @@
+"""The page of the checkpoints: what it says of cards made up for the purpose."""
+
+from dataclasses import replace
+
+import pytest
+
+from gsa.checkpoints import Card, CheckpointError, pairs, write_card
+from gsa.preprocess import Preprocess
+from gsa.recipe import Recipe
+from gsa.report import report
+from gsa.seeds import Difference, Scatter, cards_of_seeds, seeds_folder
+
+RECIPE = Recipe("made", "up", "resnet14_tiny", 64, 3, augment="trivial", erase=0.25)
+
+
+def card(mixer, top1, seed=0, **recipe):
+    results = {"top1": top1, "top5": 0.9, "top1_interval": [top1 - 0.1, top1 + 0.1], "n": 50}
+    return Card(
+        name=f"made_{mixer}" + (f"_s{seed}" if seed else ""),
+        pair="made",
+        network=RECIPE.config(mixer, 2),
+        preprocess=Preprocess(64),
+        classes=("up", "down"),
+        data={"name": "made up", "terms": "none", "train": 9, "held_out": 1},
+        recipe={**RECIPE.to_dict(), "seed": seed, **recipe},
+        training={"epochs": 3, "seconds": 60, "threads": 1, "device": "cpu"},
+        results=results | {"mean_per_class": top1, "calibration_error": 0.1},
+    )
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for each in (card("gsa", 0.5), card("conv", 0.6)):
+        write_card(each, tmp_path)
+        (tmp_path / f"{each.name}.safetensors").touch()
+    return tmp_path
+
+
+def add_seeds(folder, gsa, conv):
+    seeds_folder(folder).mkdir()
+    for mixer, results in (("gsa", gsa), ("conv", conv)):
+        for seed, top1 in enumerate(results, start=1):
+            write_card(card(mixer, top1, seed), seeds_folder(folder))
+
+
+def test_one_seed_is_said_to_be_one(folder):
+    page = report(folder)
+    assert "GSA is 10.0 points behind" in page
+    assert "how far seeds scatter is not known" in page
+    assert "standard deviation" not in page
+
+
+def test_a_difference_larger_than_the_scatter_is_called_so(folder):
+    add_seeds(folder, gsa=[0.52, 0.54], conv=[0.61, 0.59])
+    page = report(folder)
+    assert "GSA is 8.0 points behind its conv twin** in top-1 (means over 3 and 3 seeds)" in page
+    assert "scatters by 2.2 points (standard deviation), so it **exceeds the scatter**" in page
+    assert "| gsa | 52.0% ± 2.0% | 50.0% (0), 52.0% (1), 54.0% (2) |" in page
+
+
+def test_a_difference_within_the_scatter_is_called_so(folder):
+    add_seeds(folder, gsa=[0.7, 0.6], conv=[0.5, 0.7])
+    page = report(folder)
+    assert "GSA is 0.0 points" in page
+    assert "**does not exceed the scatter**" in page
+
+
+def test_seeds_of_one_mixer_alone_prove_no_difference(folder):
+    add_seeds(folder, gsa=[0.7, 0.6], conv=[])
+    assert "how far seeds scatter is not known" in report(folder)
+
+
+def test_further_seeds_are_no_checkpoints(folder):
+    add_seeds(folder, gsa=[0.5], conv=[0.6])
+    assert pairs(folder) == {"made": {"gsa": "made_gsa", "conv": "made_conv"}}
+    cards = cards_of_seeds(card("gsa", 0.5), folder)
+    assert [each.recipe["seed"] for each in cards] == [0, 1]
+
+
+def test_a_seed_of_another_recipe_is_refused(folder):
+    seeds_folder(folder).mkdir()
+    write_card(card("gsa", 0.5, seed=1, epochs=99), seeds_folder(folder))
+    with pytest.raises(CheckpointError, match=r"made_gsa_s1.json has another recipe"):
+        report(folder)
+
+
+def test_a_card_from_before_a_field_was_added_is_described(folder):
+    recipe = {key: value for key, value in RECIPE.to_dict().items() if key != "erase"}
+    write_card(replace(card("gsa", 0.5), recipe=recipe), folder)
+    assert "augmentation trivial, erasing 0.0, mixup 0.0" in report(folder)
+
+
+def test_the_recipe_says_what_is_done_to_pictures(folder):
+    assert "augmentation trivial, erasing 0.25, mixup 0.0" in report(folder)
+    assert "compiled" not in report(folder)
+    write_card(card("gsa", 0.5, compile=True), folder)
+    assert "seed 0, compiled." in report(folder)
+
+
+def test_the_difference_of_two_means_has_both_scatters():
+    one, other = Scatter(0.5, 0.03, 3), Scatter(0.4, 0.04, 3)
+    difference = Difference.between(one, other)
+    assert (difference.gain, difference.scatter) == pytest.approx((0.1, 0.05))
+    assert difference.exceeds
+    assert not Difference.between(Scatter(0.44, 0.03, 3), other).exceeds
