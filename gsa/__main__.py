@@ -124,6 +124,25 @@ def _train(arguments: Arguments) -> int:
     return 0
 
 
+def _ablate(arguments: Arguments) -> int:
+    from gsa.ablation import ablate, read_ablation
+
+    results = ablate(
+        read_ablation(arguments.recipe),
+        arguments.data,
+        arguments.runs,
+        arguments.out,
+        download=arguments.download,
+    )
+    if arguments.json:
+        _print_json(results)
+        return 0
+    for entry in results["variants"]:
+        print(f"{entry['held_out_top1']:6.1%} held out, {entry['params']:9} parameters: ", end="")
+        print(entry["name"])
+    return 0
+
+
 def _report(arguments: Arguments) -> int:
     path = write_report(arguments.folder)
     if arguments.json:
@@ -280,6 +299,15 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--out", type=Path, default=folder(), metavar="DIR", help="for the weights")
     train.add_argument(
         "--runs", type=Path, default=Path("runs"), metavar="DIR", help="for the state"
+    )
+
+    ablate = command(_ablate, "ablate", "train the variants of a module; skips what is done")
+    ablate.add_argument("recipe", type=Path, metavar="CONFIG", help="a TOML file with variants")
+    ablate.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON of results")
+    ablate.add_argument("--data", type=Path, metavar="ROOT", help="folder of a known data set")
+    ablate.add_argument("--download", action="store_true", help=download_help)
+    ablate.add_argument(
+        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="for the states"
     )
 
     report = command(_report, "report", "write the README of a folder of checkpoints")

@@ -86,8 +86,9 @@ class Recipe:
         shape: dict[str, Any] = {"num_classes": num_classes, "input_size": self.size}
         if mixer == "conv":
             return preset(self.network, **shape)
+        options = {k: tuple(v) if isinstance(v, list) else v for k, v in self.gsa.items()}
         try:
-            return preset(f"gsa_{self.network}", **shape, **self.gsa)
+            return preset(f"gsa_{self.network}", **shape, **options)
         except TypeError as error:
             raise RecipeError(f"the table `gsa` of the recipe does not fit: {error}") from None
 
@@ -117,12 +118,21 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         RecipeError: if the file is missing, is not TOML, or a field is unknown, missing or wrong.
     """
+    return recipe_of(read_toml(path), path)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The values in a TOML file; RecipeError if it is missing or is not TOML."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError:
         raise RecipeError(f"the recipe {str(path)!r} cannot be read.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"the recipe {str(path)!r} is not valid TOML: {error}.") from None
+
+
+def recipe_of(values: dict[str, Any], path: Path) -> Recipe:
+    """A recipe from the values of its file; RecipeError if one is unknown, missing or wrong."""
     types = {each.name: each.type for each in fields(Recipe)}
     for name, value in values.items():
         if name not in types:

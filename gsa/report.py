@@ -11,6 +11,8 @@ from gsa.checkpoints import Card, available, pairs, read_card
 from gsa.recipe import Recipe
 from gsa.seeds import Difference, Scatter, cards_of_seeds
 
+ABLATION = "ablation.json"  # what `python -m gsa ablate` writes, where the page is to show it
+
 
 def report(folder: Path) -> str:
     """The page for the checkpoints in a folder, as Markdown."""
@@ -24,6 +26,10 @@ def report(folder: Path) -> str:
         seeds = cards_of_seeds(gsa, folder), cards_of_seeds(conv, folder)
         parts += [f"## {pair}", _verdict(*seeds), _seeds(*seeds)]
         parts += [_recipe(gsa), _curves(gsa, conv, folder)]
+    ablation = folder / ABLATION
+    if ablation.is_file():
+        results = json.loads(ablation.read_text(encoding="utf-8"))
+        parts += ["## The parts of the module", _ablation(results)]
     trials = folder / "trials.json"
     if trials.is_file():
         parts += ["## What was tried", _trials(json.loads(trials.read_text(encoding="utf-8")))]
@@ -120,6 +126,32 @@ def _curves(gsa: Card, conv: Card, folder: Path) -> str:
         f"![Loss and held-out accuracy over the epochs]({name})"
         for name in pictures
         if (folder / name).is_file()
+    )
+
+
+def _ablation(results: dict[str, Any]) -> str:
+    """Parameters, operations and accuracy of each variant."""
+    recipe, data = Recipe(**results["recipe"]), results["data"]
+    about = (
+        f"Variants of `{recipe.network}` at {recipe.size} px, trained by one recipe for "
+        f"{recipe.epochs} epochs on {data['train']} pictures of {data['name']}, seed "
+        f"{recipe.seed}. Accuracy is on {data['held_out']} pictures held out from the training "
+        "part; the part that the table above is made on was not opened. With one seed, rows whose "
+        "intervals overlap widely are not told apart."
+    )
+    head = (
+        "| variant | parameters | operations | held-out top-1 (95 % interval) | training loss "
+        "| minutes |\n" + "|---" * 6 + "|"
+    )
+    return f"{about}\n\n" + "\n".join([head, *map(_ablation_row, results["variants"])])
+
+
+def _ablation_row(entry: dict[str, Any]) -> str:
+    low, high = entry["interval"]
+    return (
+        f"| {entry['name']} | {entry['params'] / 1e6:.2f} M | {entry['flops'] / 1e9:.3f} G "
+        f"| {entry['held_out_top1']:.1%} ({low:.1%} to {high:.1%}) | {entry['loss']:.2f} "
+        f"| {entry['cost']['seconds'] / 60:.1f} |"
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 import time
 from pathlib import Path
@@ -187,7 +186,7 @@ class Run:
         }
         partial = self.folder / "state.partial"
         torch.save(state, partial)
-        os.replace(partial, self.folder / "state.pt")  # noqa: PTH105 - the atomic one
+        partial.replace(self.folder / "state.pt")
 
     def _resume(self) -> None:
         path = self.folder / "state.pt"

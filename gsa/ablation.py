@@ -1,0 +1,173 @@
+"""Ablations: one recipe, several variants of the module, each judged on the held-out part.
+
+The val split is not opened: a table of variants is there to choose by.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, get_args
+
+from gsa.config import Mixer
+from gsa.costs import flops, parameters
+from gsa.data import about, open_split
+from gsa.evaluate import wilson
+from gsa.recipe import Recipe, RecipeError, read_toml, recipe_of
+from gsa.run import SAVE_EVERY, Run
+from gsa.split import Split, hold_out
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What one row of the table changes."""
+
+    name: str
+    mixer: Mixer = "gsa"
+    gsa: dict[str, Any] = field(default_factory=dict)  # on top of the recipe's own table `gsa`
+
+    def __post_init__(self) -> None:
+        if self.mixer not in get_args(Mixer):
+            raise RecipeError(
+                f"`mixer` (={self.mixer!r}) of {self.name!r} must be one of {get_args(Mixer)}."
+            )
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """A recipe and its variants.
+
+    Raises:
+        RecipeError: if two variants have one name, or no pictures are held out to judge by.
+    """
+
+    recipe: Recipe
+    variants: tuple[Variant, ...]
+
+    def __post_init__(self) -> None:
+        names = [variant.name for variant in self.variants]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise RecipeError(f"two variants of the ablation are called {twice[0]!r}.")
+        if not self.recipe.hold_out:
+            raise RecipeError("`hold_out` (=0) must be above 0: an ablation is judged by it.")
+
+    def recipe_of(self, variant: Variant) -> Recipe:
+        """The recipe that trains a variant."""
+        return replace(self.recipe, gsa={**self.recipe.gsa, **variant.gsa})
+
+
+def read_ablation(path: Path) -> Ablation:
+    """An ablation from a TOML file: a recipe and a list of tables `variants`.
+
+    Raises:
+        RecipeError: as `read_recipe`, or if the variants are missing or wrong.
+    """
+    values = read_toml(path)
+    tables = values.pop("variants", None)
+    if not isinstance(tables, list) or not tables:
+        raise RecipeError(f"the ablation {str(path)!r} has no list of tables `variants`.")
+    try:
+        variants = tuple(Variant(**table) for table in tables)
+    except TypeError as error:
+        raise RecipeError(f"a variant in {str(path)!r} does not fit: {error}.") from None
+    return Ablation(recipe_of(values, path), variants)
+
+
+def ablate(
+    ablation: Ablation,
+    root: Path | None,
+    runs: Path,
+    out: Path,
+    *,
+    download: bool = False,
+    save_every: int = SAVE_EVERY,
+) -> dict[str, Any]:
+    """Train every variant that the file of results does not have yet.
+
+    Args:
+        ablation: what to train.
+        root: folder of a known data set.
+        runs: holds the state of each run; a state found there is resumed.
+        out: JSON file of results, written after each variant.
+        download: whether a known data set that is not there is fetched first.
+        save_every: steps between two writes of a state.
+
+    Returns:
+        What the file holds: `recipe`, `data`, and for each of `variants` its `name`, `mixer`,
+        `options`, `params`, `flops`, `held_out_top1` with its 95 % `interval`, `loss` of the last
+        epoch, `cost` and `history`.
+
+    Raises:
+        ValueError: for data or networks that do not fit, or a file of another ablation.
+    """
+    full = open_split(ablation.recipe.data, "train", root, download=download)
+    learn, held = hold_out(full, ablation.recipe.hold_out, ablation.recipe.seed)
+    classes = len(full.labels)
+    for variant in ablation.variants:  # found wrong now, and not after hours
+        ablation.recipe_of(variant).config(variant.mixer, classes)
+    done = {entry["name"]: entry for entry in _read(out, ablation)}
+    data = {**about(ablation.recipe.data), "train": len(learn), "held_out": len(held)}
+    head = {"recipe": ablation.recipe.to_dict(), "data": data}
+    for variant in ablation.variants:
+        if variant.name not in done:
+            entry = _train(ablation, variant, learn, held, runs, save_every)
+            done[variant.name] = entry
+            _write(out, {**head, "variants": list(_in_order(ablation, done))})
+    return {**head, "variants": list(_in_order(ablation, done))}
+
+
+def _in_order(ablation: Ablation, done: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    return (done[each.name] for each in ablation.variants if each.name in done)
+
+
+def _read(out: Path, ablation: Ablation) -> list[dict[str, Any]]:
+    """The variants that are done."""
+    if not out.is_file():
+        return []
+    known = {variant.name: asdict(variant) for variant in ablation.variants}
+    try:
+        found = json.loads(out.read_text(encoding="utf-8"))
+        same = Recipe(**found["recipe"]) == ablation.recipe and all(
+            known.get(entry["name"])
+            == {"name": entry["name"], "mixer": entry["mixer"], "gsa": entry["options"]}
+            for entry in found["variants"]
+        )
+    except (ValueError, KeyError, TypeError):
+        raise RecipeError(f"{str(out)!r} does not hold the results of an ablation.") from None
+    if not same:
+        raise RecipeError(f"{str(out)!r} holds another ablation; choose another file or remove it.")
+    return list(found["variants"])
+
+
+def _write(out: Path, results: dict[str, Any]) -> None:
+    """Beside its final name, then renamed: a kill leaves the old one whole."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(out.name + ".partial")
+    partial.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(out)
+
+
+def _train(
+    ablation: Ablation, variant: Variant, learn: Split, held: Split, runs: Path, save_every: int
+) -> dict[str, Any]:
+    recipe = ablation.recipe_of(variant)
+    folder = runs / f"{recipe.pair}_{re.sub(r'[^a-z0-9]+', '_', variant.name.lower())}"
+    run = Run(recipe, variant.mixer, learn, held, folder, save_every=save_every)
+    run.follow()
+    last = run.history[-1]
+    return {
+        "name": variant.name,
+        "mixer": variant.mixer,
+        "options": variant.gsa,
+        "params": parameters(run.model.config),
+        "flops": flops(run.model.config),
+        "held_out_top1": last["held_out_top1"],
+        "interval": wilson(last["held_out_top1"], len(held)),
+        "loss": last["loss"],
+        "cost": run.cost(),
+        "history": run.history,
+    }

@@ -1,0 +1,175 @@
+"""Ablations on tiny pictures: what is written, that it resumes, and that `val` stays closed."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from gsa import ablation as module
+from gsa.__main__ import main
+from gsa.ablation import Ablation, Variant, ablate, read_ablation
+from gsa.recipe import Recipe, RecipeError
+from gsa.report import report
+from tests.conftest import photo
+
+HEAD = """
+pair = "parts"
+data = "{data}"
+network = "resnet14_tiny"
+size = 32
+epochs = 1
+batch_size = 4
+warmup = 0.5
+hold_out = 0.25
+precision = "32-true"
+"""
+VARIANTS = """
+[[variants]]
+name = "conv"
+mixer = "conv"
+[[variants]]
+name = "content alone"
+gsa = { positional = "none" }
+[[variants]]
+name = "late stages"
+gsa = { mixers = ["conv", "conv", "gsa", "gsa"] }
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Only a `train` part: an ablation that asked for `val` would fail."""
+    root = tmp_path_factory.mktemp("parts")
+    for c, class_ in enumerate(("one", "two")):
+        (root / "train" / class_).mkdir(parents=True)
+        for n in range(8):
+            photo(36, 36, seed=100 * c + n).save(root / "train" / class_ / f"{n}.png")
+    (root / "parts.toml").write_text(HEAD.format(data=root.as_posix()) + VARIANTS)
+    return root
+
+
+@pytest.fixture(scope="module")
+def results(folder):
+    torch.set_num_threads(1)  # sums over threads differ in the last bit
+    out = folder / "results" / "parts.json"
+    found = ablate(read_ablation(folder / "parts.toml"), None, folder / "runs", out)
+    assert json.loads(out.read_text()) == found
+    return found
+
+
+def test_every_variant_is_trained_and_counted(results):
+    entries = {entry["name"]: entry for entry in results["variants"]}
+    assert list(entries) == ["conv", "content alone", "late stages"]
+    content, late = entries["content alone"], entries["late stages"]
+    assert content["params"] < late["params"] < entries["conv"]["params"]
+    assert content["flops"] != late["flops"]
+    for entry in entries.values():
+        assert [row["epoch"] for row in entry["history"]] == [1]
+        assert entry["held_out_top1"] == entry["history"][-1]["held_out_top1"]
+        assert entry["interval"][0] <= entry["held_out_top1"] <= entry["interval"][1]
+        assert entry["cost"]["seconds"] > 0
+    assert (results["data"]["train"], results["data"]["held_out"]) == (12, 4)
+
+
+def test_what_is_done_is_not_done_again(folder, results, tmp_path, monkeypatch):
+    class StopError(Exception):
+        pass
+
+    out = tmp_path / "parts.json"
+    ablation = read_ablation(folder / "parts.toml")
+    trained = []
+
+    def train(*arguments):
+        if len(trained) == 2:
+            raise StopError
+        trained.append(arguments[1].name)
+        return real(*arguments)
+
+    real = module._train
+    monkeypatch.setattr(module, "_train", train)
+    with pytest.raises(StopError):
+        ablate(ablation, None, tmp_path / "runs", out)
+    assert [entry["name"] for entry in json.loads(out.read_text())["variants"]] == trained
+    monkeypatch.setattr(module, "_train", real)
+    found = ablate(ablation, None, tmp_path / "runs", out)
+
+    def without_time(results):
+        drop = ("cost", "history")
+        kept = [{k: v for k, v in e.items() if k not in drop} for e in results["variants"]]
+        losses = [[row["loss"] for row in entry["history"]] for entry in results["variants"]]
+        return kept, losses
+
+    assert without_time(found) == without_time(results)
+
+
+def test_results_of_another_ablation_are_not_mixed_in(folder, results, tmp_path):
+    out = tmp_path / "parts.json"
+    for change in ({"recipe": {**results["recipe"], "epochs": 2}}, {"variants": [
+        {**results["variants"][1], "options": {}}
+    ]}):  # fmt: skip
+        out.write_text(json.dumps({**results, **change}))
+        with pytest.raises(RecipeError, match="holds another ablation"):
+            ablate(read_ablation(folder / "parts.toml"), None, folder / "runs", out)
+    out.write_text("{}")
+    with pytest.raises(RecipeError, match="does not hold the results of an ablation"):
+        ablate(read_ablation(folder / "parts.toml"), None, folder / "runs", out)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "has no list of tables `variants`"),
+        ('[variants]\nname = "x"', "has no list of tables `variants`"),
+        ('[[variants]]\nname = "x"\ncolour = 1', "does not fit"),
+        ('[[variants]]\nname = "x"\nmixer = "mlp"', "`mixer` (='mlp') of 'x' must be one of"),
+        ('[[variants]]\nname = "x"\n[[variants]]\nname = "x"', "two variants"),
+    ],
+)
+def test_variants_that_break_a_rule_are_refused(tmp_path, text, sentence):
+    path = tmp_path / "r.toml"
+    path.write_text(HEAD.format(data="d") + text)
+    with pytest.raises(RecipeError) as caught:
+        read_ablation(path)
+    assert sentence in str(caught.value)
+
+
+def test_an_ablation_needs_something_to_be_judged_by():
+    with pytest.raises(RecipeError, match="`hold_out`"):
+        Ablation(Recipe("p", "d", "resnet14_tiny", 32, 1, hold_out=0.0), (Variant("x"),))
+
+
+def test_an_option_that_no_network_has_is_found_before_training(folder, tmp_path):
+    path = tmp_path / "r.toml"
+    text = HEAD.format(data=folder.as_posix()) + VARIANTS
+    path.write_text(text + '[[variants]]\nname = "last"\ngsa = { colour = 3 }')
+    with pytest.raises(RecipeError, match="does not fit"):
+        ablate(read_ablation(path), None, tmp_path / "runs", tmp_path / "out.json")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_shipped_ablation_makes_its_networks():
+    path = Path(__file__).parents[2] / "recipes" / "ablation.toml"
+    ablation = read_ablation(path)
+    configs = [
+        ablation.recipe_of(variant).config(variant.mixer, 7) for variant in ablation.variants
+    ]
+    assert len(set(configs)) == len(ablation.variants)
+    assert {config.mixer for config in configs} == {"gsa", "conv", "mixed"}
+
+
+def test_the_command_and_the_page_tell_the_results(folder, results, tmp_path, capsys):
+    arguments = ["ablate", str(folder / "parts.toml"), "--runs", str(folder / "runs")]
+    out = folder / "results" / "parts.json"
+    assert main([*arguments, "--out", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == results
+    assert main([*arguments, "--out", str(out)]) == 0
+    assert "content alone" in capsys.readouterr().out
+
+    assert "parts of the module" not in report(tmp_path)
+    (tmp_path / "ablation.json").write_text(out.read_text())
+    page = report(tmp_path)
+    for entry in results["variants"]:
+        row = next(line for line in page.splitlines() if line.startswith(f"| {entry['name']} |"))
+        assert f"{entry['held_out_top1']:.1%}" in row
+        assert f"{entry['params'] / 1e6:.2f} M" in row
