@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,13 @@ from gsa import maps
 from gsa.maps import Branch, Cells
 from gsa.preprocess import Grid
 from gsa.proofs import Proof, prove
-from gsa.ranges import PRACTICALLY_ZERO, RangeMeasures, measure
+from gsa.ranges import PRACTICALLY_ZERO, RangeMeasures, measure, spread
 from gsa.record import Array, Recording
+
+Kind = Literal["content", "positional", "sum"]
+
+
+PLACES = 8  # along each side, where figures are taken over all places
 
 
 @dataclass(frozen=True)
@@ -22,16 +28,17 @@ class Panel:
     """A map of one layer and branch, ready to be drawn."""
 
     layer: str
-    branch: Branch
+    branch: Kind
     heads: str  # as in `Selection.heads`
     shown: NDArray[np.floating]  # (y, x), the weights or how far they are from their mean
     signed: bool  # whether any of it is negative
     limit: float  # |weight| of the strongest colour, above 0
+    peak: float  # largest |shown|
     zero: bool  # too small beside the other maps of its branch to be drawn
     cells: Cells  # the place
     grid: Grid
     measures: RangeMeasures  # of the weights, whatever is shown
-    share: float  # of the branch in the layer's output at the place
+    share: float  # of the branch in the layer's output at the place; 1 for the sum
 
     @property
     def box(self) -> list[float]:
@@ -67,9 +74,10 @@ def all_layers(recording: Recording, chosen: Selection) -> list[Panel]:
 
 
 def one_layer(recording: Recording, layer: str, chosen: Selection) -> list[Panel]:
-    """The map of every head of a layer, for each branch the nearest-looking first."""
+    """The map of every head of a layer, for each branch and their sum the nearest-looking first."""
     found = []
-    for branch in maps.branches(recording[layer]):
+    branches: tuple[Kind, ...] = maps.branches(recording[layer])
+    for branch in (*branches, "sum") if len(branches) == 2 else branches:
         heads = _head_maps(recording, layer, branch, chosen)
         panels = [
             _panel(recording, layer, branch, chosen, heads, str(head)) for head in range(len(heads))
@@ -78,14 +86,57 @@ def one_layer(recording: Recording, layer: str, chosen: Selection) -> list[Panel
     return _scaled(found, chosen.scale)
 
 
+def shown(recording: Recording, name: str, branch: Kind, chosen: Selection, heads: str) -> Panel:
+    """The map of the chosen place in one layer and branch, at a scale of its own."""
+    panel = _panel(
+        recording, name, branch, chosen, _head_maps(recording, name, branch, chosen), heads
+    )
+    return replace(panel, limit=panel.peak or 1.0)
+
+
+def with_map(panel: Panel, weights: Array) -> Panel:
+    """The same panel with another map (y, x)."""
+    peak = float(np.abs(weights).max())
+    return replace(
+        panel,
+        shown=weights,
+        signed=bool((weights < 0).any()),
+        peak=peak,
+        limit=peak or 1.0,
+        measures=measure(weights, panel.cells, panel.grid),
+    )
+
+
 def proof(recording: Recording, chosen: Selection) -> tuple[Proof, int]:
     """The worst proof over all layers and branches at the chosen place, and how many there are."""
     proofs = [
-        prove(recording[name], branch, _cells(recording.grid(name), recording, chosen))
+        prove(recording[name], branch, chosen.cells(recording.grid(name)))
         for name in recording.layers
         for branch in maps.branches(recording[name])
     ]
     return Proof.worst(proofs), len(proofs)
+
+
+def everywhere(
+    recording: Recording, name: str, branch: Branch, heads: str
+) -> dict[str, dict[str, float]]:
+    """Percentiles of the range measures over places spread evenly over a layer's grid.
+
+    At most `PLACES` x `PLACES` of them; by figure and percentile, as `gsa.ranges.spread` says.
+    """
+    grid = recording.grid(name)
+    found = []
+    for row in _spread_out(grid.rows):
+        for column in _spread_out(grid.columns):
+            cells = Cells.at(row, column)
+            weights = combine(maps.branch_map(recording[name], branch, cells), heads)
+            found.append(measure(weights, cells, grid))
+    return spread(found)
+
+
+def _spread_out(count: int) -> list[int]:
+    """Up to `PLACES` indices from 0 to count - 1, at even distances."""
+    return sorted({int((at + 0.5) * count / PLACES) for at in range(PLACES)})
 
 
 def finest_grid(recording: Recording) -> Grid:
@@ -94,37 +145,38 @@ def finest_grid(recording: Recording) -> Grid:
     return max(grids, key=lambda grid: grid.rows * grid.columns)
 
 
-def _cells(grid: Grid, recording: Recording, chosen: Selection) -> Cells:
-    return Cells.at(*grid.cell_at(*chosen.place(recording.height, recording.width)))
-
-
-def _head_maps(recording: Recording, name: str, branch: Branch, chosen: Selection) -> Array:
+def _head_maps(recording: Recording, name: str, branch: Kind, chosen: Selection) -> Array:
     layer = recording[name]
-    cells = _cells(recording.grid(name), recording, chosen)
+    cells = chosen.cells(recording.grid(name))
+    if branch == "sum":
+        both = maps.reverse_sum_map if chosen.direction == "to" else maps.sum_map
+        return both(layer, cells)
     if chosen.direction == "to":
         return maps.reverse_map(layer, branch, cells)
     return maps.branch_map(layer, branch, cells)
 
 
 def _panel(
-    recording: Recording, name: str, branch: Branch, chosen: Selection, weights: Array, heads: str
+    recording: Recording, name: str, branch: Kind, chosen: Selection, weights: Array, heads: str
 ) -> Panel:
     grid = recording.grid(name)
-    cells = _cells(grid, recording, chosen)
+    cells = chosen.cells(grid)
     combined = combine(weights, heads)
     shown = combined - combined.mean() if chosen.value == "deviation" else combined
+    peak = float(np.abs(shown).max())
     return Panel(
         layer=name,
         branch=branch,
         heads=heads,
         shown=shown,
         signed=bool((shown < 0).any()),
-        limit=float(np.abs(shown).max()),
+        limit=peak,
+        peak=peak,
         zero=False,
         cells=cells,
         grid=grid,
         measures=measure(combined, cells, grid),
-        share=maps.branch_share(recording[name], branch, cells),
+        share=1.0 if branch == "sum" else maps.branch_share(recording[name], branch, cells),
     )
 
 
@@ -134,11 +186,11 @@ def _scaled(panels: Sequence[Panel], scale: str) -> list[Panel]:
     strongest: dict[str, float] = {}
     for panel in panels:
         group = _group(panel, scale)
-        largest[group] = max(largest.get(group, 0.0), panel.limit)
-        strongest[panel.branch] = max(strongest.get(panel.branch, 0.0), panel.limit)
+        largest[group] = max(largest.get(group, 0.0), panel.peak)
+        strongest[panel.branch] = max(strongest.get(panel.branch, 0.0), panel.peak)
     scaled = []
     for panel in panels:
-        zero = panel.limit <= PRACTICALLY_ZERO * strongest[panel.branch]
+        zero = panel.peak <= PRACTICALLY_ZERO * strongest[panel.branch]
         limit = largest[_group(panel, scale)] or 1.0  # nothing to colour: any scale will do
         scaled.append(replace(panel, limit=limit, zero=zero))
     return scaled

@@ -22,11 +22,12 @@ from PIL import Image
 
 import gsa
 from gsa.checkpoints import Card, folder
+from gsa.record import Array
 
 GALLERY = Path(__file__).parent / "gallery"
 FIRST_PICTURE = "kangaroo_0030.jpg"  # shown at the start
 PHOTO_SIDE = 720  # longest side of the photo as it is sent to the browser
-_TURNS = threading.Semaphore(2)  # forward passes at once; more of them only wait for the cores
+TURNS = threading.Semaphore(2)  # forward passes at once; more of them only wait for the cores
 _DECODER = threading.Lock()  # one picture at a time: a large one takes hundreds of megabytes
 
 
@@ -67,13 +68,23 @@ def _seen(name: str, weights: str, digest: str, _data: bytes) -> Seen:
     network = checkpoint(name)
     photo = _opened(_data)
     crop = network.preprocess.crop(photo)
-    with _TURNS:
+    with TURNS:
         recording = gsa.record(network.model, network.preprocess.tensor(crop))
     probabilities = recording.probabilities(network.card.temperature)
-    best = np.argsort(-probabilities, kind="stable")[:5]
-    top = tuple((network.labels[at], float(probabilities[at])) for at in best)
     box = network.preprocess.crop_box(*photo.size)
-    return Seen(network.card, recording, crop, box, photo.size, top)
+    return Seen(network.card, recording, crop, box, photo.size, best(network.card, probabilities))
+
+
+def best(card: Card, probabilities: Array) -> tuple[tuple[str, float], ...]:
+    """The five most probable classes, label and probability."""
+    order = np.argsort(-probabilities, kind="stable")[:5]
+    return tuple((card.classes[at], float(probabilities[at])) for at in order)
+
+
+def target(seen: Seen, label: str) -> int:
+    """The class of a label; where there is none of that name, the one the network says."""
+    classes = seen.card.classes
+    return classes.index(label if label in classes else seen.top[0][0])
 
 
 def _opened(data: bytes) -> Image.Image:

@@ -7,21 +7,27 @@ widgets have keys of their own, listed in `Widget`, and hand over in callbacks.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, get_args
 
 import streamlit as st
+
+from gsa.maps import Cells
+from gsa.preprocess import Grid
 
 Heads = str  # "mean", "absolute", "max", or a head's number from 0
 Direction = Literal["from", "to"]
 Scale = Literal["own", "layer", "all"]
 Value = Literal["weight", "deviation"]
+Section = Literal["heads", "matter", "stable", "range", "why", "take"]
+Without = Literal["", "content", "positional"]
+How = Literal["blank", "blur", "swap"]
 
-# what a link may say; a list, since text that looks like a number need not be one ("²")
-_HEADS = ("mean", "absolute", "max", *map(str, range(64)))
+_HAIR = 1e-4  # share of a side, below what a link keeps
 _SELECTION = "selection"
 _PICTURE = "picture"
 _COMPLAINT = "complaint"
+_KEPT = "kept"
 
 
 class Widget:
@@ -39,6 +45,18 @@ class Widget:
     value = "widget_value"
     scale = "widget_scale"
     beneath = "widget_beneath"
+    section = "widget_section"
+    target = "widget_target"
+    radius = "widget_radius"
+    without = "widget_without"
+    how = "widget_how"
+    part = "widget_part"
+    layers = "widget_layers"
+    stable = "widget_stable"
+    attributions = "widget_attributions"
+    why = "widget_why"
+    stop = "widget_stop"
+    take = "widget_take"
 
 
 @dataclass(frozen=True)
@@ -61,16 +79,55 @@ class Selection:
 
     row: float = 0.5  # the place, as a share of the height of what the network sees
     column: float = 0.5  # and of its width
+    bottom: float = 0.0  # other corner, where the place is a rectangle; 0 where it is a point
+    right: float = 0.0
     layer: str = ""  # empty: the page chooses
     heads: Heads = "mean"
     direction: Direction = "from"
     value: Value = "weight"
     scale: Scale = "own"
     beneath: bool = False
+    section: Section = "heads"  # what is shown below the maps
+    source_row: float = 0.25  # the place whose one weight is taken apart
+    source_column: float = 0.25
+    target: str = ""  # a class by its label; empty: what the GSA network says
+    radius: float = 1.0  # beyond which weights are cut, as a share of the input; 1: no cut
+    without: Without = ""  # the branch that is switched off
+    part_top: float = 0.0  # the part of the picture that is changed
+    part_left: float = 0.75
+    part_bottom: float = 0.25
+    part_right: float = 1.0
+    how: How = "blank"  # how it is changed
+
+    @property
+    def is_region(self) -> bool:
+        """Whether the place is a rectangle."""
+        return self.bottom > self.row and self.right > self.column
 
     def place(self, height: int, width: int) -> tuple[float, float]:
-        """(row, column) in pixels of a network input."""
-        return min(self.row * height, height - 0.01), min(self.column * width, width - 0.01)
+        """(row, column) of the point, or of the rectangle's middle, in pixels of the input."""
+        row = (self.row + self.bottom) / 2 if self.is_region else self.row
+        column = (self.column + self.right) / 2 if self.is_region else self.column
+        return min(row * height, height - 0.01), min(column * width, width - 0.01)
+
+    def cells(self, grid: Grid) -> Cells:
+        """The cells of a layer's grid that the place touches."""
+        if not self.is_region:
+            return Cells.at(*self.point(grid))
+        # a hair inside the edges: a rectangle that ends on one does not touch the next cell
+        top, left = Selection(self.row + _HAIR, self.column + _HAIR).point(grid)
+        bottom, right = grid.cell_at(
+            (self.bottom - _HAIR) * grid.height, (self.right - _HAIR) * grid.width
+        )
+        return Cells(top, left, max(bottom, top) + 1, max(right, left) + 1)
+
+    def point(self, grid: Grid) -> tuple[int, int]:
+        """(row, column) of the cell at the point, or in the rectangle's middle."""
+        return grid.cell_at(*self.place(grid.height, grid.width))
+
+    def source(self, grid: Grid) -> tuple[int, int]:
+        """(row, column) of the cell whose weight is taken apart."""
+        return Selection(self.source_row, self.source_column).point(grid)
 
 
 def selection() -> Selection:
@@ -106,7 +163,7 @@ def complaint() -> str:
     return st.session_state.get(_COMPLAINT, "")
 
 
-def widget_value(key: str) -> object:
+def widget_value(key: str) -> Any:
     """The value a widget holds; None before it is drawn."""
     return st.session_state.get(key)
 
@@ -117,53 +174,78 @@ def prepare_widget(key: str, value: object) -> None:
         st.session_state[key] = value
 
 
+def set_widget(key: str, value: object) -> None:
+    """Make a widget show a value that was chosen elsewhere; from a callback only."""
+    st.session_state[key] = value
+
+
+def kept(key: str) -> Any:
+    """What `keep` kept; None if nothing."""
+    return st.session_state.get(_KEPT, {}).get(key)
+
+
+def keep(key: str, value: object) -> None:
+    """Keep a result of this session, one at a time."""
+    st.session_state[_KEPT] = {key: value}
+
+
 def linked_picture() -> str:
     """The gallery picture that the link names; empty if it names none."""
     return str(st.query_params.get("picture", ""))
 
 
+_CHOICES = {
+    "direction": get_args(Direction),
+    "value": get_args(Value),
+    "scale": get_args(Scale),
+    "section": get_args(Section),
+    "without": get_args(Without),
+    "how": get_args(How),
+    # a list, since text that looks like a number need not be one ("²")
+    "heads": ("mean", "absolute", "max", *map(str, range(64))),
+}
+
+
 def from_parameters(parameters: dict[str, str]) -> Selection:
     """The selection of a link; what it lacks or gets wrong is as at the start."""
     start = Selection()
+    read: dict[str, Any] = {}
+    for each in fields(Selection):
+        text = parameters.get(each.name)
+        if text is None:
+            continue
+        default = getattr(start, each.name)
+        if isinstance(default, bool):
+            read[each.name] = text == "1"
+        elif isinstance(default, float):
+            read[each.name] = _share(text, default)
+        elif text in _CHOICES.get(each.name, (text,)):
+            read[each.name] = text
+    return replace(start, **read)
 
-    def share(name: str, otherwise: float) -> float:
-        try:
-            value = float(parameters.get(name, ""))
-        except ValueError:
-            return otherwise
-        return value if 0 <= value <= 1 else otherwise
 
-    heads = parameters.get("heads", start.heads)
-    direction = parameters.get("direction", start.direction)
-    value = parameters.get("value", start.value)
-    scale = parameters.get("scale", start.scale)
-    return Selection(
-        row=share("row", start.row),
-        column=share("column", start.column),
-        layer=parameters.get("layer", start.layer),
-        heads=heads if heads in _HEADS else start.heads,
-        direction=direction if direction in get_args(Direction) else start.direction,  # type: ignore[arg-type]
-        value=value if value in get_args(Value) else start.value,  # type: ignore[arg-type]
-        scale=scale if scale in get_args(Scale) else start.scale,  # type: ignore[arg-type]
-        beneath=parameters.get("beneath") == "1",
-    )
+def _share(text: str, otherwise: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        return otherwise
+    return value if 0 <= value <= 1 else otherwise
 
 
 def to_parameters(chosen: Selection, gallery: str) -> dict[str, str]:
     """The parameters of a link; a user's own picture stays with the user, so it has no link."""
     if not gallery:
         return {}
-    parameters = {
-        "picture": gallery,
-        "row": f"{chosen.row:.3f}",
-        "column": f"{chosen.column:.3f}",
-    }
+    parameters = {"picture": gallery}
     start = Selection()
-    for name in ("layer", "heads", "direction", "value", "scale"):
-        if getattr(chosen, name) != getattr(start, name):
-            parameters[name] = getattr(chosen, name)
-    if chosen.beneath:
-        parameters["beneath"] = "1"
+    for each in fields(Selection):
+        value = getattr(chosen, each.name)
+        if value == getattr(start, each.name) and each.name not in ("row", "column"):
+            continue
+        if isinstance(value, bool):
+            parameters[each.name] = str(int(value))
+        else:
+            parameters[each.name] = f"{value:.4f}" if isinstance(value, float) else value
     return parameters
 
 

@@ -6,7 +6,8 @@ import hashlib
 import html
 import io
 import json
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, astuple, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,8 +18,11 @@ from matplotlib.figure import Figure
 from gsa import maps
 from gsa.checkpoints import Card
 from gsa.maps import Cells
+from gsa.preprocess import Grid
 from gsa.proofs import prove
 from gsa.record import Recording
+
+_HAIR = 1e-3  # of a cell
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,9 @@ class Provenance:
     layers: tuple[str, ...]
     heads: str  # which head, or how heads are combined
     scale: str  # what a colour scale spans
+    region: tuple[float, float, float, float] | None = None  # top, left, bottom, right in pixels
+    direction: str = "from"  # from: what the place reads; to: who reads the place
+    value: str = "weight"  # weight, or deviation from the mean of the map
     gsa_version: str = version("gsa-explorer")
     torch_version: str = torch.__version__
 
@@ -42,6 +49,20 @@ class Provenance:
         """Fill in the hashes; `rest` are the other fields."""
         digest = hashlib.sha256(picture).hexdigest()
         return cls(card.name, card.sha256, name, digest, **rest)  # type: ignore[arg-type]
+
+    def cells(self, grid: Grid) -> Cells:
+        """The cells of a layer's grid that the place, or the region, touches."""
+        if self.region is None:
+            return Cells.at(*grid.cell_at(*self.place))
+        top, left, bottom, right = self.region
+        tall, wide = grid.cell
+        # edges that lie on a cell's edge but for rounding do not touch the next cell
+        return Cells(
+            math.floor(top / tall + _HAIR),
+            math.floor(left / wide + _HAIR),
+            math.ceil(bottom / tall - _HAIR),
+            math.ceil(right / wide - _HAIR),
+        )
 
     def to_json(self) -> str:
         """One JSON object."""
@@ -85,22 +106,23 @@ _HTML = """<!doctype html>
 def npz_bytes(recording: Recording, provenance: Provenance) -> bytes:
     """The raw maps of every head, with coordinates, proofs and provenance, as an NPZ archive.
 
-    For each layer L and branch B: `B_L` (heads, rows, columns) float32, `cell_L` the query's
-    (row, column), `centre_rows_L` and `centre_columns_L` in pixels of the network input, and
-    `error_B_L`, the largest relative error of map x values against the layer's output. For the
-    positional branch `gain_L` and `offset_L` (heads, value channels).
+    For each layer L and branch B: `B_L` (heads, rows, columns) float32, `cells_L` the query's
+    (top, left, bottom, right), `centre_rows_L` and `centre_columns_L` in pixels of the network
+    input, and `error_B_L`, the largest relative error of map x values against the layer's output.
+    For the positional branch `gain_L` and `offset_L` (heads, value channels). Where the direction
+    is `to`, entry (a, b) is what the query in cell (a, b) gives to the cells.
     """
     arrays: dict[str, np.ndarray] = {"provenance": np.array(provenance.to_json())}
+    of = maps.reverse_map if provenance.direction == "to" else maps.branch_map
     for name in provenance.layers:
         layer, grid = recording[name], recording.grid(name)
-        cell = grid.cell_at(*provenance.place)
-        arrays[f"cell_{name}"] = np.array(cell)
+        cells = provenance.cells(grid)
+        arrays[f"cells_{name}"] = np.array(astuple(cells))
         arrays[f"centre_rows_{name}"] = (np.arange(grid.rows) + 0.5) * grid.cell[0]
         arrays[f"centre_columns_{name}"] = (np.arange(grid.columns) + 0.5) * grid.cell[1]
         for branch in maps.branches(layer):
-            arrays[f"{branch}_{name}"] = maps.branch_map(layer, branch, Cells.at(*cell))
-            proof = prove(layer, branch, Cells.at(*cell))
-            arrays[f"error_{branch}_{name}"] = np.array(proof.max_rel_error)
+            arrays[f"{branch}_{name}"] = of(layer, branch, cells)
+            arrays[f"error_{branch}_{name}"] = np.array(prove(layer, branch, cells).max_rel_error)
         if layer.gain is not None and layer.offset is not None:
             arrays[f"gain_{name}"], arrays[f"offset_{name}"] = layer.gain, layer.offset
     stream = io.BytesIO()

@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from gsa import maps
-from gsa.maps import Branch, Cells
+from gsa.maps import Cells
 from gsa.ranges import PRACTICALLY_ZERO, RangeMeasures, measure
 from gsa.record import Array, Recording
 
@@ -29,10 +29,12 @@ class Panel:
     """A map ready to be drawn."""
 
     layer: str
-    branch: Branch
+    branch: str  # content, positional or sum
     weights: Array  # (y, x)
     cells: Cells  # the query
     measures: RangeMeasures
+    title: str = ""  # above the map; by default its layer
+    limit: float | None = None  # |weight| of the strongest colour; None: the map's own largest
 
     @property
     def signed(self) -> bool:
@@ -66,34 +68,34 @@ def place_panels(
         for branch in maps.branches(layer):
             heads = maps.branch_map(layer, branch, cells)
             weights = maps.mean_over_heads(heads) if head is None else heads[head]
-            panels.append(Panel(name, branch, weights, cells, measure(weights, cells, grid)))
+            measures = measure(weights, cells, grid)
+            panels.append(Panel(name, branch, weights, cells, measures))
     return panels
 
 
 def strip(crop: Image.Image, panels: list[Panel], title: str = "") -> Figure:
-    """One column for each layer, one row for each branch, the picture in front.
+    """A row of maps for each branch, the picture in front.
 
     Args:
         crop: what the network saw.
-        panels: from `place_panels`.
+        panels: at least one, such as those from `place_panels`; a row keeps their order.
         title: one line above the figure.
     """
-    layers = list(dict.fromkeys(panel.layer for panel in panels))
-    branches = list(dict.fromkeys(panel.branch for panel in panels))
-    figure = Figure(figsize=(1.55 * (len(layers) + 1), 2.1 * len(branches) + 0.4), dpi=150)
-    axes = figure.subplots(len(branches), len(layers) + 1, squeeze=False)
-    for row, branch in enumerate(branches):
-        for axis in axes[row]:
+    rows: dict[str, list[Panel]] = {}
+    for panel in panels:
+        rows.setdefault(panel.branch, []).append(panel)
+    columns = max(map(len, rows.values()), default=0)
+    figure = Figure(figsize=(1.55 * (columns + 1), 2.1 * len(rows) + 0.4), dpi=150)
+    finest = max(panels, key=lambda panel: panel.weights.size)
+    axes = figure.subplots(len(rows), columns + 1, squeeze=False)
+    for line, (name, members) in zip(axes, rows.items(), strict=True):
+        for axis in line:
             axis.set_axis_off()
-        _draw_picture(axes[row][0], crop, f"{branch} attention")
-        largest = max(np.abs(panel.weights).max() for panel in panels if panel.branch == branch)
-        for panel in panels:
-            if panel.branch == branch:
-                _draw_map(axes[row][1 + layers.index(panel.layer)], panel, float(largest))
-    if panels:
-        finest = max(panels, key=lambda panel: panel.weights.size)
-        for row in range(len(branches)):
-            _mark(axes[row][0], finest, crop.height, crop.width)
+        _draw_picture(line[0], crop, f"{name} attention")
+        _mark(line[0], finest, crop.height, crop.width)
+        largest = max(float(np.abs(panel.weights).max()) for panel in members)
+        for axis, panel in zip(line[1:], members, strict=False):
+            _draw_map(axis, panel, largest)
     figure.suptitle(title, fontsize=9)
     figure.tight_layout(pad=0.4, rect=(0, 0, 1, 0.96))
     return figure
@@ -116,8 +118,9 @@ def _mark(axis: Axes, panel: Panel, height: int, width: int) -> None:
 
 def _draw_map(axis: Axes, panel: Panel, largest: float) -> None:
     rows, columns = panel.weights.shape
-    limit = float(np.abs(panel.weights).max())
-    zero = limit <= PRACTICALLY_ZERO * largest
+    peak = float(np.abs(panel.weights).max())
+    zero = peak <= PRACTICALLY_ZERO * largest
+    limit = panel.limit or peak
     shown = np.zeros_like(panel.weights) if zero else panel.weights
     low = -limit if panel.signed else 0.0
     axis.imshow(
@@ -131,7 +134,7 @@ def _draw_map(axis: Axes, panel: Panel, largest: float) -> None:
     _mark(axis, panel, rows, columns)
     scale = "practically zero" if zero else f"{'±' if panel.signed else '0 to '}{limit:.2g}"
     distance = panel.measures.mean_distance
-    axis.set_title(f"layer {panel.layer}\n{scale}", fontsize=7)
+    axis.set_title(f"{panel.title or f'layer {panel.layer}'}\n{scale}", fontsize=7)
     if np.isfinite(distance):
         axis.text(
             0.5, -0.04, f"{distance:.0f} px away", transform=axis.transAxes,

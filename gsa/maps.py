@@ -159,9 +159,10 @@ def branches(layer: LayerRecord) -> tuple[Branch, ...]:
 def sum_map(layer: LayerRecord, cells: Cells, channel: int | None = None) -> Array:
     """Content weights plus gain times positional weights.
 
-    The sum is exact for one value channel, since the batch norm between the steps gives each its
-    own gain. For `channel=None` the mean gain of the head's channels stands in, and the result is
-    named accordingly wherever it is shown; it is exact only where all gains are equal.
+    The batch norm between the steps gives each value channel its own gain. For one `channel`, map
+    times values is the layer's output but for the batch norm's offset, which weighs no pixel
+    (`gsa.proofs.apply_map` adds it). For `channel=None` the mean gain of the head's channels stands
+    in, and the result is named accordingly wherever it is shown.
 
     Args:
         channel: value channel within each head, from 0.
@@ -172,18 +173,27 @@ def sum_map(layer: LayerRecord, cells: Cells, channel: int | None = None) -> Arr
     Raises:
         ValueError: if the layer lacks a branch or the channel.
     """
-    if layer.gain is None:
-        gain = np.ones(layer.heads, dtype=layer.q.dtype)
-    elif channel is None:
-        gain = layer.gain.mean(axis=1)
-    elif 0 <= channel < layer.gain.shape[1]:
-        gain = layer.gain[:, channel]
-    else:
+    gain = _gain(layer, channel)
+    return content_map(layer, cells) + gain * positional_map(layer, cells)
+
+
+def reverse_sum_map(layer: LayerRecord, cells: Cells, channel: int | None = None) -> Array:
+    """How much each query draws on `cells` in both branches; see `sum_map`. (h, y, x)."""
+    gain = _gain(layer, channel)
+    return reverse_content_map(layer, cells) + gain * reverse_positional_map(layer, cells)
+
+
+def _gain(layer: LayerRecord, channel: int | None) -> Array:
+    """Gain of the positional weights, (h, 1, 1); their mean over the channels for None."""
+    channels = layer.v.shape[1]
+    if channel is not None and not 0 <= channel < channels:
         raise ValueError(
-            f"`channel` (={channel}) must be from 0 to {layer.gain.shape[1] - 1} in layer "
-            f"{layer.name}."
+            f"`channel` (={channel}) must be from 0 to {channels - 1} in layer {layer.name}."
         )
-    return content_map(layer, cells) + gain[:, None, None] * positional_map(layer, cells)
+    if layer.gain is None:
+        return np.ones((layer.heads, 1, 1), dtype=layer.q.dtype)
+    gain = layer.gain.mean(axis=1) if channel is None else layer.gain[:, channel]
+    return gain[:, None, None]
 
 
 @dataclass(frozen=True)

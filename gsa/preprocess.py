@@ -60,6 +60,12 @@ class Preprocess:
         pixels = torch.from_numpy(np.array(crop, dtype=np.uint8))  # (rows, columns, 3)
         return self.normalise(pixels.permute(2, 0, 1).unsqueeze(0))
 
+    def picture(self, x: Tensor) -> Image.Image:
+        """The inverse of `tensor`: a normalised (1, 3, rows, columns) as an RGB picture."""
+        mean, std = (torch.tensor(each).view(3, 1, 1) for each in (self.mean, self.std))
+        pixels = (x[0].cpu() * std + mean).clamp(0, 1) * 255
+        return Image.fromarray(pixels.round().byte().permute(1, 2, 0).numpy())
+
     def normalise(self, pixels: Tensor) -> Tensor:
         """(b, 3, rows, columns) uint8 to normalised float32."""
         mean = torch.tensor(self.mean, device=pixels.device).view(3, 1, 1)

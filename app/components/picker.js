@@ -23,43 +23,109 @@ export default function ({ data, parentElement, setStateValue }) {
       element.setAttribute(name, value);
     }
   };
-  const draw = (cell) => {
-    for (const element of svg.querySelectorAll(".cell")) place(element, cell.column, cell.row, 1, 1);
-    place(find(".row"), 0, cell.row, columns, 1);
-    place(find(".column"), cell.column, 0, 1, rows);
+  // A place is [top, left, bottom, right] in cells, half open.
+  const draw = ([top, left, bottom, right]) => {
+    for (const element of svg.querySelectorAll(".cell")) {
+      place(element, left, top, right - left, bottom - top);
+    }
+    place(find(".row"), 0, top, columns, bottom - top);
+    place(find(".column"), left, 0, right - left, rows);
   };
 
   // Answers to quick clicks may come late: for a moment the own place is newer than the server's.
   const busy = Date.now() - Number(seen.dataset.touched || 0) < 700;
-  let cell = { row: snap(data.row, rows), column: snap(data.column, columns) };
-  if (busy && seen.dataset.cell) cell = JSON.parse(seen.dataset.cell);
-  draw(cell);
+  let chosen = data.cells;
+  if (busy && seen.dataset.cells) chosen = JSON.parse(seen.dataset.cells);
+  draw(chosen);
 
-  const choose = (row, column) => {
-    cell = { row, column };
+  const choose = (cells) => {
+    chosen = cells;
+    const [top, left, bottom, right] = cells;
     seen.dataset.touched = Date.now();
-    seen.dataset.cell = JSON.stringify(cell);
-    draw(cell);
-    find(".live").textContent = `row ${row + 1} of ${rows}, column ${column + 1} of ${columns}`;
-    setStateValue("place", { row: (row + 0.5) / rows, column: (column + 0.5) / columns });
+    seen.dataset.cells = JSON.stringify(cells);
+    draw(cells);
+    const one = bottom - top === 1 && right - left === 1;
+    const said = (name, from, to, all) => `${name} ${from + 1}${to - from > 1 ? ` to ${to}` : ""} of ${all}`;
+    find(".live").textContent = `${said("row", top, bottom, rows)}, ${said("column", left, right, columns)}`;
+    setStateValue(
+      "place",
+      one
+        ? { row: (top + 0.5) / rows, column: (left + 0.5) / columns }
+        : { row: top / rows, column: left / columns, bottom: bottom / rows, right: right / columns },
+    );
   };
-  seen.onclick = (event) => {
+
+  const cellAt = (event) => {
     const box = seen.getBoundingClientRect();
-    choose(
+    return [
       snap((event.clientY - box.top) / box.height, rows),
       snap((event.clientX - box.left) / box.width, columns),
-    );
+    ];
+  };
+  const spanned = ([row, column], [otherRow, otherColumn]) => [
+    Math.min(row, otherRow), Math.min(column, otherColumn),
+    Math.max(row, otherRow) + 1, Math.max(column, otherColumn) + 1,
+  ];
+
+  // A finger scrolls the page unless the button says that it draws; a mouse always draws.
+  const region = find(".region");
+  region.textContent = data.region;
+  region.onclick = () => {
+    const drawing = seen.classList.toggle("drawing");
+    region.setAttribute("aria-pressed", String(drawing));
+  };
+  let start = null;
+  seen.onpointerdown = (event) => {
+    if (event.button !== 0) return;
+    if (event.pointerType === "touch" && !seen.classList.contains("drawing")) return;
+    event.preventDefault();
+    start = cellAt(event);
+    seen.setPointerCapture(event.pointerId);
+    draw(spanned(start, start));
+  };
+  seen.onpointermove = (event) => {
+    if (start) draw(spanned(start, cellAt(event)));
+  };
+  seen.onpointerup = (event) => {
+    if (!start) return;
+    const cells = spanned(start, cellAt(event));
+    start = null;
+    seen.focus({ preventScroll: true });
+    choose(cells);
+  };
+  seen.onpointercancel = () => {
+    start = null;
+    draw(chosen);
+  };
+  seen.onclick = (event) => {
+    if (event.pointerType !== "touch" || seen.classList.contains("drawing")) return;
+    const cell = cellAt(event);
+    choose(spanned(cell, cell));
     seen.focus({ preventScroll: true });
   };
   seen.onkeydown = (event) => {
     const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
     if (event.key === "Home") {
       event.preventDefault();
-      choose(Math.floor(rows / 2), Math.floor(columns / 2));
+      const middle = [Math.floor(rows / 2), Math.floor(columns / 2)];
+      choose(spanned(middle, middle));
     }
     if (!(event.key in steps)) return;
     event.preventDefault();
-    const [down, across] = steps[event.key].map((step) => step * (event.shiftKey ? 4 : 1));
-    choose(snap((cell.row + down + 0.5) / rows, rows), snap((cell.column + across + 0.5) / columns, columns));
+    const [down, across] = steps[event.key];
+    const [top, left, bottom, right] = chosen;
+    const inside = (at, cells) => Math.min(cells, Math.max(0, at));
+    if (event.shiftKey) {  // the lower right corner moves
+      const corner = [
+        Math.max(top, inside(bottom - 1 + down, rows - 1)),
+        Math.max(left, inside(right - 1 + across, columns - 1)),
+      ];
+      choose(spanned([top, left], corner));
+      return;
+    }
+    const by = [
+      Math.max(-top, Math.min(rows - bottom, down)), Math.max(-left, Math.min(columns - right, across)),
+    ];
+    choose([top + by[0], left + by[1], bottom + by[0], right + by[1]]);
   };
 }

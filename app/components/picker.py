@@ -15,12 +15,16 @@ _component = st.components.v2.component(
 
 
 def picker(data: dict[str, Any], key: str, on_change: Callable[[], None]) -> None:
-    """Draw the picker; a new place is left in the widget's `place`, as {row, column} shares.
+    """Draw the picker; a new place is left in the widget's `place`, in shares from 0 to 1.
+
+    A click, tap or arrow key chooses a cell: {row, column} of its middle. A drag, or an arrow key
+    with Shift, chooses a rectangle: {row, column, bottom, right} of its edges.
 
     Args:
         data: `photo` and `crop` (URLs), `photo_size` [width, height], `crop_box` [left, top,
-            right, bottom] in photo pixels, `rows` and `columns` of the finest grid, `row` and
-            `column` of the place as shares from 0 to 1, `label` for screen readers.
+            right, bottom] in photo pixels, `rows` and `columns` of the finest grid, `cells` [top,
+            left, bottom, right] of the place on it, `label` for screen readers, `region` (what the
+            button says that lets a finger draw a rectangle).
         key: of the widget.
         on_change: called when the place changes.
     """

@@ -15,7 +15,14 @@ export default function ({ data, parentElement, setStateValue }) {
   });
   if (!data.buttons) return;
   for (const panel of strip.querySelectorAll(".panel")) {
-    panel.onclick = () => setStateValue("chosen", panel.dataset.id);
+    panel.onclick = (event) => {
+      const box = panel.querySelector(".picture").getBoundingClientRect();
+      const row = (event.clientY - box.top) / box.height;
+      const column = (event.clientX - box.left) / box.width;
+      // a key press clicks without a place, and beside the map there is none
+      const inside = event.detail > 0 && Math.min(row, column) >= 0 && Math.max(row, column) < 1;
+      setStateValue("chosen", { id: panel.dataset.id, ...(inside ? { row, column } : {}) });
+    };
   }
 }
 
@@ -35,12 +42,18 @@ function buildRow(count, buttons) {
     const picture = element("div", "picture");
     const beneath = element("img", "beneath");
     beneath.alt = "";
-    picture.append(beneath, element("img", "map"), element("div", "cell"));
+    picture.append(beneath, element("img", "map"), element("div", "cell"), element("div", "source"));
     panel.append(element("div", "title"), picture, element("div", "notes"));
     maps.append(panel);
   }
   section.append(document.createElement("h2"), maps);
   return section;
+}
+
+function mark(box, [left, top, width, height]) {
+  Object.assign(box.style, {
+    left: `${100 * left}%`, top: `${100 * top}%`, width: `${100 * width}%`, height: `${100 * height}%`,
+  });
 }
 
 function fill(element_, panel, picture) {
@@ -53,10 +66,10 @@ function fill(element_, panel, picture) {
   element_.title = panel.alt;
   find(".beneath").hidden = !picture;
   if (picture && find(".beneath").src !== picture) find(".beneath").src = picture;
-  const [left, top, width, height] = panel.cell;
-  Object.assign(find(".cell").style, {
-    left: `${100 * left}%`, top: `${100 * top}%`, width: `${100 * width}%`, height: `${100 * height}%`,
-  });
+  find(".cell").hidden = !panel.cell.length;
+  if (panel.cell.length) mark(find(".cell"), panel.cell);
+  find(".source").hidden = !panel.source.length;
+  if (panel.source.length) mark(find(".source"), panel.source);
   find(".notes").replaceChildren(
     ...panel.notes.map((text) => {
       const note = element("div", "note");

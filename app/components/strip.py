@@ -17,12 +17,14 @@ _component = st.components.v2.component(
 def strip(
     rows: list[dict[str, Any]], picture: str, key: str, on_change: Callable[[], None] | None = None
 ) -> None:
-    """Draw rows of maps; a click on one leaves its `id` in the widget's `chosen`.
+    """Draw rows of maps; a click on one leaves {id, row, column} in the widget's `chosen`.
+
+    `row` and `column` say where on the map, as shares; a key press on a map leaves the id alone.
 
     Args:
         rows: each with a `title` and `panels`; a panel has `id`, `title`, `url` of the map, `cell`
-            [left, top, width, height] of the place as shares, `alt`, `notes` (lines below it) and
-            `chosen`.
+            [left, top, width, height] of the place as shares, `source` (a second cell, or empty),
+            `alt`, `notes` (lines below it) and `chosen`.
         picture: URL of what lies beneath the maps; empty for nothing.
         key: of the widget.
         on_change: called when a map is clicked; without it the maps are no buttons.

@@ -2,37 +2,127 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import plotly.graph_objects as go
 
 from app.figures import theme
 
+_GRID = "rgba(128,128,128,.25)"
+_LINES = (theme.CONTENT, theme.POSITIONAL, theme.CONV)
+
 
 def ranges(
-    layers: Sequence[str], lines: Mapping[str, Sequence[float]], axis: str, layer_axis: str
+    layers: Sequence[str],
+    lines: Mapping[str, Sequence[float]],
+    bands: Mapping[str, Sequence[Mapping[str, float]]],
+    axis: str,
+    layer_axis: str,
 ) -> go.Figure:
-    """Mean distance over depth, a line for each branch.
+    """Mean distance over depth, a line for each branch, and behind it a band over all places.
 
     Args:
         layers: names, in order.
         lines: distances in pixels by the name of the branch.
+        bands: of the same branches, for each layer the `p10` and `p90` over many places.
         axis: title of the distance axis.
         layer_axis: title of the layer axis.
     """
     figure = go.Figure()
-    for (name, values), colour in zip(
-        lines.items(), (theme.CONTENT, theme.POSITIONAL), strict=False
-    ):
+    names = list(layers)
+    for (name, values), colour in zip(lines.items(), _LINES, strict=False):
+        low, high = ([each.get(key) for each in bands[name]] for key in ("p10", "p90"))
         figure.add_scatter(
-            x=list(layers), y=list(values), name=name, mode="lines+markers",
-            line={"color": colour, "width": 3}, marker={"size": 9},
-            hovertemplate="layer %{x}: %{y:.1f} px<extra>" + name + "</extra>",
+            x=names + names[::-1], y=high + low[::-1], fill="toself", opacity=0.25,
+            fillcolor=colour, line={"width": 0}, hoverinfo="skip", showlegend=False, mode="lines",
         )  # fmt: skip
-    figure.update_yaxes(title=axis, rangemode="tozero", gridcolor="rgba(128,128,128,.25)")
-    figure.update_xaxes(type="category", title=layer_axis, gridcolor="rgba(128,128,128,.25)")
-    figure.update_layout(legend={"orientation": "h", "y": 1.15})
-    return _finished(figure, 340, left=60, bottom=50)
+        _line(figure, name, names, values, colour, "layer %{x}: %{y:.1f} px")
+    figure.update_xaxes(type="category")
+    return _titled(figure, layer_axis, axis)
+
+
+def depth(lines: Mapping[str, Mapping[str, float]], axis: str, layer_axis: str) -> go.Figure:
+    """A share for each layer, a line for each network, GSA first.
+
+    Args:
+        lines: shares by layer by the name of the network.
+        axis: title of the share's axis.
+        layer_axis: title of the layer axis.
+    """
+    figure = go.Figure()
+    for (name, values), colour in zip(lines.items(), (theme.CONTENT, theme.CONV), strict=True):
+        _line(figure, name, list(values), list(values.values()), colour, "layer %{x}: %{y:.0%}")
+    figure.update_xaxes(type="category")
+    figure.update_yaxes(tickformat=".0%")
+    return _titled(figure, layer_axis, axis, height=260)
+
+
+def by_radius(
+    radii: Sequence[float], lines: Mapping[str, Iterable[float]], axis: str, value_axis: str
+) -> go.Figure:
+    """A probability against a radius, each radius at the same distance from the next.
+
+    Args:
+        radii: in pixels.
+        lines: probabilities by the name of the experiment, at most three.
+        axis: title of the radius axis.
+        value_axis: title of the probability axis.
+    """
+    figure = go.Figure()
+    names = [f"{radius:.0f}" for radius in radii]
+    for (name, values), colour in zip(lines.items(), _LINES, strict=False):
+        _line(figure, name, names, list(values), colour, "%{x} px: %{y:.0%}")
+    figure.update_xaxes(type="category")
+    figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
+    return _titled(figure, axis, value_axis)
+
+
+def deletion(
+    curves: Mapping[str, tuple[Iterable[float], Iterable[float]]], axis: str, value_axis: str
+) -> go.Figure:
+    """Probability while pixels are removed, a curve for each map; dashed for the conv twin.
+
+    Args:
+        curves: shares of pixels and probabilities by a name that ends in its network's mixer.
+        axis: title of the share's axis.
+        value_axis: title of the probability axis.
+    """
+    figure = go.Figure()
+    colours: dict[str, str] = {}
+    for name, (shares, values) in curves.items():
+        method, mixer = name.rsplit(", ", 1)
+        colour = colours.setdefault(method, theme.SERIES[len(colours) % len(theme.SERIES)])
+        figure.add_scatter(
+            x=list(shares), y=list(values), name=name, mode="lines",
+            line={"color": colour, "width": 2, "dash": "dot" if mixer == "conv" else "solid"},
+            hovertemplate="%{x:.0%} removed: %{y:.0%}<extra>" + name + "</extra>",
+        )  # fmt: skip
+    figure.update_xaxes(tickformat=".0%")
+    figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
+    _titled(figure, axis, value_axis, height=400)
+    return figure.update_layout(legend={"orientation": "v", "y": 1, "x": 1.02})
+
+
+def _line(
+    figure: go.Figure,
+    name: str,
+    x: Sequence[str],
+    y: Sequence[float],
+    colour: str,
+    hover: str,
+) -> None:
+    figure.add_scatter(
+        x=list(x), y=list(y), name=name, mode="lines+markers",
+        line={"color": colour, "width": 3}, marker={"size": 8},
+        hovertemplate=hover + "<extra>" + name + "</extra>",
+    )  # fmt: skip
+
+
+def _titled(figure: go.Figure, x_title: str, y_title: str, height: int = 340) -> go.Figure:
+    figure.update_xaxes(title=x_title, gridcolor=_GRID)
+    figure.update_yaxes(title=y_title, rangemode="tozero", gridcolor=_GRID)
+    figure.update_layout(legend={"orientation": "h", "y": 1.18})
+    return _finished(figure, height, left=60, bottom=50)
 
 
 def _finished(figure: go.Figure, height: int, left: int = 10, bottom: int = 10) -> go.Figure:

@@ -10,6 +10,8 @@ SIGNED = "PuOr_r"  # purple below zero, orange above: safe for colour-blind view
 UNSIGNED = "Cividis"
 CONTENT = "#b35806"
 POSITIONAL = "#7f6fb5"
+CONV = "#4575b4"
+SERIES = ("#b35806", "#4575b4", "#1b7837", "#7f6fb5", "#8c510a", "#666666")
 TEMPLATE = "none"  # not the one that importing streamlit sets
 FONT = {"family": "Source Sans, sans-serif", "size": 14}
 

@@ -28,7 +28,7 @@ def take_file(key: str) -> None:
     if file is None:  # taken back
         state.complain("")
         return
-    chosen = state.Picture(file.name, file.getvalue())  # type: ignore[attr-defined]
+    chosen = state.Picture(file.name, file.getvalue())
     try:
         resources.photo_url(chosen.digest, chosen.data)
     except PictureError as error:

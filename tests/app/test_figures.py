@@ -58,11 +58,18 @@ def test_a_png_holds_one_pixel_a_cell():
 
 def test_the_range_chart_has_a_line_for_each_branch():
     lines = {"content": [1.0, 2.0], "positional": [3.0, 4.0]}
-    figure = json.loads(charts.ranges(["1.1", "2.1"], lines, "pixels", "layer").to_json())
-    assert [trace["name"] for trace in figure["data"]] == ["content", "positional"]
-    assert figure["data"][1]["y"] == [3.0, 4.0]
+    bands = {
+        "content": [{"p10": 0.0, "p90": 1.0}, {"p10": 1.0, "p90": 2.0}],
+        "positional": [{"p10": 2.0, "p90": 5.0}, {"p10": 3.0, "p90": 6.0}],
+    }
+    figure = json.loads(charts.ranges(["1.1", "2.1"], lines, bands, "pixels", "layer").to_json())
+    drawn = [trace for trace in figure["data"] if trace.get("name")]
+    assert [trace["name"] for trace in drawn] == ["content", "positional"]
+    assert drawn[1]["y"] == [3.0, 4.0]
+    band = figure["data"][2]
+    assert band["y"] == [5.0, 6.0, 3.0, 2.0]  # the upper edge, and the lower one back
     assert figure["layout"]["yaxis"]["title"]["text"] == "pixels"
-    again = charts.ranges(["1.1", "2.1"], lines, "pixels", "layer").to_json()
+    again = charts.ranges(["1.1", "2.1"], lines, bands, "pixels", "layer").to_json()
     assert json.loads(again) == figure
 
 

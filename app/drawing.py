@@ -1,0 +1,100 @@
+"""Panels as the strip component takes them: colours, figures below, and the map in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app import resources
+from app.figures import raster
+from app.panels import Panel
+from app.resources import Seen
+from app.state import Picture, Selection
+from app.text import words
+
+text = words("look")
+WEAK = 0.15  # a map whose peak is below this share of its scale is said to be weak
+
+
+@dataclass(frozen=True)
+class View:
+    """What the page shows: a picture as both twins saw it, the selection, and a layer of it."""
+
+    seen: dict[str, Seen]  # by mixer
+    picture: Picture
+    chosen: Selection
+    layer: str
+    found: list[Panel]  # the maps of all layers
+
+    @property
+    def gsa(self) -> Seen:
+        """What the GSA network saw."""
+        return self.seen["gsa"]
+
+
+def beneath(seen: Seen, chosen: Selection) -> str:
+    """URL of what lies beneath the maps; empty for nothing."""
+    return resources.data_url(seen.crop) if chosen.beneath else ""
+
+
+def drawn(
+    panel: Panel,
+    chosen: Selection,
+    *,
+    id_: str,
+    title: str,
+    extra: Sequence[str] = (),
+    marked: bool = False,
+    source: tuple[int, int] | None = None,
+) -> dict[str, Any]:
+    """A panel as the strip component takes it.
+
+    Args:
+        panel: the map.
+        chosen: says what lies beneath.
+        id_: what a click on it leaves.
+        title: above the map.
+        extra: more lines below it.
+        marked: whether it is the chosen one.
+        source: (row, column) of a second cell to mark.
+    """
+    weights = panel.shown * (not panel.zero)
+    rgba = raster.coloured(weights, panel.limit, signed=panel.signed, see_through=chosen.beneath)
+    scale = f"{'±' if panel.signed else '0 – '}{panel.limit:.2g}"
+    notes = [text["zero"]] if panel.zero else [scale]
+    if not panel.zero and panel.peak < WEAK * panel.limit:
+        notes.append(text["weak"].format(share=panel.peak / panel.limit))
+    if math.isfinite(panel.measures.mean_distance):
+        notes.append(text["far"].format(distance=panel.measures.mean_distance))
+    rows, columns = panel.grid.rows, panel.grid.columns
+    second = (
+        [source[1] / columns, source[0] / rows, 1 / columns, 1 / rows] if source is not None else []
+    )
+    return {
+        "id": id_,
+        "title": title,
+        "url": raster.png_url(rgba),
+        "cell": panel.box,
+        "source": second,
+        "alt": alternative(panel),
+        "notes": [*notes, *extra],
+        "chosen": marked,
+    }
+
+
+def alternative(panel: Panel) -> str:
+    """A map in words."""
+    names = {"layer": panel.layer, "branch": text[panel.branch]}
+    measures = panel.measures
+    if panel.zero or math.isnan(measures.mean_distance):
+        return text["alternative_zero"].format(**names)
+    sides = {side: getattr(measures, side) for side in text["sides"]}
+    most = max(sides, key=sides.__getitem__)
+    return text["alternative"].format(
+        **names,
+        distance=measures.mean_distance,
+        side=text["sides"][most].format(share=sides[most]),
+        negative=measures.negative,
+    )

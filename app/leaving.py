@@ -1,0 +1,121 @@
+"""What leaves the app: figures, numbers, code and links that show what the page shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlencode
+
+from app import panels, state
+from app.drawing import View
+from app.state import Selection
+from app.text import words
+from gsa import export, figures
+from gsa.export import Provenance
+
+text = words("look")
+KINDS = {
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "html": "text/html",
+    "npz": "application/octet-stream",
+}
+
+
+def file_name(view: View, scope: str, kind: str) -> str:
+    """Such as `panda_0021-layers.png`."""
+    part = f"layer-{view.layer}" if scope == "heads" else "layers"
+    return f"{Path(view.picture.name).stem}-{part}.{kind}"
+
+
+def file(view: View, scope: str, kind: str) -> bytes:
+    """The maps as one of `KINDS`.
+
+    Args:
+        view: what is shown.
+        scope: `layers`, the chosen place in every layer, or `heads`, all heads of the layer.
+        kind: one of `KINDS`.
+    """
+    provenance = _provenance(view, scope)
+    if kind == "npz":
+        return export.npz_bytes(view.gsa.recording, provenance)
+    if scope == "heads":
+        shown = panels.one_layer(view.gsa.recording, view.layer, view.chosen)
+    else:
+        shown = view.found
+    drawn = [
+        figures.Panel(
+            layer=panel.layer,
+            branch=panel.branch,
+            weights=panel.shown,
+            cells=panel.cells,
+            measures=panel.measures,
+            title=text["head_one"].format(head=int(panel.heads) + 1) if scope == "heads" else "",
+            limit=panel.limit,
+        )
+        for panel in shown
+    ]
+    title = text["figure_title"].format(picture=view.picture.name, name=view.gsa.card.name)
+    return export.figure_bytes(figures.strip(view.gsa.crop, drawn, title), kind, provenance)
+
+
+def _provenance(view: View, scope: str) -> Provenance:
+    chosen, recording, seen = view.chosen, view.gsa.recording, view.gsa
+    height, width = recording.height, recording.width
+    region = None
+    if chosen.is_region:
+        region = (
+            chosen.row * height, chosen.column * width,
+            chosen.bottom * height, chosen.right * width,
+        )  # fmt: skip
+    return Provenance.of(
+        seen.card,
+        view.picture.data,
+        view.picture.name,
+        crop_box=seen.crop_box,
+        place=chosen.place(height, width),
+        region=region,
+        layers=(view.layer,) if scope == "heads" else tuple(recording.layers),
+        heads="each" if scope == "heads" else chosen.heads,
+        scale=chosen.scale,
+        direction=chosen.direction,
+        value=chosen.value,
+    )
+
+
+def python(view: View) -> str:
+    """A program that computes the shown map of the chosen layer and draws the maps of all."""
+    chosen, recording = view.chosen, view.gsa.recording
+    cells = chosen.cells(recording.grid(view.layer))
+    place = tuple(round(each, 2) for each in chosen.place(recording.height, recording.width))
+    path = f"app/gallery/{view.picture.gallery}" if view.picture.gallery else view.picture.name
+    of = "reverse_map" if chosen.direction == "to" else "branch_map"
+    head = int(chosen.heads) if chosen.heads.isdigit() else None
+    combined = {
+        "mean": "gsa.mean_over_heads(weights)",
+        "absolute": "gsa.mean_absolute_over_heads(weights)",
+        "max": "gsa.max_absolute_over_heads(weights)",
+    }.get(chosen.heads, f"weights[{head}]")
+    return f"""import gsa
+from gsa import figures, maps
+
+checkpoint = gsa.load({view.gsa.card.name!r})
+crop = checkpoint.preprocess.crop(gsa.open_picture({path!r}))
+recording = gsa.record(checkpoint.model, checkpoint.preprocess.tensor(crop))
+
+layer = recording[{view.layer!r}]
+# top, left, bottom, right in cells of this layer
+cells = gsa.Cells({cells.top}, {cells.left}, {cells.bottom}, {cells.right})
+for branch in maps.branches(layer):
+    weights = maps.{of}(layer, branch, cells)  # (heads, rows, columns)
+    shown = {combined}
+    print(branch, gsa.measure(shown, cells, recording.grid(layer.name)))
+    print(gsa.prove(layer, branch, cells))
+
+panels = figures.place_panels(recording, {place}, head={head})
+figures.strip(crop, panels).savefig("maps.png")
+"""
+
+
+def link(chosen: Selection, gallery: str) -> str:
+    """What follows the app's address to open this state again."""
+    return "/?" + urlencode(state.to_parameters(chosen, gallery))

@@ -1,0 +1,49 @@
+"""Small pieces of page that several sections share."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app import resources, state
+from app.drawing import View
+from app.state import Widget
+from app.text import words
+
+text = words("look")
+CHART = {"displaylogo": False, "modeBarButtons": [["toImage"]]}  # how plotly figures behave
+
+
+def predictions(columns: Sequence[tuple[str, str, str, Sequence[tuple[str, float]]]]) -> str:
+    """Bars of the most probable classes, side by side.
+
+    Args:
+        columns: of each network its mixer, a title, a note, and labels with probabilities.
+    """
+    sections = []
+    for mixer, title, note, top in columns:
+        bars = "".join(
+            f"<li><span class='bar' style='width:{probability:.1%}'></span>"
+            f"<span class='label'>{html.escape(label)}</span>"
+            f"<span class='value'>{probability:.0%}</span></li>"
+            for label, probability in top
+        )
+        sections.append(
+            f"<section class='{mixer}'><h2>{title}</h2><p>{note}</p><ol>{bars}</ol></section>"
+        )
+    return f"<div class='predictions'>{''.join(sections)}</div>"
+
+
+def target_box(view: View) -> None:
+    """A choice of the class that is asked about."""
+    labels = sorted(view.gsa.card.classes)
+    now = view.gsa.card.classes[resources.target(view.gsa, view.chosen.target)]
+    state.prepare_widget(Widget.target, now)
+    st.selectbox(
+        text["target"],
+        labels,
+        key=Widget.target,
+        on_change=lambda: state.change(target=state.widget_value(Widget.target)),
+    )

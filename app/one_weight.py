@@ -1,0 +1,60 @@
+"""One weight of one head, taken apart into the numbers that make it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gsa import maps
+from gsa.maps import Cells
+from gsa.record import Array, LayerRecord
+
+
+@dataclass(frozen=True, eq=False)
+class ContentWeight:
+    """w = Σ_d q_d(query) ρ(k_d)(source)."""
+
+    q: Array  # (d,)
+    rho: Array  # (d,)
+    weight: float
+
+
+@dataclass(frozen=True, eq=False)
+class PositionalWeight:
+    """w = row score · column score, by way of the pixel in the query's row and source's column."""
+
+    via: tuple[int, int]
+    row_score: float  # q(query) · r_r[offset]; 1 where the layer has no row step
+    column_score: float  # q(via) · r_c[offset]; 1 where the layer has no column step
+    row_offset: int  # columns from the query to the source
+    column_offset: int  # rows from the query to the source
+    weight: float
+    gain: tuple[float, float]  # the least and the largest gain of a value channel on this weight
+
+
+def content_weight(
+    layer: LayerRecord, head: int, query: tuple[int, int], source: tuple[int, int]
+) -> ContentWeight:
+    """The content weight that `query` gives to `source`, both (row, column) of the layer's grid."""
+    q = layer.q[head, :, query[0], query[1]]
+    rho = maps.key_maps(layer)[head, :, source[0], source[1]]
+    weight = maps.content_map(layer, Cells.at(*query))[head, source[0], source[1]]
+    return ContentWeight(q, rho, float(weight))
+
+
+def positional_weight(
+    layer: LayerRecord, head: int, query: tuple[int, int], source: tuple[int, int]
+) -> PositionalWeight:
+    """The positional weight that `query` gives to `source`, for a layer that has both steps."""
+    path = maps.two_step_path(layer, query, source)
+    gain = (1.0, 1.0)
+    if layer.gain is not None:
+        gain = float(layer.gain[head].min()), float(layer.gain[head].max())
+    return PositionalWeight(
+        via=path.via,
+        row_score=float(path.row_score[head]),
+        column_score=float(path.column_score[head]),
+        row_offset=source[1] - query[1],
+        column_offset=source[0] - query[0],
+        weight=float(path.weight[head]),
+        gain=gain,
+    )

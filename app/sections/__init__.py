@@ -1,0 +1,1 @@
+"""What can be asked about the chosen place, each in a file: `show(view)` draws one section."""

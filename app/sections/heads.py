@@ -1,0 +1,152 @@
+"""The heads of one layer, and one of their weights taken apart."""
+
+from __future__ import annotations
+
+import html
+
+import numpy as np
+import streamlit as st
+
+from app import panels, resources, state
+from app.components.strip import strip
+from app.drawing import View, beneath, drawn
+from app.one_weight import ContentWeight, PositionalWeight, content_weight, positional_weight
+from app.state import Widget
+from app.text import words
+from gsa.proofs import prove
+from gsa.record import LayerRecord
+
+text = words("look")
+_TERMS = 6  # of a content weight that are listed one by one
+
+
+def take_weight() -> None:
+    """Remember the head that was clicked, and the place on its map."""
+    value = getattr(state.widget_value(Widget.detail), "chosen", None)
+    if not value:
+        return
+    fields: dict[str, object] = {"heads": value["id"].split(" ")[0]}
+    if "row" in value:
+        fields |= {"source_row": float(value["row"]), "source_column": float(value["column"])}
+    state.change(**fields)
+    state.set_widget(Widget.heads, fields["heads"])
+
+
+def show(view: View) -> None:
+    """Content, positional and sum of every head; then one weight."""
+    chosen, layer = view.chosen, view.layer
+    st.subheader(text["layer_title"].format(layer=layer), anchor=False)
+    st.caption(text["layer_lead"])
+    recording = view.gsa.recording
+    grid = recording.grid(layer)
+    heads = panels.one_layer(recording, layer, chosen)
+    rows = []
+    for branch in dict.fromkeys(panel.branch for panel in heads):
+        shown = [
+            drawn(
+                panel,
+                chosen,
+                id_=f"{panel.heads} {panel.branch}",
+                title=text["head_one"].format(head=int(panel.heads) + 1),
+                marked=panel.heads == chosen.heads,
+                source=chosen.source(grid),
+            )
+            for panel in heads
+            if panel.branch == branch
+        ]
+        rows.append({"title": text[f"{branch}_heads"], "panels": shown})
+    left, right = st.columns([1, 1], gap="large")
+    with left:
+        strip(rows, beneath(view.gsa, chosen), Widget.detail, take_weight)
+        record = recording[layer]
+        if record.gain is not None:
+            low, high = record.gain.min(), record.gain.max()
+            st.caption(text["about_positional"].format(low=low, high=high))
+    with right:
+        _one_weight(view, record)
+
+
+def _one_weight(view: View, record: LayerRecord) -> None:
+    chosen = view.chosen
+    grid = view.gsa.recording.grid(view.layer)
+    head = int(chosen.heads) if chosen.heads.isdigit() and int(chosen.heads) < record.heads else 0
+    here, there = chosen.point(grid), chosen.source(grid)
+    query, source = (there, here) if chosen.direction == "to" else (here, there)
+    st.markdown(f"**{text['weight_title']}**")
+    st.caption(
+        text["weight_lead"].format(
+            head=head + 1, query_row=query[0] + 1, query_column=query[1] + 1,
+            source_row=source[0] + 1, source_column=source[1] + 1,
+        )
+    )  # fmt: skip
+    picture, numbers = st.columns([2, 3], gap="medium")
+    with picture:
+        st.html(_path(view, query, source))
+    with numbers:
+        if record.rho is not None:
+            _content(content_weight(record, head, query, source))
+        if record.r_c is not None and record.r_r is not None:
+            _positional(positional_weight(record, head, query, source))
+    for branch in ("content", "positional"):
+        if getattr(record, branch) is not None:
+            error = prove(record, branch, chosen.cells(grid)).max_rel_error
+            st.caption(text["weight_proof"].format(branch=text[branch], error=error))
+
+
+def _content(weight: ContentWeight) -> None:
+    terms = weight.q * weight.rho
+    first = np.argsort(-np.abs(terms), kind="stable")[:_TERMS]
+    lines = [
+        text["content_term"].format(d=d + 1, q=weight.q[d], rho=weight.rho[d], term=terms[d])
+        for d in first
+    ]
+    rest = len(terms) - len(first)
+    if rest:
+        lines.append(text["content_rest"].format(count=rest, sum=terms.sum() - terms[first].sum()))
+    _equation(text["content_formula"], lines, text["content_total"].format(weight=weight.weight))
+
+
+def _positional(weight: PositionalWeight) -> None:
+    lines = [
+        text["row_line"].format(offset=weight.row_offset, score=weight.row_score),
+        text["column_line"].format(
+            offset=weight.column_offset, score=weight.column_score,
+            via_row=weight.via[0] + 1, via_column=weight.via[1] + 1,
+        ),
+    ]  # fmt: skip
+    total = text["positional_total"].format(
+        weight=weight.weight, low=weight.gain[0], high=weight.gain[1]
+    )
+    _equation(text["positional_formula"], lines, total)
+
+
+def _equation(formula: str, lines: list[str], total: str) -> None:
+    st.latex(formula)
+    items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+    st.html(f"<div class='weight'><ul>{items}</ul><b>{html.escape(total)}</b></div>")
+
+
+def _path(view: View, query: tuple[int, int], source: tuple[int, int]) -> str:
+    """The picture with the two steps on it: source to the query's row, then along it."""
+    grid = view.gsa.recording.grid(view.layer)
+    size = f"0 0 {grid.width} {grid.height}"
+    (y_0, x_0), (y_1, x_1) = (grid.centre(*cell) for cell in (source, query))
+    top, left, bottom, right = grid.box(*query)
+    stroke = max(grid.width / 90, 1)
+    steps = f"M {x_0} {y_0} L {x_0} {y_1} L {x_1} {y_1}"
+    label = html.escape(text["path_label"], quote=True)
+    return (
+        f"<svg class='path' viewBox='{size}' role='img' aria-label='{label}'>"
+        f"<image href='{resources.data_url(view.gsa.crop)}' width='{grid.width}' "
+        f"height='{grid.height}' style='image-rendering:pixelated'/>"
+        f"<path d='{steps}' fill='none' stroke='white' stroke-width='{2.4 * stroke}'/>"
+        f"<path d='{steps}' fill='none' stroke='#b35806' stroke-width='{1.2 * stroke}'/>"
+        f"<circle cx='{x_0}' cy='{y_0}' r='{2.2 * stroke}' fill='#b35806' stroke='white' "
+        f"stroke-width='{0.7 * stroke}'/>"
+        f"<circle cx='{x_0}' cy='{y_1}' r='{1.3 * stroke}' fill='white' stroke='#b35806' "
+        f"stroke-width='{0.7 * stroke}'/>"
+        f"<rect x='{left}' y='{top}' width='{right - left}' height='{bottom - top}' fill='none' "
+        f"stroke='white' stroke-width='{1.6 * stroke}'/>"
+        f"<rect x='{left}' y='{top}' width='{right - left}' height='{bottom - top}' fill='none' "
+        f"stroke='black' stroke-width='{0.7 * stroke}'/></svg>"
+    )

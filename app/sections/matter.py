@@ -1,0 +1,204 @@
+"""Does it matter? Weights are cut, parts of the picture changed, and the networks asked again."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from app import experiments, markup, resources, state
+from app.components.picker import picker
+from app.drawing import View
+from app.figures import charts
+from app.resources import Seen
+from app.state import Widget
+from app.text import words
+from gsa import perturbations
+from gsa.interventions import Limits
+from gsa.preprocess import Grid
+from gsa.record import Array
+
+text = words("look")
+STEPS = 8  # radii of the curve, each twice the one before
+PART_CELLS = 16  # cells along each side that the changed part snaps to
+
+
+def take_part() -> None:
+    """Remember the part of the picture that was pointed at."""
+    place = getattr(state.widget_value(Widget.part), "place", None)
+    if not place:
+        return
+    half = 0.5 / PART_CELLS
+    state.change(
+        part_top=place["row"] if "bottom" in place else place["row"] - half,
+        part_left=place["column"] if "right" in place else place["column"] - half,
+        part_bottom=place.get("bottom", place["row"] + half),
+        part_right=place.get("right", place["column"] + half),
+    )
+
+
+def show(view: View) -> None:
+    """Cut, change, and the curve over the radius."""
+    st.subheader(text["matter_title"], anchor=False)
+    cut, change = st.columns(2, gap="large")
+    with cut:
+        _cut(view)
+    with change:
+        _change(view)
+    _curve(view)
+
+
+def _cut(view: View) -> None:
+    chosen, seen = view.chosen, view.gsa
+    size = seen.recording.height
+    st.markdown(f"**{text['cut_title']}**")
+    st.caption(text["cut_lead"])
+    radii = [*_radii(seen), size]
+    state.prepare_widget(Widget.radius, min(radii, key=lambda r: abs(r - chosen.radius * size)))
+    st.select_slider(
+        text["radius"],
+        radii,
+        key=Widget.radius,
+        format_func=lambda r: text["no_cut"] if r == size else text["radius_value"].format(r=r),
+        on_change=lambda: state.change(radius=state.widget_value(Widget.radius) / size),
+    )
+    options: dict[str, str] = text["withouts"]
+    state.prepare_widget(Widget.without, chosen.without or "none")
+    st.segmented_control(
+        text["without"],
+        list(options),
+        format_func=options.__getitem__,
+        key=Widget.without,
+        required=True,
+        on_change=lambda: state.change(
+            without="" if (value := state.widget_value(Widget.without)) == "none" else value
+        ),
+    )
+    layers = list(seen.recording.layers)
+    where = st.multiselect(
+        text["cut_layers"], layers, placeholder=text["every_layer"], key=Widget.layers
+    )
+    radius = chosen.radius * size
+    limits = Limits(
+        radius=None if radius >= size else radius,
+        without=chosen.without or None,
+        layers=tuple(where),
+    )
+    plain = experiments.limited(seen, view.picture.digest, Limits())
+    found = experiments.limited(seen, view.picture.digest, limits)
+    st.html(
+        markup.predictions(
+            [
+                ("gsa", text["before"], "", resources.best(seen.card, plain)),
+                ("gsa", text["after"], "", resources.best(seen.card, found)),
+            ]
+        )
+    )
+
+
+def _radii(seen: Seen) -> list[int]:
+    """Whole pixels, doubling from the finest cell to half of the input; 0 first."""
+    recording = seen.recording
+    finest = min(int(recording.grid(name).cell[0]) for name in recording.layers)
+    return [0, *(r for step in range(STEPS) if (r := finest * 2**step) < recording.height)]
+
+
+def _change(view: View) -> None:
+    chosen, seen = view.chosen, view.gsa
+    size = seen.recording.height
+    st.markdown(f"**{text['change_title']}**")
+    st.caption(text["change_lead"])
+    options: dict[str, str] = text["hows"]
+    state.prepare_widget(Widget.how, chosen.how)
+    st.segmented_control(
+        text["how"],
+        list(options),
+        format_func=options.__getitem__,
+        key=Widget.how,
+        required=True,
+        label_visibility="collapsed",
+        on_change=lambda: state.change(how=state.widget_value(Widget.how)),
+    )
+    box = _part(view)
+    where = chosen.place(size, size)
+    effects = {
+        mixer: experiments.effect(twin, view.picture.digest, box, chosen.how, where)
+        for mixer, twin in view.seen.items()
+    }
+    target = resources.target(seen, chosen.target)
+    left, right = st.columns([2, 3], gap="medium")
+    with left:
+        changed = perturbations.change(experiments.input_of(seen), box, chosen.how)
+        shown = seen.card.preprocess.picture(changed)
+        picker(
+            {
+                "photo": resources.data_url(shown),
+                "crop": resources.data_url(shown),
+                "photo_size": [size, size],
+                "crop_box": [0, 0, size, size],
+                "rows": PART_CELLS,
+                "columns": PART_CELLS,
+                "cells": list(_part_cells(view)),
+                "label": text["part_label"],
+                "region": text["region"],
+            },
+            Widget.part,
+            take_part,
+        )
+    with right:
+        for mixer, found in effects.items():
+            st.markdown(
+                text["effect"].format(
+                    twin=text["twins"][mixer], label=seen.card.classes[target],
+                    before=found.before[target], after=found.after[target],
+                )
+            )  # fmt: skip
+        figure = charts.depth(
+            {text["twins"][mixer]: found.features for mixer, found in effects.items()},
+            text["feature_axis"],
+            text["layer_axis"],
+        )
+        st.plotly_chart(figure, theme=None, config=markup.CHART, alt=text["feature_axis"])
+
+
+def _part_cells(view: View) -> tuple[int, int, int, int]:
+    chosen = view.chosen
+    part = state.Selection(
+        chosen.part_top, chosen.part_left, bottom=chosen.part_bottom, right=chosen.part_right
+    )
+    if not part.is_region:  # a link may say anything
+        part = state.Selection(0, 0, bottom=0.25, right=0.25)
+    cells = part.cells(Grid(PART_CELLS, PART_CELLS, PART_CELLS, PART_CELLS))
+    return cells.top, cells.left, cells.bottom, cells.right
+
+
+def _part(view: View) -> perturbations.Box:
+    """The part in whole pixels of the input."""
+    cell = view.gsa.recording.height / PART_CELLS
+    top, left, bottom, right = (round(edge * cell) for edge in _part_cells(view))
+    return top, left, bottom, right
+
+
+def _curve(view: View) -> None:
+    seen, digest = view.gsa, view.picture.digest
+    size = seen.recording.height
+    st.markdown(f"**{text['curve_title']}**")
+    radii = tuple(float(r) for r in [*_radii(seen), size])
+    place = view.chosen.place(size, size)
+    target = resources.target(seen, view.chosen.target)
+    curves: dict[str, Array] = {
+        text["curve_cut"]: experiments.by_radius(seen, digest, radii),
+        text["curve_gsa"]: experiments.by_shuffling(seen, digest, place, radii),
+        text["curve_conv"]: experiments.by_shuffling(view.seen["conv"], digest, place, radii),
+    }
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        figure = charts.by_radius(
+            radii,
+            {name: np.asarray(curve)[:, target] for name, curve in curves.items()},
+            text["radius_axis"],
+            text["probability_axis"].format(label=seen.card.classes[target]),
+        )
+        st.plotly_chart(figure, theme=None, config=markup.CHART, alt=text["curve_title"])
+    with right:
+        markup.target_box(view)
+        st.caption(text["curve_words"])

@@ -1,0 +1,54 @@
+"""How far every layer looks, from the chosen place and from everywhere."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import experiments, markup, panels
+from app.drawing import View
+from app.figures import charts
+from app.text import words
+
+text = words("look")
+
+
+def show(view: View) -> None:
+    """A chart over depth and the figures as a table."""
+    st.subheader(text["range_title"], anchor=False)
+    recording = view.gsa.recording
+    st.caption(text["range_lead"].format(size=recording.height, places=panels.PLACES**2))
+    everywhere = experiments.ranges_everywhere(view.gsa, view.picture.digest, view.chosen.heads)
+    lines: dict[str, list[float]] = {}
+    bands: dict[str, list[dict[str, float]]] = {}
+    for panel in view.found:
+        name = text[panel.branch]
+        spread = everywhere[panel.layer, panel.branch]
+        lines.setdefault(name, []).append(panel.measures.mean_distance)
+        bands.setdefault(name, []).append(spread.get("mean_distance", {}))
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        figure = charts.ranges(
+            list(recording.layers), lines, bands, text["range_axis"], text["layer_axis"]
+        )
+        st.plotly_chart(figure, theme=None, config=markup.CHART, alt=text["range_title"])
+    with right:
+        titles: dict[str, str] = text["range_columns"]
+        rows = []
+        for panel in view.found:
+            row: dict[str, object] = {
+                text["layer"]: panel.layer,
+                text["branch"]: text[panel.branch],
+            }
+            spread = everywhere[panel.layer, panel.branch]
+            for name, title in titles.items():
+                row[title] = getattr(panel.measures, name)
+                if name in spread:
+                    row[text["range_all"].format(title=title)] = spread[name]["median"]
+            rows.append(row)
+        columns = {
+            column: st.column_config.NumberColumn(format="%.1f")
+            for title in titles.values()
+            for column in (title, text["range_all"].format(title=title))
+        }
+        st.dataframe(rows, hide_index=True, column_config=columns)
+        st.caption(text["range_words"])

@@ -1,0 +1,47 @@
+"""Take it along: the maps as files with their provenance, and the Python that makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from app import leaving, state
+from app.drawing import View
+from app.state import Widget
+from app.text import words
+
+text = words("look")
+
+
+def show(view: View) -> None:
+    """Download buttons, the code, and the link."""
+    st.subheader(text["take_title"], anchor=False)
+    st.caption(text["take_lead"])
+    whole, single = st.columns(2, gap="large")
+    for column, scope in ((whole, "layers"), (single, "heads")):
+        with column:
+            title = text["take_scopes"][scope].format(layer=view.layer)
+            st.markdown(f"**{title}**")
+            buttons = st.columns(4)
+            for place, kind in zip(buttons, leaving.KINDS, strict=True):
+                place.download_button(
+                    kind.upper(),
+                    data=_maker(view, scope, kind),
+                    file_name=leaving.file_name(view, scope, kind),
+                    mime=leaving.KINDS[kind],
+                    key=f"{Widget.take}_{scope}_{kind}",
+                    on_click="ignore",
+                    width="stretch",
+                )
+    st.markdown(f"**{text['take_python']}**")
+    st.code(leaving.python(view), language="python")
+    if view.picture.gallery:
+        st.markdown(f"**{text['take_link']}**")
+        st.code(leaving.link(state.selection(), view.picture.gallery), language=None)
+    else:
+        st.caption(text["take_no_link"])
+
+
+def _maker(view: View, scope: str, kind: str) -> Callable[[], bytes]:
+    return lambda: leaving.file(view, scope, kind)

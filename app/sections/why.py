@@ -1,0 +1,101 @@
+"""Why this class? Attributions of both twins, and the deletion curves that test them."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from app import experiments, markup, resources, state
+from app.components.strip import strip
+from app.drawing import View
+from app.experiments import Explained
+from app.figures import charts, raster
+from app.state import Widget
+from app.text import words
+
+text = words("look")
+
+
+def show(view: View) -> None:
+    """The button, or what it computed for this picture and class."""
+    st.subheader(text["why_title"], anchor=False)
+    st.caption(text["why_lead"])
+    left, right = st.columns([1, 3], vertical_alignment="bottom")
+    with left:
+        markup.target_box(view)
+    target = resources.target(view.gsa, view.chosen.target)
+    key = f"why {view.picture.digest} {target}"
+    with right:
+        asked = st.button(text["why_button"], key=Widget.why, type="primary")
+    if asked:
+        state.keep(key, _compute(view, target))
+    if found := state.kept(key):
+        _draw(view, target, found)
+
+
+def _compute(view: View, target: int) -> dict[tuple[str, str], Explained]:
+    """One method after the other; a press on Stop reruns the page and so ends it."""
+    jobs = [(method, mixer) for method in text["methods"] for mixer in text["twins"]]
+    bar = st.progress(0.0)
+    st.button(text["stop"], key=Widget.stop)
+    found = {}
+    for done, (method, mixer) in enumerate(jobs):
+        name = text["methods"][method]
+        bar.progress(
+            done / len(jobs), text["progress"].format(name=name, twin=text["twins"][mixer])
+        )
+        found[method, mixer] = experiments.explained(
+            view.seen[mixer], view.picture.digest, target, method
+        )
+    bar.empty()
+    return found
+
+
+def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> None:
+    rows = []
+    for mixer in text["twins"]:
+        drawn = []
+        for method, name in text["methods"].items():
+            each = found[method, mixer]
+            values = each.attribution.values
+            limit = float(np.abs(values).max()) or 1.0
+            rgba = raster.coloured(
+                values, limit, signed=each.attribution.signed, see_through=view.chosen.beneath
+            )
+            drawn.append(
+                {
+                    "id": f"{method} {mixer}",
+                    "title": name,
+                    "url": raster.png_url(rgba),
+                    "cell": [],
+                    "source": [],
+                    "alt": text["why_alternative"].format(name=name, twin=text["twins"][mixer]),
+                    "notes": [
+                        f"{'±' if each.attribution.signed else '0 – '}{limit:.2g}",
+                        text["deletion_area"].format(area=each.deletion.area),
+                    ],
+                    "chosen": False,
+                }
+            )
+        rows.append({"title": text["twins"][mixer], "panels": drawn})
+    beneath = resources.data_url(view.gsa.crop) if view.chosen.beneath else ""
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        strip(rows, beneath, Widget.attributions)
+        delta = found["integrated_gradients", "gsa"].attribution.delta
+        st.caption(text["why_words"].format(delta=delta or 0.0))
+    with right:
+        label = view.gsa.card.classes[target]
+        figure = charts.deletion(
+            {
+                f"{text['methods'][method]}, {mixer}": (
+                    each.deletion.shares,
+                    each.deletion.probabilities,
+                )
+                for (method, mixer), each in found.items()
+            },
+            text["deleted_axis"],
+            text["probability_axis"].format(label=label),
+        )
+        st.markdown(f"**{text['deletion_title']}**")
+        st.plotly_chart(figure, theme=None, config=markup.CHART, alt=text["deletion_title"])
