@@ -7,29 +7,18 @@ with one sentence and exit status 2; a proof that fails ends with exit status 1.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gsa import commands
-from gsa.checkpoints import folder, load
-from gsa.config import Mixer
-from gsa.report import write_report
-
-Arguments = argparse.Namespace
-
-
-def _print_json(value: Any) -> None:
-    json.dump(value, sys.stdout, ensure_ascii=False, allow_nan=False)
-    sys.stdout.write("\n")
+from gsa import _training_commands, commands
+from gsa._console import Arguments, Run, print_json
 
 
 def _info(arguments: Arguments) -> int:
     found = commands.info()
     if arguments.json:
-        _print_json(found)
+        print_json(found)
         return 0
     print(f"{'network':22} {'parameters':>12} {'operations':>12}  input")
     for preset in found["presets"]:
@@ -59,7 +48,7 @@ def _classify(arguments: Arguments) -> int:
             for entry in result["top"]:
                 print(f"  {entry['probability']:6.1%}  {entry['label']}")
     if arguments.json:
-        _print_json(results)
+        print_json(results)
     return 2 if any("error" in result for result in results) else 0
 
 
@@ -73,7 +62,7 @@ def _maps(arguments: Arguments) -> int:
         arguments.out,
     )
     if arguments.json:
-        _print_json(result)
+        print_json(result)
     else:
         print("\n".join(result["written"]))
     return 0
@@ -90,84 +79,10 @@ def _verify(arguments: Arguments) -> int:
                 f"{result['max_rel_error']:.1e} {'ok' if result['passed'] else 'FAILED'}"
             )
     if arguments.json:  # a figure that is not a number has no place in JSON
-        _print_json([_without_nan(result) for result in results])
+        print_json([_without_nan(result) for result in results])
     failed = sum(not result["passed"] for result in results)
     print(f"{len(results)} proofs, {failed} failed", file=sys.stderr)
     return 1 if failed else 0
-
-
-def _train(arguments: Arguments) -> int:
-    from gsa.recipe import read_recipe
-    from gsa.train import train  # imports Lightning and torchmetrics, which nothing else needs
-
-    recipe = read_recipe(arguments.recipe)
-    mixers: tuple[Mixer, ...] = ("conv", "gsa")
-    if arguments.mixer != "both":
-        mixers = (arguments.mixer,)
-    cards = [
-        train(
-            recipe,
-            mixer,
-            arguments.data,
-            arguments.runs,
-            arguments.out,
-            seed=arguments.seed,
-            download=arguments.download,
-        )
-        for mixer in mixers
-    ]
-    if arguments.json:
-        _print_json([card.to_dict() for card in cards])
-        return 0
-    for card in cards:
-        print(f"{card.name}: top-1 {card.results['top1']:.1%} on {card.results['n']} pictures")
-    return 0
-
-
-def _ablate(arguments: Arguments) -> int:
-    from gsa.ablation import ablate, read_ablation
-
-    results = ablate(
-        read_ablation(arguments.recipe),
-        arguments.data,
-        arguments.runs,
-        arguments.out,
-        download=arguments.download,
-    )
-    if arguments.json:
-        _print_json(results)
-        return 0
-    for entry in results["variants"]:
-        print(f"{entry['held_out_top1']:6.1%} held out, {entry['params']:9} parameters: ", end="")
-        print(entry["name"])
-    return 0
-
-
-def _report(arguments: Arguments) -> int:
-    path = write_report(arguments.folder)
-    if arguments.json:
-        _print_json({"written": str(path)})
-    else:
-        print(path)
-    return 0
-
-
-def _evaluate(arguments: Arguments) -> int:
-    from gsa.data import KNOWN, open_split
-    from gsa.evaluate import evaluate
-
-    checkpoint = load(arguments.checkpoint)
-    known = checkpoint.card.recipe.get("data", "")
-    name = known if known in KNOWN else str(arguments.data)
-    split = open_split(name, arguments.split, arguments.data, download=arguments.download)
-    result = evaluate(checkpoint, split)
-    if arguments.json:
-        _print_json({"checkpoint": arguments.checkpoint, **result})
-        return 0
-    low, high = result["top1_interval"]
-    print(f"top-1 {result['top1']:.2%} ({low:.1%} to {high:.1%}), top-5 {result['top5']:.2%}")
-    print(f"mean per class {result['mean_per_class']:.2%}, {result['n']} pictures")
-    return 0
 
 
 def _without_nan(result: dict[str, Any]) -> dict[str, Any]:
@@ -182,7 +97,7 @@ def _range(arguments: Arguments) -> int:
     place = tuple(arguments.query) if arguments.query else None
     rows = commands.measure_ranges(arguments.image, arguments.checkpoint, place, arguments.step)
     if arguments.json:
-        _print_json(rows)
+        print_json(rows)
         return 0
     print("layer branch     head  distance  radius 50 %  radius 90 %  effective pixels")
     for row in rows:
@@ -202,7 +117,7 @@ def _erf(arguments: Arguments) -> int:
         arguments.checkpoint, arguments.pictures, arguments.count, place
     )
     if arguments.json:
-        _print_json(found)
+        print_json(found)
         return 0
     protocol = found["protocol"]
     print(
@@ -232,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m gsa", description=__doc__.splitlines()[0])
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(run: Callable[[Arguments], int], name: str, help_: str) -> argparse.ArgumentParser:
+    def command(run: Run, name: str, help_: str) -> argparse.ArgumentParser:
         added = subparsers.add_parser(name, help=help_, description=help_)
         added.set_defaults(run=run)
         added.add_argument("--json", action="store_true", help="print JSON to stdout")
@@ -286,38 +201,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     checkpoint(erf, "the first pair")
 
-    download_help = "fetch the data set where it is not there"
-    train = command(_train, "train", "train twins by a recipe; goes on where a killed run stopped")
-    train.add_argument("recipe", type=Path, metavar="CONFIG", help="a TOML file, see recipes/")
-    train.add_argument("--mixer", choices=("gsa", "conv", "both"), default="both")
-    train.add_argument("--data", type=Path, metavar="ROOT", help="folder of a known data set")
-    train.add_argument("--download", action="store_true", help=download_help)
-    train.add_argument(
-        "--seed", type=int, metavar="N",
-        help="other than the recipe's: only the card is kept, to show how results scatter",
-    )  # fmt: skip
-    train.add_argument("--out", type=Path, default=folder(), metavar="DIR", help="for the weights")
-    train.add_argument(
-        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="for the state"
-    )
-
-    ablate = command(_ablate, "ablate", "train the variants of a module; skips what is done")
-    ablate.add_argument("recipe", type=Path, metavar="CONFIG", help="a TOML file with variants")
-    ablate.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON of results")
-    ablate.add_argument("--data", type=Path, metavar="ROOT", help="folder of a known data set")
-    ablate.add_argument("--download", action="store_true", help=download_help)
-    ablate.add_argument(
-        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="for the states"
-    )
-
-    report = command(_report, "report", "write the README of a folder of checkpoints")
-    report.add_argument("--folder", type=Path, default=folder(), metavar="DIR")
-
-    evaluate = command(_evaluate, "evaluate", "accuracy of a checkpoint on a folder of pictures")
-    evaluate.add_argument("checkpoint", metavar="CHECKPOINT")
-    evaluate.add_argument("data", type=Path, metavar="DATA", help="class folders or archives")
-    evaluate.add_argument("--split", default="val")
-    evaluate.add_argument("--download", action="store_true", help=download_help)
+    _training_commands.add(command)
     return parser
 
 

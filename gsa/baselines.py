@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gsa.checkpoints import Card, Checkpoint
 from gsa.record import Array
@@ -20,7 +20,7 @@ def untrained(card: Card, seed: int = 0) -> Checkpoint:
     start values (mean 0, variance 1) the activations of an untrained network explode.
     """
     model = ResNet(card.network, seed=seed)
-    _take_statistics(model, seed)
+    take_statistics(model, _smooth_pictures(card.network.input_size, seed))
     return _without_claims(model, card, f"{card.name} untrained, seed {seed}")
 
 
@@ -38,7 +38,7 @@ def shuffled(checkpoint: Checkpoint, seed: int = 0) -> Checkpoint:
             if parameter.ndim > 1:
                 order = torch.randperm(parameter.numel(), generator=generator)
                 parameter.copy_(parameter.flatten()[order].view_as(parameter))
-    _take_statistics(model, seed)
+    take_statistics(model, _smooth_pictures(model.config.input_size, seed))
     name = f"{checkpoint.card.name} shuffled, seed {seed}"
     return _without_claims(model, checkpoint.card, name)
 
@@ -48,19 +48,28 @@ def _without_claims(model: ResNet, card: Card, name: str) -> Checkpoint:
     return Checkpoint(model.eval().requires_grad_(False), blank)
 
 
-def _take_statistics(model: ResNet, seed: int) -> None:
-    """Give every batch norm the statistics of 16 random pictures, smooth with some grain."""
+def _smooth_pictures(side: int, seed: int) -> Tensor:
+    """(16, 3, side, side) random pictures, smooth with some grain."""
     generator = torch.Generator().manual_seed(seed)
-    side = model.config.input_size
     coarse = torch.randn(16, 3, 8, 8, generator=generator)
     fine = torch.randn(16, 3, side, side, generator=generator)
     smooth = nn.functional.interpolate(coarse, (side, side), mode="bicubic")
+    return smooth + 0.3 * fine
+
+
+def take_statistics(model: ResNet, pictures: Tensor) -> None:
+    """Give every batch norm the statistics of one batch, as it has them in a step of training.
+
+    Args:
+        model: changed in place, and in eval mode afterwards.
+        pictures: (n, 3, rows, columns), normalised.
+    """
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 1.0  # take over the statistics of this one batch
     with torch.no_grad():
-        model.train()(smooth + 0.3 * fine)
+        model.train()(pictures)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     model.eval()

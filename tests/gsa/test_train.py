@@ -245,7 +245,7 @@ def test_an_error_without_a_file_gets_a_sentence(monkeypatch, capsys, tmp_path):
     def unreachable(*arguments, **options):
         raise urllib.error.URLError("no route to host")
 
-    monkeypatch.setattr("gsa.__main__.write_report", unreachable)
+    monkeypatch.setattr("gsa._training_commands.write_report", unreachable)
     assert main(["report", "--folder", str(tmp_path)]) == 2
     error = capsys.readouterr().err
     assert "no route to host" in error
