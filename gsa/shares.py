@@ -7,7 +7,6 @@ after training.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,7 +23,7 @@ from gsa.record import Array, record
 from gsa.resnet import ResNet
 from gsa.split import Split
 
-STATISTICS = 64  # pictures whose statistics an untrained network's batch norms hold
+BATCH = 64  # pictures of a step
 
 
 @dataclass(frozen=True)
@@ -35,16 +34,28 @@ class Start:
     changes: dict[str, Any]  # of the fields of a `NetworkConfig`
     unit_embeddings: bool = False  # draw the relative embeddings with variance 1
 
-    def network(self, config: NetworkConfig, seed: int, pictures: Tensor) -> ResNet:
-        """An untrained network in eval mode, its batch norms with statistics of `pictures`."""
+    def network(self, config: NetworkConfig, seed: int) -> ResNet:
+        """An untrained network."""
         model = ResNet(replace(config, **self.changes), seed=seed)
         if self.unit_embeddings:
             generator = torch.Generator().manual_seed(seed)
             for name, parameter in model.named_parameters():
                 if name.endswith((".r_c", ".r_r")):
                     torch.nn.init.normal_(parameter, generator=generator)
-        take_statistics(model, pictures)
         return model
+
+    def shares(self, config: NetworkConfig, seed: int, pictures: Tensor) -> dict[str, Array]:
+        """`positional_shares` as in a first step: each batch under its own statistics.
+
+        Under those of other pictures, one of more contrast would grow by a power of its contrast
+        in every layer where nothing bounds the queries.
+        """
+        model = self.network(config, seed)
+        batches = []
+        for batch in pictures.split(BATCH):
+            take_statistics(model, batch)
+            batches.append(positional_shares(model, batch))
+        return _pooled(batches)
 
 
 _PAPER: dict[str, Any] = {
@@ -105,10 +116,10 @@ def study(checkpoint: Checkpoint, split: Split, count: int, seeds: int) -> dict[
     at = np.unique(np.linspace(0, len(split) - 1, count).round().astype(int)).tolist()
     crops = prepared(checkpoint.preprocess, split.subset(at))
     pictures = checkpoint.preprocess.normalise(crops)
-    conditions = [
-        {"name": start.name, "trained": False, "layers": _summary(_pooled(drawn))}
-        for start, drawn in _starts(config, pictures, seeds)
-    ]
+    conditions = []
+    for start in STARTS:
+        drawn = _pooled([start.shares(config, seed, pictures) for seed in range(seeds)])
+        conditions.append({"name": start.name, "trained": False, "layers": _summary(drawn)})
     trained = positional_shares(checkpoint.model, pictures)
     conditions.append({"name": "after training", "trained": True, "layers": _summary(trained)})
     return {
@@ -120,22 +131,9 @@ def study(checkpoint: Checkpoint, split: Split, count: int, seeds: int) -> dict[
     }
 
 
-def _starts(
-    config: NetworkConfig, pictures: Tensor, seeds: int
-) -> Iterator[tuple[Start, list[dict[str, Array]]]]:
-    for start in STARTS:
-        yield (
-            start,
-            [
-                positional_shares(start.network(config, seed, pictures[:STATISTICS]), pictures)
-                for seed in range(seeds)
-            ],
-        )
-
-
-def _pooled(drawn: list[dict[str, Array]]) -> dict[str, Array]:
-    """The pictures of all seeds, layer by layer."""
-    return {name: np.concatenate([shares[name] for shares in drawn]) for name in drawn[0]}
+def _pooled(parts: list[dict[str, Array]]) -> dict[str, Array]:
+    """All of them in one, layer by layer."""
+    return {name: np.concatenate([shares[name] for shares in parts]) for name in parts[0]}
 
 
 def _summary(shares: dict[str, Array]) -> dict[str, dict[str, float]]:

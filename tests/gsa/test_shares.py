@@ -65,14 +65,29 @@ def test_embeddings_of_unit_variance_drown_the_content_branch(found):
 
 
 def test_a_start_depends_on_its_seed_alone():
-    start, x = STARTS[0], noise()
-    first = start.network(tiny_config(), 1, x).state_dict()
+    start = STARTS[0]
+    first = start.network(tiny_config(), 1).state_dict()
     torch.rand(3)  # a draw between must not matter
-    again, other = (start.network(tiny_config(), seed, x).state_dict() for seed in (1, 2))
+    again, other = (start.network(tiny_config(), seed).state_dict() for seed in (1, 2))
     assert all(torch.equal(first[key], again[key]) for key in first)
     key = "stages.0.0.mixer.r_c"
     assert not torch.equal(first[key], other[key])
     assert first[key].std() == pytest.approx(1, abs=0.2)
+
+
+def test_a_picture_of_much_contrast_is_no_overflow():
+    pictures = torch.cat([noise(seed=0), 1e4 * noise(seed=1)])
+    for start in STARTS:
+        shares = start.shares(tiny_config(), 0, pictures)
+        assert all(np.isfinite(values).all() for values in shares.values())
+
+
+def test_each_batch_has_its_own_statistics(monkeypatch):
+    monkeypatch.setattr("gsa.shares.BATCH", 2)
+    pictures = torch.cat([noise(seed=seed) for seed in range(4)])
+    whole = STARTS[0].shares(tiny_config(), 0, pictures)
+    part = STARTS[0].shares(tiny_config(), 0, pictures[2:])
+    assert all(np.allclose(whole[name][2:], part[name]) for name in whole)
 
 
 def test_a_network_without_two_branches_is_refused(pictures, checkpoint_folder):
