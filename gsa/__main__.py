@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gsa import _training_commands, commands
+from gsa import _compare_commands, _training_commands, commands
 from gsa._console import Arguments, Run, print_json
 
 
@@ -201,6 +201,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     checkpoint(erf, "the first pair")
 
+    _compare_commands.add(command)
     _training_commands.add(command)
     return parser
 

@@ -1,0 +1,180 @@
+"""The commands of `python -m gsa` that measure twins against each other.
+
+What they need is imported when one runs, since no other command needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+from gsa import checkpoints
+from gsa._console import AddCommand, Arguments, Run, print_json
+from gsa.checkpoints import Checkpoint
+from gsa.commands import twins_of
+from gsa.config import Mixer, preset
+
+
+def add(command: AddCommand) -> None:
+    """Add the commands to the command line."""
+    added = command(
+        _shown(_scaling), "scaling", "time and memory of conv, GSA, dense attention by input size"
+    )
+    added.add_argument("--network", metavar="PRESET", help="whole networks; default: one layer")
+    added.add_argument("--width", type=int, default=64, help="channels of the layer")
+    added.add_argument("--heads", type=int, default=8, help="heads of the layer")
+    added.add_argument("--sizes", type=int, nargs="+", metavar="PX", help="default: 32 to 512")
+    added.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    added.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
+    added.add_argument("--limit", type=float, default=2.0, help="seconds for one forward pass")
+
+    added = command(_shown(_stress), "stress", "accuracy of twins on pictures spoilt step by step")
+    _add_data(added)
+    added.add_argument("--tests", nargs="+", metavar="TEST", help="default: all")
+
+    _add_data(command(_shown(_differ), "differ", "on which pictures and classes twins differ"))
+
+    added = command(
+        _shown(_probe), "probe", "train tiny twins on tasks that far pixels decide; about a minute"
+    )
+    added.add_argument("task", help="same, count, path or line")
+    added.add_argument("--steps", type=int, default=300, metavar="N", help="of training")
+    added.add_argument("--seed", type=int, default=0, metavar="N")
+
+
+def _shown(compute: Callable[[Arguments], tuple[Any, list[str]]]) -> Run:
+    """A command that prints what `compute` gives: the value as JSON, or the lines."""
+
+    def run(arguments: Arguments) -> int:
+        value, lines = compute(arguments)
+        if arguments.json:
+            print_json(value)
+        else:
+            print("\n".join(lines))
+        return 0
+
+    return run
+
+
+def _add_data(added: argparse.ArgumentParser) -> None:
+    added.add_argument("data", type=Path, metavar="DATA", help="class folders or archives")
+    added.add_argument("--count", type=int, metavar="N", help="pictures; default: all")
+    added.add_argument("--checkpoint", metavar="NAME", help="one of the twins; default: first pair")
+
+
+def _twins(name: str | None) -> list[Checkpoint]:
+    return [checkpoints.load(twin) for twin in twins_of(name).values()]
+
+
+def _scaling(arguments: Arguments) -> tuple[Any, list[str]]:
+    from gsa import scaling
+
+    setting = scaling.Setting(arguments.device, arguments.dtype, limit=arguments.limit)
+    sizes = arguments.sizes or scaling.SIZES
+    if arguments.network:
+        steps = scaling.measure_networks(preset(arguments.network), sizes, setting)
+    else:
+        steps = scaling.measure_layers(arguments.width, arguments.heads, sizes, setting)
+    costs = list(steps)
+    lines = [
+        f"{'':11} {'input':>6} {'parameters':>11} {'operations':>12} {'time':>11} {'memory':>12}"
+    ]
+    for cost in costs:
+        start = f"{cost.name:11} {cost.size:4}px {cost.params:11,} {cost.flops / 1e6:10.1f} M"
+        measured = f"{cost.seconds * 1e3:8.2f} ms {cost.peak_bytes / 2**20:8.2f} MiB"
+        lines.append(f"{start} {'left out, above the limit' if cost.left_out else measured}")
+    exponents = []
+    for name in dict.fromkeys(cost.name for cost in costs):
+        series = [cost for cost in costs if cost.name == name]
+        figures = {
+            figure: scaling.exponent(series, figure)
+            for figure in ("seconds", "peak_bytes", "flops")
+        }
+        exponents.append({"name": name} | {k: v if v == v else None for k, v in figures.items()})
+        lines.append(
+            f"{name}: time grows with pixels to the {figures['seconds']:.2f}, memory "
+            f"{figures['peak_bytes']:.2f}, operations {figures['flops']:.2f}"
+        )
+    crossings = scaling.crossovers(costs)
+    for crossing in crossings:
+        lines.append(
+            f"{crossing.cheaper_below} is faster below {crossing.size:.0f} px, "
+            f"{crossing.cheaper_above} above"
+        )
+    value = {
+        "setting": vars(setting),
+        "costs": [cost.to_dict() for cost in costs],
+        "exponents": exponents,
+        "crossovers": [vars(crossing) for crossing in crossings],
+    }
+    return value, lines
+
+
+def _stress(arguments: Arguments) -> tuple[Any, list[str]]:
+    from gsa import robustness
+    from gsa.samples import from_folder
+
+    twins = _twins(arguments.checkpoint)
+    sample = from_folder(twins[0].card, arguments.data, arguments.count)
+    tests = arguments.tests or tuple(robustness.TESTS)
+    rows = list(robustness.scores(twins, sample.pictures, sample.labels, tests))
+    lines = [
+        f"{row.checkpoint} {row.test:10} {row.severity:6g} {row.right:6.1%} "
+        f"({row.low:.1%} to {row.high:.1%}), {row.n} pictures"
+        for row in rows
+    ]
+    return [row.to_dict() for row in rows], lines
+
+
+def _differ(arguments: Arguments) -> tuple[Any, list[str]]:
+    from gsa import differences
+    from gsa.samples import from_folder
+
+    first, second = _twins(arguments.checkpoint)
+    sample = from_folder(first.card, arguments.data, arguments.count)
+    *_, (_, found) = differences.compare(first, second, sample)
+    assert found is not None  # `compare` ends with what it found
+    value = found.to_dict()
+    lines = [
+        f"{network['checkpoint']}: top-1 {network['top1']:.1%} ({network['top1_interval'][0]:.1%} "
+        f"to {network['top1_interval'][1]:.1%}), alone right on {len(network['right_alone'])} of "
+        f"{value['n']} pictures"
+        for network in value["networks"]
+    ]
+    lines.append(f"McNemar's exact test: p = {value['p_value']:.3g}")
+    return value, lines
+
+
+def _probe(arguments: Arguments) -> tuple[Any, list[str]]:
+    from gsa import probes
+
+    probe = probes.Probe(arguments.task, steps=arguments.steps, seed=arguments.seed)
+    value, lines = [], []
+    for mixer in get_args(Mixer):
+        *_, last = probes.run(probe, mixer)
+        sees = probe.sees(mixer)
+        value.append(
+            {
+                "task": probe.task,
+                "mixer": mixer,
+                "sees": sees,
+                "steps": probe.steps,
+                "seed": probe.seed,
+                "n": probe.tests,
+                "accuracy": [
+                    {"from": low, "to": high, "right": share, "interval": list(interval)}
+                    for (low, high), (share, *interval) in zip(
+                        probes.BINS, last.accuracy, strict=True
+                    )
+                ],
+            }
+        )
+        lines.append(f"{mixer}: sees {'the whole picture' if sees is None else f'{sees} px'}")
+        lines += [
+            f"  {row['from']} to {row['to']} px apart: {row['right']:.1%} right "
+            f"({row['interval'][0]:.1%} to {row['interval'][1]:.1%})"
+            for row in value[-1]["accuracy"]
+        ]
+    return value, lines

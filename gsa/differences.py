@@ -1,0 +1,181 @@
+"""What each of two networks gets right on the same pictures, and where they differ."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics.functional.classification import multiclass_calibration_error
+
+from gsa.checkpoints import Checkpoint
+from gsa.evaluate import wilson
+from gsa.robustness import crops, logits
+from gsa.samples import Sample
+
+_STEP = 32  # pictures between two reports of progress
+_BINS = 10  # of confidence, for the calibration curve
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one network said of every picture."""
+
+    checkpoint: str
+    guesses: tuple[str, ...]
+    confidence: tuple[float, ...]  # calibrated probability of the guess
+    right: tuple[bool, ...]
+    calibration_error: float  # expected, 15 bins
+
+    @property
+    def accuracy(self) -> tuple[float, float, float]:
+        """Share of right answers and its 95 % Wilson interval."""
+        share = sum(self.right) / len(self.right)
+        low, high = wilson(share, len(self.right))
+        return share, low, high
+
+    def calibration(self) -> list[tuple[float, float, int]]:
+        """Mean confidence, share of right answers and number, for each bin that has any."""
+        bins: dict[int, list[int]] = {}
+        for at, value in enumerate(self.confidence):
+            bins.setdefault(min(int(value * _BINS), _BINS - 1), []).append(at)
+        return [
+            (
+                sum(self.confidence[i] for i in inside) / len(inside),
+                sum(self.right[i] for i in inside) / len(inside),
+                len(inside),
+            )
+            for _, inside in sorted(bins.items())
+        ]
+
+    def confused(self, labels: tuple[str, ...], most: int = 10) -> list[tuple[str, str, int]]:
+        """The most frequent mistakes: right class, guess, number."""
+        pairs = Counter(
+            (label, guess)
+            for label, guess, right in zip(labels, self.guesses, self.right, strict=True)
+            if not right
+        )
+        return [(label, guess, n) for (label, guess), n in pairs.most_common(most)]
+
+
+@dataclass(frozen=True)
+class ClassDifference:
+    """One class: its pictures, and how many each network gets right."""
+
+    label: str
+    n: int
+    first: int
+    second: int
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Two networks on the same pictures."""
+
+    names: tuple[str, ...]
+    labels: tuple[str, ...]
+    first: Answers
+    second: Answers
+
+    @property
+    def only_first(self) -> list[int]:
+        """Positions of the pictures that the first network alone gets right."""
+        return self._only(self.first, self.second)
+
+    @property
+    def only_second(self) -> list[int]:
+        """Positions of the pictures that the second network alone gets right."""
+        return self._only(self.second, self.first)
+
+    def _only(self, one: Answers, other: Answers) -> list[int]:
+        pairs = zip(one.right, other.right, strict=True)
+        return [at for at, (mine, its) in enumerate(pairs) if mine and not its]
+
+    @property
+    def p_value(self) -> float:
+        """Of McNemar's exact test that neither network is better; 1 where they never differ."""
+        a, b = len(self.only_first), len(self.only_second)
+        tail = sum(math.comb(a + b, k) for k in range(min(a, b) + 1)) / 2 ** (a + b)
+        return min(1.0, 2 * tail)
+
+    def classes(self) -> list[ClassDifference]:
+        """Every class there are pictures of, those best for the first network first."""
+        found = []
+        for label in dict.fromkeys(self.labels):
+            inside = [at for at, each in enumerate(self.labels) if each == label]
+            first, second = (
+                sum(answers.right[at] for at in inside) for answers in (self.first, self.second)
+            )
+            found.append(ClassDifference(label, len(inside), first, second))
+        return sorted(found, key=lambda c: ((c.second - c.first) / c.n, c.label))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready values."""
+        return {
+            "n": len(self.names),
+            "p_value": self.p_value,
+            "networks": [
+                {
+                    "checkpoint": answers.checkpoint,
+                    "top1": answers.accuracy[0],
+                    "top1_interval": list(answers.accuracy[1:]),
+                    "calibration_error": answers.calibration_error,
+                    "confused": [
+                        {"label": label, "guess": guess, "n": n}
+                        for label, guess, n in answers.confused(self.labels)
+                    ],
+                    "right_alone": [self.names[at] for at in alone],
+                }
+                for answers, alone in (
+                    (self.first, self.only_first),
+                    (self.second, self.only_second),
+                )
+            ],
+            "classes": [asdict(each) for each in self.classes()],
+        }
+
+
+def compare(
+    first: Checkpoint, second: Checkpoint, sample: Sample
+) -> Iterator[tuple[float, Differences | None]]:
+    """Ask two networks about every picture.
+
+    Yields:
+        (share that is done, None) on the way, and at the end (1, what was found).
+
+    Raises:
+        ValueError: if there is no picture or the networks know different classes.
+    """
+    if not len(sample):
+        raise ValueError("there is no picture to compare on.")
+    if set(first.labels) != set(second.labels):
+        raise ValueError(f"{first.card.name!r} and {second.card.name!r} know different classes.")
+    steps = range(0, len(sample), _STEP)
+    said: list[Answers] = []
+    for number, checkpoint in enumerate((first, second)):
+        parts = []
+        for at in steps:
+            parts.append(logits(checkpoint, crops(checkpoint, sample.pictures[at : at + _STEP])))
+            yield (number + min(at + _STEP, len(sample)) / len(sample)) / 2, None
+        said.append(_answers(checkpoint, torch.cat(parts), sample.labels))
+    yield 1.0, Differences(sample.names, sample.labels, *said)
+
+
+def _answers(checkpoint: Checkpoint, scores: Tensor, labels: tuple[str, ...]) -> Answers:
+    targets = torch.tensor([checkpoint.labels.index(label) for label in labels])
+    probabilities = (scores / checkpoint.card.temperature).softmax(1)
+    confidence, best = probabilities.max(1)
+    error = multiclass_calibration_error(
+        probabilities, targets, num_classes=len(checkpoint.labels), n_bins=15
+    )
+    return Answers(
+        checkpoint.card.name,
+        guesses=tuple(checkpoint.labels[at] for at in best.tolist()),
+        confidence=tuple(confidence.tolist()),
+        right=tuple((best == targets).tolist()),
+        calibration_error=float(error),
+    )

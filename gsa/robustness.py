@@ -1,0 +1,221 @@
+"""Tests that separate near from far: pictures spoilt step by step, and how the twins bear it.
+
+Every test takes pictures (b, 3, rows, columns) with values from 0 to 1 and a severity, and gives
+pictures of the same shape; what is empty becomes mid-grey. At its first severity a test changes
+nothing or next to nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+from torchvision.transforms.v2 import functional as TF
+
+from gsa.checkpoints import Checkpoint
+from gsa.evaluate import wilson
+
+GREY = 0.5
+_PATCHES = 8  # patches of each side that occlusion covers one by one
+_BATCH = 32
+
+
+def shuffle_patches(x: Tensor, patches: float) -> Tensor:
+    """Cut into patches x patches squares and put together in an order drawn by a fixed seed.
+
+    What is near stays together inside a patch, what is far does not. Sides that `patches` does
+    not divide are shuffled up to the last whole patch.
+    """
+    n = int(patches)
+    side = min(x.shape[-2:]) // n
+    whole = x[..., : n * side, : n * side]
+    tiles = whole.unflatten(-1, (n, side)).unflatten(-3, (n, side))  # (b, 3, n, side, n, side)
+    tiles = tiles.transpose(-3, -2).flatten(2, 3)  # (b, 3, n * n, side, side)
+    order = torch.randperm(n * n, generator=torch.Generator().manual_seed(n))
+    mixed = tiles[:, :, order].unflatten(2, (n, n)).transpose(-3, -2)
+    out = x.clone()
+    out[..., : n * side, : n * side] = mixed.flatten(-2).flatten(-3, -2)
+    return out
+
+
+def _frequencies(x: Tensor) -> Tensor:
+    """Waves across the shorter side of each Fourier component: (rows, columns)."""
+    rows, columns = x.shape[-2:]
+    down, across = torch.fft.fftfreq(rows), torch.fft.fftfreq(columns)
+    return torch.hypot(down[:, None], across[None, :]) * min(rows, columns)
+
+
+def _filtered(x: Tensor, gains: Tensor) -> Tensor:
+    return torch.fft.ifft2(torch.fft.fft2(x) * gains).real
+
+
+def low_pass(x: Tensor, waves: float) -> Tensor:
+    """Keep coarse structure: a Gaussian filter that halves components of `waves` per side."""
+    return _filtered(x, torch.exp(-math.log(2) * (_frequencies(x) / waves) ** 2)).clamp(0, 1)
+
+
+def high_pass(x: Tensor, waves: float) -> Tensor:
+    """Keep fine structure: what `low_pass` takes away, around mid-grey; 0 keeps all."""
+    if waves == 0:
+        return x
+    gains = 1 - torch.exp(-math.log(2) * (_frequencies(x) / waves) ** 2)
+    return (_filtered(x, gains) + GREY).clamp(0, 1)
+
+
+def _patch_distances() -> Tensor:
+    """Distance of each of the patches from the middle, in patches."""
+    at = torch.arange(_PATCHES) - (_PATCHES - 1) / 2
+    return torch.hypot(at[:, None], at[None, :])
+
+
+def _cover(x: Tensor, distances: Tensor, share: float) -> Tensor:
+    """Make the given share of patches grey, those with the largest `distances` first."""
+    covered = torch.zeros(distances.numel())
+    order = distances.flatten().argsort(descending=True, stable=True)
+    covered[order[: round(share * distances.numel())]] = 1
+    mask = F.interpolate(covered.view(1, 1, *distances.shape), x.shape[-2:], mode="nearest")
+    return x * (1 - mask) + GREY * mask
+
+
+def cover_far(x: Tensor, share: float) -> Tensor:
+    """Grey patches, the farthest from the middle first."""
+    return _cover(x, _patch_distances(), share)
+
+
+def cover_near(x: Tensor, share: float) -> Tensor:
+    """Grey patches, the nearest to the middle first."""
+    return _cover(x, -_patch_distances(), share)
+
+
+def centre_crop(x: Tensor, share: float) -> Tensor:
+    """The middle square with `share` of the side, enlarged to the full size."""
+    rows, columns = x.shape[-2:]
+    cut = TF.center_crop(x, [round(rows * share), round(columns * share)])
+    return TF.resize(cut, [rows, columns], antialias=True).clamp(0, 1)
+
+
+def shift(x: Tensor, share: float) -> Tensor:
+    """Moved right and down by `share` of the side."""
+    rows, columns = (round(n * share) for n in x.shape[-2:])
+    moved = torch.full_like(x, GREY)
+    moved[..., rows:, columns:] = x[..., : x.shape[-2] - rows, : x.shape[-1] - columns]
+    return moved
+
+
+def rotate(x: Tensor, degrees: float) -> Tensor:
+    """Turned counter-clockwise about the middle."""
+    bilinear = TF.InterpolationMode.BILINEAR
+    return TF.rotate(x, degrees, interpolation=bilinear, fill=[GREY] * 3)
+
+
+def shrink(x: Tensor, share: float) -> Tensor:
+    """Reduced to `share` of the side, in the middle of a grey picture."""
+    rows, columns = (round(n * share) for n in x.shape[-2:])
+    small = TF.resize(x, [rows, columns], antialias=True).clamp(0, 1)
+    out = torch.full_like(x, GREY)
+    top, left = (x.shape[-2] - rows) // 2, (x.shape[-1] - columns) // 2
+    out[..., top : top + rows, left : left + columns] = small
+    return out
+
+
+@dataclass(frozen=True)
+class Test:
+    """A way to spoil pictures, and how much."""
+
+    apply: Callable[[Tensor, float], Tensor]
+    severities: tuple[float, ...]  # from nothing to much
+
+
+TESTS: dict[str, Test] = {
+    "shuffle": Test(shuffle_patches, (1, 2, 4, 8, 16)),
+    "low_pass": Test(low_pass, (64, 32, 16, 8, 4)),
+    "high_pass": Test(high_pass, (0, 1, 2, 4, 8)),
+    "cover_far": Test(cover_far, (0, 0.25, 0.5, 0.75, 0.9)),
+    "cover_near": Test(cover_near, (0, 0.1, 0.25, 0.5, 0.75)),
+    "crop": Test(centre_crop, (1, 0.8, 0.6, 0.45, 0.3)),
+    "shift": Test(shift, (0, 0.06, 0.12, 0.25, 0.4)),
+    "rotation": Test(rotate, (0, 15, 45, 90, 180)),
+    "scale": Test(shrink, (1, 0.8, 0.6, 0.45, 0.3)),
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """How many of the spoilt pictures a network gets right."""
+
+    checkpoint: str
+    test: str
+    severity: float
+    right: float  # share
+    low: float  # of the 95 % Wilson interval of it
+    high: float
+    n: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON-ready values."""
+        return asdict(self)
+
+
+def crops(checkpoint: Checkpoint, pictures: Sequence[Image.Image]) -> Tensor:
+    """What the network sees of each picture: (b, 3, size, size), values from 0 to 1."""
+    seen = [TF.pil_to_tensor(checkpoint.preprocess.crop(picture)) for picture in pictures]
+    return torch.stack(seen).float() / 255
+
+
+def logits(checkpoint: Checkpoint, x: Tensor) -> Tensor:
+    """(b, classes) on the CPU, of pictures with values from 0 to 1."""
+    weight = checkpoint.model.head.weight
+    mean, std = (
+        torch.tensor(each).view(3, 1, 1)
+        for each in (checkpoint.preprocess.mean, checkpoint.preprocess.std)
+    )
+    with torch.inference_mode():
+        return torch.cat(
+            [
+                checkpoint.model(((part - mean) / std).to(weight.device, weight.dtype))
+                .float()
+                .cpu()
+                for part in x.split(_BATCH)
+            ]
+        )
+
+
+def scores(
+    checkpoints: Sequence[Checkpoint],
+    pictures: Sequence[Image.Image],
+    labels: Sequence[str],
+    tests: Sequence[str] = tuple(TESTS),
+) -> Iterator[Score]:
+    """Accuracy of each network in each test at each severity, one at a time.
+
+    Args:
+        labels: the right class of each picture, in the words of the checkpoints' cards.
+
+    Raises:
+        ValueError: for a test that is not there, no picture, or a label that a card lacks.
+    """
+    unknown = sorted(set(tests) - set(TESTS))
+    if unknown:
+        raise ValueError(f"there is no test {unknown[0]!r}; tests are {', '.join(TESTS)}.")
+    if not pictures:
+        raise ValueError("there is no picture to test with.")
+    targets = []
+    for checkpoint in checkpoints:
+        missing = sorted(set(labels) - set(checkpoint.labels))
+        if missing:
+            raise ValueError(f"{checkpoint.card.name!r} does not know {missing[0]!r}.")
+        targets.append(torch.tensor([checkpoint.labels.index(label) for label in labels]))
+    seen = [crops(checkpoint, pictures) for checkpoint in checkpoints]
+    for name in tests:
+        for severity in TESTS[name].severities:
+            for checkpoint, x, target in zip(checkpoints, seen, targets, strict=True):
+                spoilt = TESTS[name].apply(x, severity)
+                right = float((logits(checkpoint, spoilt).argmax(1) == target).float().mean())
+                low, high = wilson(right, len(x))
+                yield Score(checkpoint.card.name, name, severity, right, low, high, len(x))

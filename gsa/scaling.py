@@ -1,0 +1,315 @@
+"""What mixers and networks cost on this very machine as the input grows.
+
+Time is the median of `torch.utils.benchmark`, memory the most that the forward pass holds beside
+weights and input; both are for inference. Every measurement is one step of a generator, so a
+caller can show it at once or stop. A step that would take longer than its limit is not taken: its
+time is foretold from the sizes before it, and the rest of that series is left out.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.benchmark import Timer
+from torch.utils.benchmark.utils.common import set_torch_threads
+from torch.utils.benchmark.utils.timer import timer as clock
+from torch.utils.flop_counter import FlopCounterMode
+
+from gsa.attention import GlobalSelfAttention
+from gsa.config import NetworkConfig
+from gsa.resnet import ResNet
+
+# each profile would greet on stderr
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+
+SIZES = (32, 64, 128, 256, 512)  # side of the input in pixels
+_FIT_FROM = 3  # the largest sizes of a series that its exponent is fitted to, at least
+
+
+class DenseAttention(nn.Module):
+    """Softmax attention of every pixel with every pixel, by torch's fused operation.
+
+    It has the widths and the three projections of `GlobalSelfAttention` and, as that, no output
+    projection; it has no position in it.
+
+    Shape: (b, width, y, x) to the same.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"`width` (={width}) must be divisible by `heads` (={heads}).")
+        self.heads = heads
+        self.to_q = nn.Conv2d(width, width, 1, bias=False)
+        self.to_k = nn.Conv2d(width, width, 1, bias=False)
+        self.to_v = nn.Conv2d(width, width, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Every pixel becomes a mean of all pixels' values, weighted by likeness."""
+        q, k, v = (  # contiguous, or torch would not take its fused kernel
+            each(x).unflatten(1, (self.heads, -1)).flatten(-2).transpose(-1, -2).contiguous()
+            for each in (self.to_q, self.to_k, self.to_v)
+        )  # (b, h, y * x, d)
+        out = F.scaled_dot_product_attention(q, k, v)
+        return out.transpose(-1, -2).reshape(x.shape)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """On what, and how long, is measured."""
+
+    device: str = "cpu"  # or "cuda"
+    dtype: str = "float32"  # or "bfloat16"
+    threads: int = 1
+    limit: float = 2.0  # seconds that one forward pass may take
+    repeat: float = 0.2  # seconds that a forward pass is repeated for, at least
+
+    def __post_init__(self) -> None:
+        if self.device not in ("cpu", "cuda"):
+            raise ValueError(f"`device` (={self.device!r}) must be cpu or cuda.")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise ValueError(f"`device` (={self.device!r}) is not there: torch finds no GPU.")
+        if self.dtype not in ("float32", "bfloat16"):
+            raise ValueError(f"`dtype` (={self.dtype!r}) must be float32 or bfloat16.")
+        if self.threads < 1:
+            raise ValueError(f"`threads` (={self.threads}) must be at least 1.")
+        if not self.limit > 0 or not self.repeat > 0:
+            raise ValueError(
+                f"`limit` (={self.limit}) and `repeat` (={self.repeat}) must be above 0 seconds."
+            )
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One mixer or network at one size."""
+
+    name: str
+    size: int  # side of the network's input in pixels
+    pixels: int  # of the grid that the mixer, or the network's input, has
+    params: int
+    flops: int  # 2 for each multiply-add
+    seconds: float  # median of one forward pass on one picture; NaN where it was left out
+    spread: float  # interquartile range of the same; NaN where one pass was enough
+    peak_bytes: float  # held at the most, beside weights and input; NaN where it was left out
+
+    @property
+    def left_out(self) -> bool:
+        """Whether it would have taken longer than the limit."""
+        return math.isnan(self.seconds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON-ready values; a figure that does not exist becomes None."""
+        values = asdict(self).items()
+        return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in values}
+
+
+def mixers(width: int, heads: int, grid: int) -> dict[str, nn.Module]:
+    """The mixers that are compared, at one width, for a grid of grid x grid cells."""
+    size = (grid, grid)
+    return {
+        "conv": nn.Conv2d(width, width, 3, padding=1, bias=False),
+        "gsa": GlobalSelfAttention(width, width, heads, size),
+        "content": GlobalSelfAttention(width, width, heads, size, positional="none"),
+        "positional": GlobalSelfAttention(width, width, heads, size, content=False),
+        "dense": DenseAttention(width, heads),
+    }
+
+
+def networks(config: NetworkConfig, size: int) -> dict[str, ResNet]:
+    """Conv network, GSA network, and the same with dense attention, for a square input."""
+    gsa = config if config.mixer == "gsa" else config.twin()
+    built = {"conv": gsa.twin(), "gsa": gsa, "dense": gsa}
+    found = {}
+    for name, each in built.items():
+        model = ResNet(NetworkConfig.from_dict(each.to_dict() | {"input_size": max(size, 32)}))
+        if name == "dense":
+            for block in model.blocks().values():
+                width = block.expand.in_channels
+                # a block pools after a GSA module itself; other mixers stride on their own
+                block.mixer = nn.Sequential(DenseAttention(width, each.heads), block.pool)
+        found[name] = model
+    return found
+
+
+def measure_layers(
+    width: int, heads: int, sizes: Sequence[int] = SIZES, setting: Setting | None = None
+) -> Iterator[Cost]:
+    """Cost of each mixer in the first stage, whose grid has a quarter of the input's side.
+
+    Raises:
+        ValueError: for sizes below 8 pixels, or a width that `heads` does not divide.
+    """
+    _check(sizes)
+
+    def build(name: str, size: int) -> tuple[nn.Module, tuple[int, ...], int]:
+        grid = size // 4
+        return mixers(width, heads, grid)[name], (1, width, grid, grid), grid * grid
+
+    return _series(list(mixers(width, heads, 1)), sizes, build, setting or Setting())
+
+
+def measure_networks(
+    config: NetworkConfig, sizes: Sequence[int] = SIZES, setting: Setting | None = None
+) -> Iterator[Cost]:
+    """Cost of the twins and of their sibling with dense attention.
+
+    Raises:
+        ValueError: for sizes below 8 pixels.
+    """
+    _check(sizes)
+
+    def build(name: str, size: int) -> tuple[nn.Module, tuple[int, ...], int]:
+        return networks(config, size)[name], (1, 3, size, size), size * size
+
+    return _series(["conv", "gsa", "dense"], sizes, build, setting or Setting())
+
+
+def _check(sizes: Sequence[int]) -> None:
+    if not sizes or min(sizes) < 8:
+        raise ValueError(f"`sizes` (={tuple(sizes)}) must have at least 8 pixels each.")
+
+
+Build = Callable[[str, int], tuple[nn.Module, tuple[int, ...], int]]
+
+
+def _series(
+    names: list[str], sizes: Sequence[int], build: Build, setting: Setting
+) -> Iterator[Cost]:
+    """All names at the smallest size, then all at the next; each name until it is too slow."""
+    taken: dict[str, list[Cost]] = {name: [] for name in names}
+    for size in sorted(sizes):
+        for name in names:
+            with torch.device("meta"):
+                model, shape, pixels = build(name, size)
+            params = sum(p.numel() for p in model.parameters())
+            flops = _flops(model.eval(), shape)
+            cost = Cost(name, size, pixels, params, flops, *(math.nan,) * 3)
+            if _foretold(taken[name], pixels) <= setting.limit:
+                model, _, _ = build(name, size)
+                cost = _timed(cost, model, shape, setting)
+            taken[name].append(cost)
+            yield cost
+
+
+def _foretold(before: list[Cost], pixels: int) -> float:
+    """Seconds for the next size, if the growth between the last two goes on; 0 at the start.
+
+    Growth is taken to be with the square of the pixels where only one size is known.
+    """
+    if not before:
+        return 0.0
+    if before[-1].left_out:
+        return math.inf
+    slope = 2.0
+    if len(before) > 1:
+        (x0, y0), (x1, y1) = ((math.log(c.pixels), math.log(c.seconds)) for c in before[-2:])
+        slope = max(1.0, (y1 - y0) / (x1 - x0))
+    return before[-1].seconds * (pixels / before[-1].pixels) ** slope
+
+
+def _flops(model: nn.Module, shape: tuple[int, ...]) -> int:
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        model(torch.empty(shape, device="meta"))
+    return counter.get_total_flops()
+
+
+def _timed(cost: Cost, model: nn.Module, shape: tuple[int, ...], setting: Setting) -> Cost:
+    dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[setting.dtype]
+    model = model.to(setting.device, dtype).eval().requires_grad_(False)
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(setting.device, dtype)
+
+    def forward() -> None:
+        with torch.inference_mode():
+            model(x)
+
+    with set_torch_threads(setting.threads):
+        peak = _peak_bytes(forward, setting.device)  # which also warms up
+        start = clock()
+        forward()
+        once = clock() - start
+    timer = Timer("forward()", globals={"forward": forward}, num_threads=setting.threads)
+    # a slow pass is not repeated: the timer would run it five times before it measures
+    fast = once < setting.repeat
+    measured = timer.blocked_autorange(min_run_time=setting.repeat) if fast else None
+    return replace(
+        cost,
+        seconds=measured.median if measured else once,
+        spread=measured.iqr if measured else math.nan,
+        peak_bytes=float(peak),
+    )
+
+
+def _peak_bytes(forward: Callable[[], None], device: str) -> int:
+    """The most that is held at once beside what was there before."""
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize(device)
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        forward()
+        torch.cuda.synchronize(device)
+        return torch.cuda.max_memory_allocated(device) - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        forward()
+    held = peak = 0
+    for event in sorted(profiled.profiler.kineto_results.events(), key=lambda e: e.start_ns()):
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            peak = max(peak, held)
+    return peak
+
+
+def exponent(costs: Sequence[Cost], figure: str = "seconds") -> float:
+    """P of the fit cost = a · pixelsᵖ to the largest sizes of one series, on logarithmic axes.
+
+    Small sizes are left out where they can be, since what a call costs whatever its size hides
+    the growth there. NaN with fewer than two sizes.
+    """
+    points = [(c.pixels, getattr(c, figure)) for c in costs if not math.isnan(getattr(c, figure))]
+    points = sorted(point for point in points if point[1] > 0)[-_FIT_FROM:]
+    if len(points) < 2:
+        return math.nan
+    pixels, values = np.log(np.array(points, dtype=float)).T
+    return float(np.polyfit(pixels, values, 1)[0])
+
+
+@dataclass(frozen=True)
+class Crossover:
+    """Where one series overtakes another."""
+
+    cheaper_below: str
+    cheaper_above: str
+    size: float  # side of the input in pixels, between two measured sizes
+
+
+def crossovers(costs: Sequence[Cost], figure: str = "seconds") -> list[Crossover]:
+    """Every point between two sizes at which two series of costs change places.
+
+    The point is where straight lines between the measurements meet, on logarithmic axes.
+    """
+    series: dict[str, dict[int, float]] = {}
+    for cost in costs:
+        if getattr(cost, figure) > 0:  # neither left out nor nothing
+            series.setdefault(cost.name, {})[cost.size] = getattr(cost, figure)
+    names = list(series)
+    found = []
+    for at, first in enumerate(names):
+        for second in names[at + 1 :]:
+            shared = sorted(set(series[first]) & set(series[second]))
+            gap = [math.log(series[first][s] / series[second][s]) for s in shared]
+            for i in range(len(shared) - 1):
+                if gap[i] * gap[i + 1] < 0:
+                    share = gap[i] / (gap[i] - gap[i + 1])
+                    size = shared[i] * (shared[i + 1] / shared[i]) ** share
+                    pair = (first, second) if gap[i] < 0 else (second, first)
+                    found.append(Crossover(*pair, size))
+    return found

@@ -1,0 +1,114 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gsa import checkpoints, differences
+from gsa.__main__ import main
+from gsa.commands import GALLERY
+from gsa.data import DataError
+from gsa.differences import Answers, Differences
+from gsa.samples import Sample, from_files, from_folder
+from tests.conftest import photo
+
+
+@pytest.fixture
+def data(tmp_path, tiny_checkpoints) -> Path:
+    for number, label in enumerate(("ant", "bee", "cat")):
+        folder = tmp_path / "data" / label
+        folder.mkdir(parents=True)
+        for seed in range(4):
+            photo(seed=10 * number + seed).save(folder / f"{seed}.png")
+    return tmp_path / "data"
+
+
+def answers(name, right, guesses=None, confidence=None):
+    n = len(right)
+    return Answers(name, guesses or ("x",) * n, confidence or (0.5,) * n, right, 0.0)
+
+
+def test_pictures_that_one_alone_gets_right():
+    found = Differences(
+        ("1", "2", "3", "4"), ("a", "a", "b", "b"),
+        answers("one", (True, True, False, True)), answers("two", (True, False, True, False)),
+    )  # fmt: skip
+    assert found.only_first == [1, 3]
+    assert found.only_second == [2]
+    assert [(c.label, c.n, c.first, c.second) for c in found.classes()] == [
+        ("a", 2, 2, 1), ("b", 2, 1, 1)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("a", "b", "p"), [(0, 0, 1.0), (5, 5, 1.0), (0, 10, 2 / 2**10)])
+def test_mcnemars_exact_test_has_known_values(a, b, p):
+    n = a + b
+    found = Differences(
+        ("",) * n, ("",) * n,
+        answers("one", (True,) * a + (False,) * b), answers("two", (False,) * a + (True,) * b),
+    )  # fmt: skip
+    assert found.p_value == pytest.approx(p)
+
+
+def test_calibration_and_confusion():
+    given = answers(
+        "one", (True, False, False, True), ("a", "b", "b", "b"), (0.95, 0.91, 0.15, 1.0)
+    )
+    assert given.calibration() == [(0.15, 0, 1), (pytest.approx(0.9533, abs=1e-3), 2 / 3, 3)]
+    assert given.confused(("a", "a", "a", "b")) == [("a", "b", 2)]
+
+
+def test_a_network_and_itself_do_not_differ(data):
+    twin = checkpoints.load("tiny_gsa")
+    sample = from_folder(twin.card, data)
+    steps = list(differences.compare(twin, twin, sample))
+    assert [share for share, _ in steps] == sorted(share for share, _ in steps)
+    assert all(found is None for _, found in steps[:-1])
+    found = steps[-1][1]
+    assert found is not None
+    assert found.only_first == found.only_second == []
+    assert len(found.names) == 12
+    assert found.first == found.second
+
+
+def test_a_part_of_a_folder_is_spread_over_all_of_it(data):
+    card = checkpoints.read_card("tiny_gsa")
+    assert from_folder(card, data, 3).labels == ("ant", "bee", "cat")
+    assert len(from_folder(card, data, 99)) == 12
+    with pytest.raises(ValueError, match="`count`"):
+        from_folder(card, data, 0)
+    (data / "dog").rename(data / "yak") if (data / "dog").exists() else (data / "yak").mkdir()
+    photo().save(data / "yak" / "1.png")
+    with pytest.raises(DataError, match="'yak'"):
+        from_folder(card, data)
+    with pytest.raises(DataError):
+        from_folder(card, data / "nowhere")
+
+
+def test_gallery_files_are_found_by_their_class_in_any_spelling(tiny_checkpoints):
+    card = replace(
+        checkpoints.read_card("tiny_gsa"), classes=("airplane", "Joshua tree", "cougar", "d", "e")
+    )
+    files = sorted(GALLERY.glob("*.jpg"))[:4]
+    classes = dict(zip(files, ("airplanes", "joshua tree", "cougar_body", "kangaroo"), strict=True))
+    found = from_files(card, classes)
+    assert found.labels == ("airplane", "Joshua tree", "cougar")
+    assert len(found) == 3
+
+
+def test_nothing_to_compare_gets_a_sentence(tiny_checkpoints):
+    twin = checkpoints.load("tiny_gsa")
+    with pytest.raises(ValueError, match="no picture"):
+        next(differences.compare(twin, twin, Sample((), (), ())))
+
+
+def test_the_commands(capsys, data):
+    assert main(["differ", str(data), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [row["checkpoint"] for row in found["networks"]] == ["tiny_gsa", "tiny_conv"]
+    assert found["n"] == 12
+    assert main(["stress", str(data), "--tests", "shift", "--count", "3", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) == 10
+    assert main(["stress", str(data), "--tests", "melt"]) == 2
+    assert "no test 'melt'" in capsys.readouterr().err

@@ -1,0 +1,128 @@
+import json
+
+import numpy as np
+import pytest
+from torch import nn
+
+from gsa import probes
+from gsa.__main__ import main
+from gsa.probes import BINS, FARTHEST, MARK, NEAREST, SIDE, TASKS, Probe
+
+
+def parts(picture):
+    """Number of connected bright parts, corners not touching."""
+    left = {tuple(at) for at in np.argwhere(picture > 0.9)}
+    count = 0
+    while left:
+        count += 1
+        stack = [left.pop()]
+        while stack:
+            row, column = stack.pop()
+            for near in (
+                (row + 1, column),
+                (row - 1, column),
+                (row, column + 1),
+                (row, column - 1),
+            ):
+                if near in left:
+                    left.remove(near)
+                    stack.append(near)
+    return count
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("distance", [NEAREST, 20.0, FARTHEST])
+def test_every_task_can_be_drawn_at_every_distance(task, distance):
+    rng = np.random.default_rng(0)
+    for yes in (True, False):
+        for _ in range(20):
+            picture = TASKS[task](rng, distance, yes)
+            assert picture.shape == (SIDE, SIDE)
+            assert picture.any()
+
+
+def test_marks_are_as_far_apart_as_asked_and_alike_as_answered():
+    rng = np.random.default_rng(1)
+    for distance in (10.0, 25.0, FARTHEST):
+        for yes in (True, False):
+            picture = probes.draw_same(rng, distance, yes)
+            assert parts(picture) == 2
+            assert picture.sum() == 2 * MARK * (MARK - 2)
+            # two bars of one kind have the same outline wherever they lie
+            tall = sum(
+                1
+                for row in range(SIDE - MARK + 1)
+                for column in range(SIDE - MARK + 3)
+                if picture[row : row + MARK, column : column + MARK - 2].all()
+            )
+            assert (tall != 1) == yes
+
+
+def test_the_number_of_bars_is_even_or_odd_as_answered():
+    rng = np.random.default_rng(2)
+    for yes in (True, False):
+        for _ in range(20):
+            picture = probes.draw_count(rng, 20.0, yes)
+            bars = picture.sum() / (MARK * (MARK - 2))
+            assert (bars % 2 == 0) == yes
+
+
+def test_no_answer_can_be_read_off_the_brightness():
+    for task in ("same", "path"):
+        x, answers = probes.pictures(task, 400, np.random.default_rng(3), 12, 30)
+        means = x[:, 0].mean((1, 2))
+        assert abs(means[answers == 1].mean() - means[answers == 0].mean()) < 0.01
+        assert 0.4 < answers.float().mean() < 0.6
+
+
+def test_the_conv_twin_cannot_see_the_farthest_bins():
+    probe = Probe()
+    assert probe.sees("gsa") is None
+    assert probe.sees("conv") < BINS[-2][0] + MARK  # both marks whole
+    assert probe.sees("conv") > BINS[0][1]
+    assert (BINS[0][0], BINS[-1][1]) == (NEAREST, FARTHEST)
+
+
+def test_a_run_reports_every_step_and_measures_at_its_end():
+    steps = list(probes.run(Probe(steps=3, batch=4, tests=8), "conv"))
+    assert [step.step for step in steps] == [1, 2, 3, 3]
+    assert [bool(step.accuracy) for step in steps] == [False, False, False, True]
+    assert len(steps[-1].accuracy) == len(BINS)
+    again = list(probes.run(Probe(steps=3, batch=4, tests=8), "conv"))
+    assert [step.loss for step in again] == [step.loss for step in steps]
+
+
+def test_nothing_trains_on_after_the_caller_stops(monkeypatch):
+    calls = []
+    right = nn.functional.cross_entropy
+    monkeypatch.setattr(nn.functional, "cross_entropy", lambda *a: calls.append(1) or right(*a))
+    steps = probes.run(Probe(steps=50, batch=2), "conv")
+    next(steps)
+    steps.close()
+    assert len(calls) == 1
+
+
+def test_gsa_solves_what_its_twin_can_only_guess():
+    probe = Probe(steps=80, width=16, batch=32, tests=60)
+    accuracy = {
+        mixer: [right for right, _, _ in [*probes.run(probe, mixer)][-1].accuracy]
+        for mixer in ("gsa", "conv")
+    }
+    assert min(accuracy["gsa"]) > 0.9
+    assert max(accuracy["conv"][-2:]) < 0.7
+
+
+def test_bad_probes_get_a_sentence():
+    with pytest.raises(ValueError, match="no task 'chess'"):
+        Probe("chess")
+    with pytest.raises(ValueError, match="`steps`"):
+        Probe(steps=0)
+
+
+def test_the_command(capsys):
+    assert main(["probe", "same", "--steps", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {row["mixer"] for row in found} == {"gsa", "conv"}
+    assert all(len(row["accuracy"]) == len(BINS) for row in found)
+    assert main(["probe", "chess"]) == 2
+    assert "no task 'chess'" in capsys.readouterr().err

@@ -1,0 +1,146 @@
+import json
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from gsa import scaling
+from gsa.__main__ import main
+from gsa.scaling import Cost, DenseAttention, Setting, crossovers, exponent
+from tests.conftest import tiny_config
+
+QUICK = Setting(repeat=0.001)
+
+
+def cost(name, size, seconds):
+    return Cost(name, size, size * size, 0, 0, seconds, 0.0, seconds * 1e6)
+
+
+def test_dense_attention_is_softmax_attention():
+    module = DenseAttention(8, 2).eval()
+    x = torch.randn(2, 8, 5, 4)
+    q, k, v = (
+        each(x).flatten(-2).unflatten(1, (2, 4)) for each in (module.to_q, module.to_k, module.to_v)
+    )
+    weights = (torch.einsum("bhdp,bhdj->bhpj", q, k) / 2).softmax(-1)
+    expected = torch.einsum("bhpj,bhdj->bhdp", weights, v).flatten(1, 2).view_as(x)
+    torch.testing.assert_close(module(x), expected)
+
+
+def test_dense_attention_takes_the_fused_kernel():
+    """Which holds no weights: they alone would take more than all that is held."""
+    module = DenseAttention(16, 4).eval().requires_grad_(False)
+    x = torch.randn(1, 16, 48, 48)
+    with torch.inference_mode():
+        peak = scaling._peak_bytes(lambda: module(x), "cpu")
+    assert 0 < peak < 4 * (48**2) ** 2 * 4 / 10
+
+
+def test_the_peak_of_a_known_computation():
+    x = torch.randn(256, 1024)  # 1 MiB
+
+    def forward():
+        (x + 1).mul(2).sum()  # the second lives beside the first
+
+    assert 2 * 2**20 <= scaling._peak_bytes(forward, "cpu") < 2.1 * 2**20
+
+
+def test_exponents_of_known_powers():
+    for power in (1.0, 1.5, 2.0):
+        series = [cost("a", size, 1e-6 * (size * size) ** power) for size in (32, 64, 128, 256)]
+        assert exponent(series) == pytest.approx(power)
+    overhead = [cost("a", size, 1.0 + (size * size) ** 2) for size in (2, 4, 64, 128, 256)]
+    assert exponent(overhead) == pytest.approx(2, abs=0.01)
+    assert math.isnan(exponent(overhead[:1]))
+    assert math.isnan(exponent([cost("a", 8, math.nan), cost("a", 16, 1.0)]))
+
+
+def test_crossovers_of_known_lines():
+    flat = [cost("flat", size, 64.0**2) for size in (32, 128)]
+    steep = [cost("steep", size, float(size * size)) for size in (32, 128)]
+    (found,) = crossovers([*flat, *steep])
+    assert (found.cheaper_below, found.cheaper_above) == ("steep", "flat")
+    assert found.size == pytest.approx(64)
+    assert crossovers(flat) == []
+    left_out = [cost("steep", 32, 1.0), cost("steep", 128, math.nan)]
+    assert crossovers([*flat, *left_out]) == []
+
+
+def test_every_mixer_is_measured_at_every_size():
+    costs = list(scaling.measure_layers(16, 4, (32, 64), QUICK))
+    assert {(c.name, c.size) for c in costs} == {
+        (name, size) for name in scaling.mixers(16, 4, 2) for size in (32, 64)
+    }
+    assert all(c.seconds > 0 and c.peak_bytes > 0 and c.flops > 0 for c in costs)
+    by = {(c.name, c.size): c for c in costs}
+    assert by["conv", 64].params == 9 * 16 * 16
+    assert by["conv", 64].pixels == 16 * 16
+    assert by["dense", 64].flops == 3 * 2 * 16 * 16 * 256 + 2 * 2 * 16 * 256**2
+    assert by["content", 64].flops == 3 * 2 * 16 * 16 * 256 + 2 * 2 * 4 * 16 * 256
+
+
+def test_operations_grow_as_the_theory_says():
+    costs = list(scaling.measure_layers(16, 4, (256, 512, 1024), Setting(limit=1e-9)))
+    power = {
+        name: exponent([c for c in costs if c.name == name], "flops")
+        for name in ("conv", "content")
+    }
+    assert power == pytest.approx({"conv": 1, "content": 1})
+    assert 1.4 < exponent([c for c in costs if c.name == "positional"], "flops") < 1.5
+    assert 1.95 < exponent([c for c in costs if c.name == "dense"], "flops") < 2
+
+
+def test_what_would_take_too_long_is_left_out():
+    costs = list(scaling.measure_layers(16, 4, (32, 64, 128), Setting(limit=1e-9, repeat=0.001)))
+    first, rest = costs[:5], costs[5:]
+    assert not any(c.left_out for c in first)  # nothing foretells the first size
+    assert all(c.left_out for c in rest)
+    assert rest[0].to_dict()["seconds"] is None
+    assert all(c.flops > 0 for c in rest)
+
+
+def test_networks_of_all_three_mixers_run():
+    costs = list(scaling.measure_networks(tiny_config(), (32,), QUICK))
+    assert [c.name for c in costs] == ["conv", "gsa", "dense"]
+    built = scaling.networks(tiny_config(), 64)
+    outputs = {name: model.eval()(torch.randn(1, 3, 64, 64)) for name, model in built.items()}
+    assert {tuple(each.shape) for each in outputs.values()} == {(1, 5)}
+    kinds = {type(module) for module in built["dense"].modules()}
+    assert DenseAttention in kinds
+    assert built["dense"].gsa_layers() == {}
+
+
+def test_the_fused_operation_is_torchs_own(monkeypatch):
+    calls = []
+    right = F.scaled_dot_product_attention
+    monkeypatch.setattr(F, "scaled_dot_product_attention", lambda *a: calls.append(1) or right(*a))
+    DenseAttention(8, 2)(torch.randn(1, 8, 3, 3))
+    assert calls
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"dtype": "int8"}, "`dtype`"),
+        ({"threads": 0}, "`threads`"),
+        ({"limit": 0}, "`limit`"),
+        ({"device": "abacus"}, "`device`"),
+    ],
+)
+def test_bad_settings_get_a_sentence(changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Setting(**changes)
+    with pytest.raises(ValueError, match="`sizes`"):
+        scaling.measure_layers(16, 4, (4,))
+    with pytest.raises(ValueError, match="divisible"):
+        scaling.measure_layers(16, 3, (32,))
+
+
+def test_the_command(capsys):
+    assert main(["scaling", "--width", "16", "--heads", "4", "--sizes", "32", "64", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["costs"]) == 10
+    assert {row["name"] for row in found["exponents"]} == {row["name"] for row in found["costs"]}
+    assert main(["scaling", "--network", "nothing"]) == 2
+    assert "no preset 'nothing'" in capsys.readouterr().err
