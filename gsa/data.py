@@ -105,14 +105,15 @@ def open_split(name: str, split: str, root: Path | None = None, *, download: boo
     known = KNOWN.get(name)
     if download and known is None:
         raise DataError(f"{name!r} is not a known data set to download ({', '.join(KNOWN)}).")
-    folder = root if known else Path(name)
-    if folder is None:
-        raise DataError(f"the data set {name!r} needs the folder it lies in.")
-    if not (download or folder.is_dir()):
-        raise DataError(
-            f"{str(folder)!r} is neither a folder nor a known data set ({', '.join(KNOWN)})."
-        )
-    return known.open(split, folder, download) if known else _open_folder(folder, split, {})
+    if known is None:
+        if not Path(name).is_dir():
+            raise DataError(
+                f"{name!r} is neither a folder nor a known data set ({', '.join(KNOWN)})."
+            )
+        return _open_folder(Path(name), split, {})
+    if root is None:
+        raise DataError(f"the data set {name!r} needs the folder it lies in (`--data ROOT`).")
+    return known.open(split, root, download)
 
 
 def about(name: str) -> dict[str, str]:
