@@ -103,9 +103,9 @@ def open_split(name: str, split: str, root: Path | None = None, *, download: boo
         DataError: if nothing is found there.
     """
     known = KNOWN.get(name)
-    if download and known is None:
-        raise DataError(f"{name!r} is not a known data set to download ({', '.join(KNOWN)}).")
     if known is None:
+        if download:
+            raise DataError(f"{name!r} is not a known data set to download ({', '.join(KNOWN)}).")
         if not Path(name).is_dir():
             raise DataError(
                 f"{name!r} is neither a folder nor a known data set ({', '.join(KNOWN)})."
