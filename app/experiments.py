@@ -29,7 +29,7 @@ def input_of(seen: Seen) -> torch.Tensor:
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _ranges(weights: str, digest: str, heads: str, _recording: Recording) -> Spread:
+def _ranges(key: str, digest: str, heads: str, _recording: Recording) -> Spread:
     return {
         (name, branch): panels.everywhere(_recording, name, branch, heads)
         for name in _recording.layers
@@ -39,11 +39,11 @@ def _ranges(weights: str, digest: str, heads: str, _recording: Recording) -> Spr
 
 def ranges_everywhere(seen: Seen, digest: str, heads: str) -> Spread:
     """`panels.everywhere` of every layer and branch."""
-    return _ranges(seen.card.sha256, digest, heads, seen.recording)
+    return _ranges(seen.key, digest, heads, seen.recording)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def _baseline(name: str, weights: str, kind: str) -> gsa.Checkpoint:
+def _baseline(name: str, key: str, kind: str) -> gsa.Checkpoint:
     trained = resources.checkpoint(name)
     if kind == "untrained":
         return gsa.untrained(trained.card)
@@ -51,9 +51,7 @@ def _baseline(name: str, weights: str, kind: str) -> gsa.Checkpoint:
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _companion(
-    weights: str, digest: str, kind: str, pixels: tuple[int, int], _seen: Seen
-) -> Recording:
+def _companion(key: str, digest: str, kind: str, pixels: tuple[int, int], _seen: Seen) -> Recording:
     x = input_of(_seen)
     name = _seen.card.name
     network = resources.checkpoint(name)
@@ -62,18 +60,18 @@ def _companion(
     elif kind == "moved":
         x = stability.moved(x, *pixels)
     else:
-        network = _baseline(name, weights, kind)
+        network = _baseline(name, key, kind)
     with resources.TURNS:
         return gsa.record(network.model, x)
 
 
 def companion(seen: Seen, digest: str, kind: str, pixels: tuple[int, int] = (0, 0)) -> Recording:
     """The picture mirrored or moved, or as an untrained or shuffled network saw it."""
-    return _companion(seen.card.sha256, digest, kind, pixels, seen)
+    return _companion(seen.key, digest, kind, pixels, seen)
 
 
 @st.cache_resource(show_spinner=False, max_entries=256)
-def _limited(weights: str, digest: str, limits: Limits, _seen: Seen) -> Array:
+def _limited(key: str, digest: str, limits: Limits, _seen: Seen) -> Array:
     checkpoint = resources.checkpoint(_seen.card.name)
     model = interventions.limited(checkpoint.model, limits)
     with resources.TURNS:
@@ -82,11 +80,11 @@ def _limited(weights: str, digest: str, limits: Limits, _seen: Seen) -> Array:
 
 def limited(seen: Seen, digest: str, limits: Limits) -> Array:
     """Class probabilities (classes,) of the GSA network under limits."""
-    return _limited(seen.card.sha256, digest, limits, seen)
+    return _limited(seen.key, digest, limits, seen)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _by_radius(weights: str, digest: str, radii: tuple[float, ...], _seen: Seen) -> Array:
+def _by_radius(key: str, digest: str, radii: tuple[float, ...], _seen: Seen) -> Array:
     with resources.TURNS:
         checkpoint = resources.checkpoint(_seen.card.name)
         return interventions.by_radius(checkpoint, input_of(_seen), radii)
@@ -94,12 +92,12 @@ def _by_radius(weights: str, digest: str, radii: tuple[float, ...], _seen: Seen)
 
 def by_radius(seen: Seen, digest: str, radii: tuple[float, ...]) -> Array:
     """Class probabilities (radii, classes) while all weights beyond each radius are cut."""
-    return _by_radius(seen.card.sha256, digest, radii, seen)
+    return _by_radius(seen.key, digest, radii, seen)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
 def _by_shuffling(
-    weights: str, digest: str, place: tuple[float, float], radii: tuple[float, ...], _seen: Seen
+    key: str, digest: str, place: tuple[float, float], radii: tuple[float, ...], _seen: Seen
 ) -> Array:
     with resources.TURNS:
         checkpoint = resources.checkpoint(_seen.card.name)
@@ -110,12 +108,12 @@ def by_shuffling(
     seen: Seen, digest: str, place: tuple[float, float], radii: tuple[float, ...]
 ) -> Array:
     """Class probabilities (radii, classes) while all beyond each radius is shuffled."""
-    return _by_shuffling(seen.card.sha256, digest, place, radii, seen)
+    return _by_shuffling(seen.key, digest, place, radii, seen)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
 def _effect(
-    weights: str, digest: str, box: Box, how: str, place: tuple[float, float], _seen: Seen
+    key: str, digest: str, box: Box, how: str, place: tuple[float, float], _seen: Seen
 ) -> Effect:
     x = input_of(_seen)
     changed = perturbations.change(x, box, how)  # type: ignore[arg-type]
@@ -125,7 +123,7 @@ def _effect(
 
 def effect(seen: Seen, digest: str, box: Box, how: str, place: tuple[float, float]) -> Effect:
     """What a changed part of the picture does to a network."""
-    return _effect(seen.card.sha256, digest, box, how, place, seen)
+    return _effect(seen.key, digest, box, how, place, seen)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +135,7 @@ class Explained:
 
 
 @st.cache_resource(show_spinner=False, max_entries=128)
-def _explained(weights: str, digest: str, target: int, method: str, _seen: Seen) -> Explained:
+def _explained(key: str, digest: str, target: int, method: str, _seen: Seen) -> Explained:
     from gsa.attribution import attribute
     from gsa.faithfulness import deletion
 
@@ -148,4 +146,4 @@ def _explained(weights: str, digest: str, target: int, method: str, _seen: Seen)
 
 def explained(seen: Seen, digest: str, target: int, method: str) -> Explained:
     """A class attribution by captum with its deletion curve."""
-    return _explained(seen.card.sha256, digest, target, method, seen)
+    return _explained(seen.key, digest, target, method, seen)

@@ -10,7 +10,9 @@ from __future__ import annotations
 import base64
 import csv
 import gc
+import hashlib
 import io
+import json
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +37,7 @@ _DECODER = threading.Lock()  # one picture at a time: a large one takes hundreds
 class Seen:
     """A picture as one network saw it."""
 
+    key: str  # changes with the network, its weights or its card
     card: Card
     recording: gsa.Recording
     crop: Image.Image  # what the network saw
@@ -44,7 +47,7 @@ class Seen:
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _checkpoint(name: str, weights_time: int) -> gsa.Checkpoint:
+def _checkpoint(name: str, directory: str, times: tuple[int, ...]) -> gsa.Checkpoint:
     torch.set_num_threads(1)  # with two forward passes at once, more threads only get in the way
     checkpoint = gsa.load(name, device="cuda" if torch.cuda.is_available() else "cpu")
     gc.collect()
@@ -53,9 +56,10 @@ def _checkpoint(name: str, weights_time: int) -> gsa.Checkpoint:
 
 
 def checkpoint(name: str) -> gsa.Checkpoint:
-    """A network by name, loaded again when its file changes; CheckpointError if it is no good."""
-    path = folder() / f"{name}.safetensors"
-    return _checkpoint(name, path.stat().st_mtime_ns if path.is_file() else 0)
+    """A network by name, loaded again when its files change; CheckpointError if it is no good."""
+    files = (folder() / f"{name}{suffix}" for suffix in (".safetensors", ".json"))
+    times = tuple(file.stat().st_mtime_ns for file in files if file.is_file())
+    return _checkpoint(name, str(folder()), times)
 
 
 def twins() -> dict[str, str]:
@@ -64,15 +68,15 @@ def twins() -> dict[str, str]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _seen(name: str, weights: str, digest: str, _data: bytes) -> Seen:
-    network = checkpoint(name)
-    photo = _opened(_data)
+def _seen(key: str, digest: str, _network: gsa.Checkpoint, _data: bytes) -> Seen:
+    network, photo = _network, _opened(_data)
     crop = network.preprocess.crop(photo)
     with TURNS:
         recording = gsa.record(network.model, network.preprocess.tensor(crop))
     probabilities = recording.probabilities(network.card.temperature)
     box = network.preprocess.crop_box(*photo.size)
-    return Seen(network.card, recording, crop, box, photo.size, best(network.card, probabilities))
+    top = best(network.card, probabilities)
+    return Seen(key, network.card, recording, crop, box, photo.size, top)
 
 
 def best(card: Card, probabilities: Array) -> tuple[tuple[str, float], ...]:
@@ -94,7 +98,9 @@ def _opened(data: bytes) -> Image.Image:
 
 def seen(name: str, digest: str, data: bytes) -> Seen:
     """A picture through a network; PictureError if the bytes are no good picture."""
-    return _seen(name, checkpoint(name).card.sha256, digest, data)
+    network = checkpoint(name)
+    card = json.dumps(network.card.to_dict(), sort_keys=True).encode()
+    return _seen(hashlib.sha256(card).hexdigest(), digest, network, data)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)

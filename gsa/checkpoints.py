@@ -17,7 +17,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load as from_bytes
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from gsa.config import NetworkConfig
@@ -220,7 +221,7 @@ def _read_weights(path: Path, name: str, sha256: str) -> dict[str, Tensor]:
             f"{path.name} does not have the sha256 that its card names; fetch it again."
         )
     try:
-        state = load_file(path)
+        state = from_bytes(data)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path.name} is damaged ({error}); fetch it again.") from None
     for key, value in _floats(state):
@@ -242,9 +243,9 @@ def save(model: nn.Module, card: Card, directory: Path) -> Card:
         key: (value.half() if value.ndim > 1 else value.float()).contiguous().cpu()
         for key, value in _floats(model.state_dict())
     }
-    weights = directory / f"{card.name}.safetensors"
-    save_file(state, weights)
-    card = replace(card, sha256=hashlib.sha256(weights.read_bytes()).hexdigest())
+    data = to_bytes(state)
+    card = replace(card, sha256=hashlib.sha256(data).hexdigest())
+    _replace(directory / f"{card.name}.safetensors", data)
     write_card(card, directory)
     return card
 
@@ -252,4 +253,11 @@ def save(model: nn.Module, card: Card, directory: Path) -> Card:
 def write_card(card: Card, directory: Path) -> None:
     """Write a card, for instance with results added, beside weights that are there."""
     text = json.dumps(card.to_dict(), indent=2, ensure_ascii=False)
-    (directory / f"{card.name}.json").write_text(text + "\n", encoding="utf-8")
+    _replace(directory / f"{card.name}.json", (text + "\n").encode())
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file beside its final name, then rename: a kill leaves the old one whole."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(data)
+    partial.replace(path)

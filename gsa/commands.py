@@ -110,8 +110,8 @@ def draw_maps(
         ValueError: for a bad picture, place, layer, head or checkpoint.
     """
     checkpoint = checkpoints.load(default_checkpoint() if name is None else name)
-    data = Path(image).read_bytes() if Path(image).is_file() else b""
-    picture = open_picture(image)
+    picture = open_picture(image)  # refuses what is too large before it is read
+    data = Path(image).read_bytes()
     preprocess = checkpoint.preprocess
     crop = preprocess.crop(picture)
     recording = _with_maps(checkpoint, record(checkpoint.model, preprocess.tensor(crop)))

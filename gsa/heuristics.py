@@ -80,6 +80,8 @@ def _spread(layer: LayerRecord, share: Array) -> Array:
         for branch in maps.branches(layer):
             size = np.abs(maps.branch_map(layer, branch, cells)).mean(axis=0)
             part = maps.branch_share(layer, branch, cells)
+            if np.isnan(part):  # no branch puts out anything: the share is divided evenly
+                part = 1 / len(maps.branches(layer))
             if size.sum() > 0:
                 result += share[row, column] * part * size / size.sum()
             else:

@@ -100,7 +100,8 @@ def verify(
     Args:
         model: in eval mode and of precision `dtype`.
         sizes: (height, width) of the network inputs to try.
-        queries: how many queries of each layer, drawn by `seed`; the corners are among them.
+        queries: how many queries of each layer, drawn by `seed`, two corners first; all of them
+            where the layer has no more.
 
     Yields:
         One result for each size, layer and branch.
@@ -111,8 +112,7 @@ def verify(
         recording = record(model, torch.from_numpy(noise).to(dtype))
         for name, layer in recording.layers.items():
             rows, columns = layer.shape
-            drawn = rng.integers((rows, columns), size=(max(queries - 2, 1), 2))
-            places = [(0, 0), (rows - 1, columns - 1), *map(tuple, drawn.tolist())]
+            places = _places(rows, columns, queries, rng)
             for branch in maps.branches(layer):
                 proofs = [prove(layer, branch, Cells.at(*place)) for place in places]
                 worst = Proof.worst(proofs)
@@ -127,3 +127,12 @@ def verify(
                     max_rel_error=worst.max_rel_error,
                     tolerance=TOLERANCE[dtype],
                 )
+
+
+def _places(
+    rows: int, columns: int, queries: int, rng: np.random.Generator
+) -> list[tuple[int, int]]:
+    """Different cells: the first and the last, then others at random."""
+    between = 1 + rng.permutation(max(rows * columns - 2, 0))
+    order = [0, rows * columns - 1, *between.tolist()] if rows * columns > 1 else [0]
+    return [divmod(at, columns) for at in order[:queries]]

@@ -121,7 +121,7 @@ def _line(
 def _titled(figure: go.Figure, x_title: str, y_title: str, height: int = 340) -> go.Figure:
     figure.update_xaxes(title=x_title, gridcolor=_GRID)
     figure.update_yaxes(title=y_title, rangemode="tozero", gridcolor=_GRID)
-    figure.update_layout(legend={"orientation": "h", "y": 1.18})
+    figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"})
     return _finished(figure, height, left=60, bottom=50)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 
 import numpy as np
@@ -121,7 +122,7 @@ def _positional(weight: PositionalWeight) -> None:
 
 
 def _equation(formula: str, lines: list[str], total: str) -> None:
-    st.latex(formula)
+    st.markdown(f"${formula}$")
     items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
     st.html(f"<div class='weight'><ul>{items}</ul><b>{html.escape(total)}</b></div>")
 
@@ -135,8 +136,8 @@ def _path(view: View, query: tuple[int, int], source: tuple[int, int]) -> str:
     stroke = max(grid.width / 90, 1)
     steps = f"M {x_0} {y_0} L {x_0} {y_1} L {x_1} {y_1}"
     label = html.escape(text["path_label"], quote=True)
-    return (
-        f"<svg class='path' viewBox='{size}' role='img' aria-label='{label}'>"
+    svg = (
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='{size}'>"
         f"<image href='{resources.data_url(view.gsa.crop)}' width='{grid.width}' "
         f"height='{grid.height}' style='image-rendering:pixelated'/>"
         f"<path d='{steps}' fill='none' stroke='white' stroke-width='{2.4 * stroke}'/>"
@@ -150,3 +151,5 @@ def _path(view: View, query: tuple[int, int], source: tuple[int, int]) -> str:
         f"<rect x='{left}' y='{top}' width='{right - left}' height='{bottom - top}' fill='none' "
         f"stroke='black' stroke-width='{0.7 * stroke}'/></svg>"
     )
+    url = "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+    return f"<img class='path' src='{url}' alt='{label}'>"

@@ -122,7 +122,7 @@ def _change(view: View) -> None:
     where = chosen.place(size, size)
     effects = {
         mixer: experiments.effect(twin, view.picture.digest, box, chosen.how, where)
-        for mixer, twin in view.seen.items()
+        for mixer, twin in ((mixer, view.seen[mixer]) for mixer in text["twins"])
     }
     target = resources.target(seen, chosen.target)
     left, right = st.columns([2, 3], gap="medium")
@@ -157,7 +157,8 @@ def _change(view: View) -> None:
             text["feature_axis"],
             text["layer_axis"],
         )
-        st.plotly_chart(figure, theme=None, config=markup.CHART, alt=text["feature_axis"])
+        st.markdown(text["feature_title"])
+        st.plotly_chart(figure, theme=None, config=markup.CHART, alt=text["feature_title"])
 
 
 def _part_cells(view: View) -> tuple[int, int, int, int]:

@@ -35,7 +35,7 @@ def show(view: View) -> None:
                     width="stretch",
                 )
     st.markdown(f"**{text['take_python']}**")
-    st.code(leaving.python(view), language="python")
+    st.code(leaving.python(view), language=None)
     if view.picture.gallery:
         st.markdown(f"**{text['take_link']}**")
         st.code(leaving.link(state.selection(), view.picture.gallery), language=None)

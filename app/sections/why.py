@@ -26,7 +26,7 @@ def show(view: View) -> None:
     target = resources.target(view.gsa, view.chosen.target)
     key = f"why {view.picture.digest} {target}"
     with right:
-        asked = st.button(text["why_button"], key=Widget.why, type="primary")
+        asked = st.button(text["why_button"], key=Widget.why)
     if asked:
         state.keep(key, _compute(view, target))
     if found := state.kept(key):
@@ -36,8 +36,10 @@ def show(view: View) -> None:
 def _compute(view: View, target: int) -> dict[tuple[str, str], Explained]:
     """One method after the other; a press on Stop reruns the page and so ends it."""
     jobs = [(method, mixer) for method in text["methods"] for mixer in text["twins"]]
-    bar = st.progress(0.0)
-    st.button(text["stop"], key=Widget.stop)
+    place = st.empty()
+    with place.container():
+        bar = st.progress(0.0)
+        st.button(text["stop"], key=Widget.stop)
     found = {}
     for done, (method, mixer) in enumerate(jobs):
         name = text["methods"][method]
@@ -47,7 +49,7 @@ def _compute(view: View, target: int) -> dict[tuple[str, str], Explained]:
         found[method, mixer] = experiments.explained(
             view.seen[mixer], view.picture.digest, target, method
         )
-    bar.empty()
+    place.empty()
     return found
 
 

@@ -204,6 +204,6 @@ def _proof(recording: Any, chosen: Selection) -> None:
     worst, count = panels.proof(recording, chosen)
     if worst.max_rel_error <= TOLERANCE_FLOAT32:
         sentence = text["proof"].format(count=count, error=worst.max_rel_error)
-        st.success(sentence, icon=":material/verified:")
+        st.caption(f":green[:material/verified:] {sentence}")
     else:
         st.error(text["proof_failed"].format(error=worst.max_rel_error))

@@ -1,5 +1,6 @@
 """The app as a person uses it: a real server, a real browser."""
 
+import json
 import os
 import shutil
 import socket
@@ -9,8 +10,10 @@ import time
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.conftest import photo
@@ -164,6 +167,87 @@ def test_the_arrow_keys_move_the_place(page):
     assert settled(page) != before
 
 
+def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    page.mouse.move(*spot(page, *start))
+    page.mouse.down()
+    page.mouse.move(*spot(page, *end), steps=4)
+    page.mouse.up()
+
+
+def test_a_drag_chooses_a_rectangle_and_a_link_keeps_it(page, browser):
+    before = settled(page)
+    drag(page, (0.1, 0.2), (0.3, 0.55))
+    expect(page.get_by_text("Row 2 to 5, column 4 to 9 of 16 × 16")).to_be_visible()
+    after = settled(page)
+    assert after != before
+    other = browser.new_context().new_page()
+    other.goto(page.url, wait_until="domcontentloaded")
+    wait_for_maps(other)
+    expect(other.get_by_text("Row 2 to 5, column 4 to 9 of 16 × 16")).to_be_visible()
+    assert settled(other) == after
+    other.context.close()
+
+
+def test_shift_and_arrows_stretch_the_place(page):
+    page.mouse.click(*spot(page, 0.52, 0.52))
+    expect(page.get_by_text("Row 9, column 9 of 16 × 16")).to_be_visible()
+    page.keyboard.press("Shift+ArrowDown")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page.get_by_text("Row 9 to 10, column 9 to 11 of 16 × 16")).to_be_visible()
+    page.keyboard.press("ArrowUp")
+    expect(page.get_by_text("Row 8 to 9, column 9 to 11 of 16 × 16")).to_be_visible()
+
+
+def test_a_cell_of_a_heads_map_is_taken_apart(page):
+    picture = page.locator(".panel[data-id='2 positional'] .picture")
+    picture.scroll_into_view_if_needed()
+    box = picture.bounding_box()
+    assert box
+    page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 0.8 * box["height"])
+    expect(page.get_by_text("Head 3: how much the cell in row", exact=False)).to_be_visible()
+    cells = 4  # along each side of the last layer of the tiny network
+    row, column = int(0.8 * cells) + 1, int(0.3 * cells) + 1
+    expect(
+        page.get_by_text(f"takes from the one in row {row}, column {column}", exact=False)
+    ).to_be_visible()
+    assert "heads=2" in page.url
+
+
+def test_a_part_is_changed_and_far_features_answer(page):
+    page.get_by_text("Does it matter?", exact=True).click()
+    part = page.locator(".seen").nth(1)
+    part.scroll_into_view_if_needed()
+    before = page.locator(".crop").nth(1).get_attribute("src")
+    box = part.bounding_box()
+    assert box
+    page.mouse.click(box["x"] + 0.1 * box["width"], box["y"] + 0.9 * box["height"])
+    page.wait_for_url(lambda url: "part_top=0.8750" in url)
+    page.wait_for_function(
+        "old => [...document.querySelectorAll('.crop')].every(image => image.src !== old)",
+        arg=before,
+    )
+
+
+@pytest.mark.parametrize("kind", ["png", "npz"])
+def test_an_export_opens_again(page, kind, tmp_path):
+    page.get_by_text("Take it along", exact=True).click()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=kind.upper(), exact=True).first.click()
+    path = tmp_path / waiting.value.suggested_filename
+    waiting.value.save_as(path)
+    if kind == "png":
+        with Image.open(path) as picture:
+            provenance = json.loads(picture.text["Description"])
+            assert min(picture.size) > 300
+    else:
+        archive = np.load(path)
+        provenance = json.loads(str(archive["provenance"]))
+        assert archive["content_2.1"].shape == (4, 16, 16)
+    assert provenance["checkpoint"] == "tiny_gsa"
+    assert provenance["picture"] in page.url
+
+
 def test_a_tap_picks_the_place_that_was_touched(page):
     for down, across, row, column in ((0.1, 0.1, 2, 2), (0.9, 0.3, 15, 5), (0.4, 0.97, 7, 16)):
         page.touchscreen.tap(*spot(page, down, across))
@@ -220,10 +304,11 @@ def test_the_page_asks_nothing_of_other_hosts(browser, address):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_serious_fault_of_accessibility(browser, address, scheme):
+@pytest.mark.parametrize("section", ["heads", "matter", "stable", "range", "why", "take"])
+def test_no_serious_fault_of_accessibility(browser, address, scheme, section):
     context = browser.new_context(viewport={"width": 1366, "height": 1600}, color_scheme=scheme)
     page = context.new_page()
-    page.goto(address, wait_until="domcontentloaded")
+    page.goto(f"{address}/?section={section}", wait_until="domcontentloaded")
     wait_for_maps(page)
     found = Axe().run(page).response["violations"]
     serious = [each["id"] for each in found if each["impact"] in ("serious", "critical")]

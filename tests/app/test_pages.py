@@ -3,12 +3,15 @@
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app.state import Widget
+from app import panels
+from app.state import Selection, Widget
 from app.text import words
+from gsa.maps import Cells
 from tests.conftest import photo
 
 MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
@@ -64,6 +67,66 @@ def test_every_switch_redraws(page, widget, value):
     page.selectbox(widget).set_value(value).run()
     assert not page.exception
     assert page.query_params[widget.removeprefix("widget_")] in (value, [value])
+
+
+def opened(section, **parameters):
+    app = AppTest.from_file(MAIN, default_timeout=60)
+    app.query_params.update({"picture": "panda_0021.jpg", "section": section, **parameters})
+    app.run()
+    assert not app.exception
+    return app
+
+
+@pytest.mark.parametrize("section", list(TEXT["sections"]))
+@pytest.mark.parametrize(
+    "place", [{"row": "0.3"}, {"row": "0.25", "column": "0.25", "bottom": "0.5", "right": "0.75"}]
+)
+def test_every_section_opens_for_a_point_and_a_rectangle(tiny_checkpoints, section, place):
+    app = opened(section, **place)
+    titles = {"heads": "head by head", "range": "How far every layer", "stable": "is it special"}
+    wanted = titles.get(section, TEXT["sections"][section])
+    assert any(wanted in heading.value for heading in app.subheader)
+
+
+def bars(app):
+    """Labels and percentages of the predictions below the cut."""
+    return [each.body for each in app.get("html") if "With the cut" in each.body]
+
+
+def test_a_cut_changes_the_prediction_and_a_wide_one_does_not(tiny_checkpoints):
+    app = opened("matter")
+    plain = bars(app)
+    before, after = plain[0].split("<section")[1:]
+    assert before.split("<ol>")[1].split("</ol>")[0] == after.split("<ol>")[1].split("</ol>")[0]
+    app.select_slider(Widget.radius).set_value(0).run()
+    assert not app.exception
+    assert bars(app) != plain
+    assert app.query_params["radius"] in ("0.0000", ["0.0000"])
+    app.button_group(Widget.without).set_value("content").run()
+    assert not app.exception
+    assert app.query_params["without"] in ("content", ["content"])
+
+
+def test_attributions_come_with_their_deletion_curves(tiny_checkpoints):
+    app = opened("why")
+    app.button(Widget.why).click().run()
+    assert not app.exception
+    assert TEXT["deletion_title"] in " ".join(each.value for each in app.markdown)
+    assert not any(each.key == Widget.stop for each in app.button)  # nothing runs any more
+
+
+def test_the_python_of_the_page_runs_and_gives_its_maps(tiny_checkpoints, monkeypatch, tmp_path):
+    app = opened("take", row="0.4", column="0.7", heads="2", layer="2.1")
+    program = next(each.value for each in app.code if "import gsa" in each.value)
+    monkeypatch.chdir(Path(MAIN).parents[1])
+    names: dict = {}
+    exec(program.replace("maps.png", str(tmp_path / "maps.png")), names)
+    assert (tmp_path / "maps.png").stat().st_size > 10_000
+    assert names["cells"] == Cells.at(6, 11)
+    recording = names["recording"]
+    chosen = Selection(0.4, 0.7, heads="2")
+    panel = panels.shown(recording, "2.1", "positional", chosen, "2")
+    np.testing.assert_array_equal(names["shown"], panel.shown)
 
 
 def uploading(app, name, data, kind="image/png"):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from app import panels
+from app.one_weight import content_weight, positional_weight
 from app.state import Selection
 from gsa import maps
 from gsa.maps import Cells
@@ -78,6 +79,58 @@ def test_heads_of_a_layer_are_sorted_by_distance(recording):
         assert reach == sorted(reach)
         heads = sorted(panel.heads for panel in found if panel.branch == branch)
         assert heads == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("direction", ["from", "to"])
+def test_the_sum_of_a_head_is_content_and_positional_with_the_mean_gain(recording, direction):
+    found = panels.one_layer(recording, "2.1", Selection(0.4, 0.7, direction=direction))
+    gain = recording["2.1"].gain.mean(axis=1)
+    maps_of = {(panel.branch, int(panel.heads)): panel.shown for panel in found}
+    for head in range(4):
+        both = maps_of["content", head] + gain[head] * maps_of["positional", head]
+        np.testing.assert_allclose(maps_of["sum", head], both)
+
+
+def test_a_rectangle_is_the_mean_of_its_places(recording):
+    region = Selection(4 / 16, 6 / 24, bottom=6 / 16, right=9 / 24)
+    panel = panels.all_layers(recording, region)[1]
+    assert panel.cells == Cells(4, 6, 6, 9)
+    single = [
+        maps.positional_map(recording["1.1"], Cells.at(row, column)).mean(axis=0)
+        for row in (4, 5)
+        for column in (6, 7, 8)
+    ]
+    np.testing.assert_allclose(panel.shown, np.mean(single, axis=0))
+
+
+def test_one_weight_is_the_one_on_the_map(recording):
+    layer, query, source = recording["2.1"], (3, 5), (9, 2)
+    for head in range(4):
+        content = content_weight(layer, head, query, source)
+        assert content.weight == pytest.approx(float(content.q @ content.rho))
+        assert content.weight == pytest.approx(
+            maps.content_map(layer, Cells.at(*query))[head, 9, 2]
+        )
+        positional = positional_weight(layer, head, query, source)
+        assert positional.via == (3, 2)
+        assert positional.weight == pytest.approx(positional.row_score * positional.column_score)
+        assert positional.weight == pytest.approx(
+            maps.positional_map(layer, Cells.at(*query))[head, 9, 2]
+        )
+
+
+def test_figures_over_all_places_hold_those_of_one(recording):
+    spread = panels.everywhere(recording, "4.1", "content", "mean")
+    grid = recording.grid("4.1")
+    reach = [
+        panels.shown(
+            recording, "4.1", "content", Selection((a + 0.5) / grid.rows, (b + 0.5) / grid.columns),
+            "mean",
+        ).measures.mean_distance
+        for a in range(grid.rows)
+        for b in range(grid.columns)
+    ]  # fmt: skip
+    assert spread["mean_distance"]["median"] == pytest.approx(np.median(reach))
 
 
 def test_a_map_far_weaker_than_the_others_is_called_zero(recording, monkeypatch):

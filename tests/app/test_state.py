@@ -1,10 +1,15 @@
 import pytest
 
 from app.state import Selection, from_parameters, to_parameters
+from gsa.maps import Cells
+from gsa.preprocess import Grid
 
 CHOSEN = Selection(
-    0.125, 0.75, layer="2.1", heads="3", direction="to", value="deviation", scale="all",
-    beneath=True,
+    0.125, 0.375, bottom=0.25, right=0.75, layer="2.1", heads="3", direction="to",
+    value="deviation", scale="all", beneath=True, section="matter", target="panda",
+    source_row=0.5, source_column=0.1,
+    radius=0.25, without="content", part_top=0.5, part_left=0.5, part_bottom=1.0, part_right=0.625,
+    how="swap",
 )  # fmt: skip
 
 
@@ -24,6 +29,7 @@ def test_a_users_own_picture_has_no_link():
         {"row": "nan", "column": "x"},
         {"heads": "²"},
         {"heads": "9" * 5000},
+        {"section": "all", "without": "both", "how": "burn", "radius": "-1", "bottom": "inf"},
         {"heads": "best", "scale": "huge", "direction": "up", "value": "?"},
     ],
 )
@@ -36,3 +42,30 @@ def test_a_place_lies_inside_the_input():
     row, column = Selection(1.0, 1.0).place(64, 96)
     assert row < 64
     assert column < 96
+
+
+def test_every_field_travels_in_a_link():
+    start = Selection()
+    assert all(
+        getattr(CHOSEN, name) != getattr(start, name) for name in Selection.__dataclass_fields__
+    )
+
+
+def test_a_point_is_one_cell_of_every_grid():
+    grid = Grid(16, 16, 64, 64)
+    assert Selection(0.5, 0.99).cells(grid) == Cells.at(8, 15)
+    assert Selection(1.0, 0.0).cells(grid) == Cells.at(15, 0)
+
+
+@pytest.mark.parametrize("cells", [(0, 0, 1, 2), (5, 7, 6, 9), (13, 1, 32, 32)])
+def test_a_rectangle_covers_its_cells_after_a_journey_in_a_link(cells):
+    top, left, bottom, right = (edge / 32 for edge in cells)
+    chosen = Selection(top, left, bottom=bottom, right=right)
+    again = from_parameters(to_parameters(chosen, "panda.jpg"))
+    assert again.cells(Grid(32, 32, 128, 128)) == Cells(*cells)
+
+
+def test_a_rectangle_touches_coarser_cells():
+    chosen = Selection(5 / 32, 7 / 32, bottom=6 / 32, right=9 / 32)
+    assert chosen.cells(Grid(8, 8, 128, 128)) == Cells(1, 1, 2, 3)
+    assert chosen.place(128, 128) == (22, 32)

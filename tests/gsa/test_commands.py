@@ -71,7 +71,7 @@ def test_maps_are_written_with_their_provenance(capsys, image, tmp_path):
     assert provenance["place"] == [20, 41]
     assert len(provenance["weights_sha256"]) == len(provenance["picture_sha256"]) == 64
     assert archive["content_2.1"].shape == (4, 16, 16)
-    assert tuple(archive["cell_2.1"]) == (5, 10)
+    assert tuple(archive["cells_2.1"]) == (5, 10, 6, 11)
     assert archive["error_positional_2.1"] < 1e-5
     assert provenance["weights_sha256"] in next(out.glob("*.html")).read_text()
     assert next(out.glob("*.png")).read_bytes().startswith(b"\x89PNG")

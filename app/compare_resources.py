@@ -1,0 +1,242 @@
+"""What the Compare page measures, and the results it keeps; networks come from `resources`.
+
+Each measurement is a generator of (share done, result so far), so a page can show it while it runs
+and stop it by not going on. Finished results are kept under short strings and shared by all
+sessions, since they depend on networks and pictures alone.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+import torch
+
+import gsa
+from app import resources
+from gsa import erf, ranges
+from gsa.checkpoints import Card, Checkpoint
+from gsa.config import Mixer
+from gsa.maps import Branch, branches
+
+DATA = "GSA_DATA"  # names the folder that data sets must lie in; anywhere if it is not set
+PICTURES = 16  # of the gallery, that receptive fields are averaged over
+MIXERS: tuple[Mixer, Mixer] = ("gsa", "conv")
+_KEPT = 128
+_MEASURING = threading.Lock()  # one clock at a time, or they would measure each other
+
+
+@dataclass(frozen=True, eq=False)
+class Fields:
+    """Receptive fields of the twins at every layer, and how far GSA's maps look beside them."""
+
+    size: int  # side of the input in pixels
+    place: tuple[float, float]  # (row, column) in pixels
+    pictures: int
+    of: dict[str, list[erf.Field]]  # by mixer, in the order of the layers
+    distances: dict[Branch, list[float]]  # mean over heads and queries, pixels, by layer
+    reach: list[float]  # mean distance of the conv twin's kernels, pixels, by layer
+
+
+@st.cache_resource(show_spinner=False)
+def _store() -> tuple[OrderedDict[str, Any], threading.Lock]:
+    return OrderedDict(), threading.Lock()
+
+
+def kept(key: str) -> Any:
+    """A finished result; None if there is none."""
+    results, lock = _store()
+    with lock:
+        if key in results:
+            results.move_to_end(key)
+        return results.get(key)
+
+
+def keep(key: str, value: Any) -> None:
+    """Keep a finished result, and forget the one that was not asked for longest."""
+    results, lock = _store()
+    with lock:
+        results[key] = value
+        while len(results) > _KEPT:
+            results.popitem(last=False)
+
+
+def cards() -> dict[str, Card]:
+    """The cards of the first pair by mixer; empty if there is none."""
+    return {mixer: resources.checkpoint(name).card for mixer, name in resources.twins().items()}
+
+
+def version() -> str:
+    """Changes with the weights of the first pair."""
+    return " ".join(f"{card.name} {card.sha256[:16]}" for card in cards().values())
+
+
+def _twins(*, trained: bool = True) -> dict[Mixer, Checkpoint]:
+    pair = resources.twins()
+    found = {mixer: resources.checkpoint(pair[mixer]) for mixer in MIXERS}
+    if trained:
+        return found
+    return {mixer: gsa.untrained(twin.card) for mixer, twin in found.items()}
+
+
+def _turn_by_turn(steps: Iterator[Any]) -> Iterator[Any]:
+    """The same steps, each in a turn of its own, so that other sessions get theirs between."""
+    while True:
+        with resources.TURNS:
+            try:
+                step = next(steps)
+            except StopIteration:
+                return
+        yield step
+
+
+def fields(place: tuple[float, float], *, trained: bool) -> Iterator[tuple[float, Fields]]:
+    """Receptive fields of both twins.
+
+    Args:
+        place: (row, column) as shares of the picture's sides.
+        trained: with the weights of the checkpoints, or with random ones.
+    """
+    twins = _twins(trained=trained)
+    names = [entry["name"] for entry in resources.gallery()][:PICTURES]
+    photos = [gsa.open_picture(resources.GALLERY / name) for name in names]
+    size = twins["gsa"].preprocess.size
+    at = (min(place[0] * size, size - 0.01), min(place[1] * size, size - 0.01))
+    reach = erf.kernel_reach(twins["conv"].model, size)
+    found = Fields(size, at, len(photos), {mixer: [] for mixer in MIXERS}, {}, [])
+    layers = list(twins["gsa"].model.blocks())
+    total = (len(MIXERS) + 1) * len(layers)
+    done = 0
+    for mixer, twin in twins.items():
+        x = torch.cat([twin.preprocess.tensor(twin.preprocess.crop(photo)) for photo in photos])
+        for field in _turn_by_turn(erf.fields(twin.model, x, at)):
+            found.of[mixer].append(field)
+            done += 1
+            yield done / total, found
+    photo = twins["gsa"].preprocess.crop(photos[0])
+    recording = gsa.record(twins["gsa"].model, twins["gsa"].preprocess.tensor(photo))
+    distances: dict[Branch, list[float]] = {}
+    for layer in recording.layers:
+        for branch in branches(recording[layer]):
+            value = _mean_distance(recording, layer, branch)
+            distances.setdefault(branch, []).append(value)
+        done += 1
+        yield done / total, found
+    yield 1.0, replace(found, distances=distances, reach=[reach[layer][0] for layer in layers])
+
+
+def _mean_distance(recording: gsa.Recording, layer: str, branch: Branch) -> float:
+    grid = recording.grid(layer)
+    step = max(1, grid.rows // 4)  # 16 queries spread over the picture
+    queries = ranges.over_queries(recording[layer], branch, grid, step)
+    return float(np.nanmean([m.mean_distance for _, heads in queries for m in heads]))
+
+
+def devices() -> list[tuple[str, str]]:
+    """What can be measured here: device and type of numbers."""
+    found = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+    return [(device, dtype) for device in found for dtype in ("float32", "bfloat16")]
+
+
+def costs(kind: str, device: str, dtype: str, limit: float) -> Iterator[tuple[float, list[Any]]]:
+    """Measured costs of single layers, or of the twins' networks, as the input grows.
+
+    Args:
+        kind: `layer` or `network`.
+        device: one of `devices()`, as `dtype`.
+        dtype: `float32` or `bfloat16`.
+        limit: seconds that one forward pass may take.
+    """
+    from gsa import scaling
+
+    setting = scaling.Setting(device, dtype, limit=limit)
+    config = cards()["gsa"].network
+    if kind == "layer":
+        width, heads = config.widths[0], config.heads
+        steps = scaling.measure_layers(width, heads, scaling.SIZES, setting)
+        total = len(scaling.mixers(width, heads, 1)) * len(scaling.SIZES)
+    else:
+        steps = scaling.measure_networks(config, scaling.SIZES, setting)
+        total = 3 * len(scaling.SIZES)
+    found: list[Any] = []
+    while True:
+        with _MEASURING, resources.TURNS:
+            cost = next(steps, None)
+        if cost is None:
+            return
+        found.append(cost)
+        yield len(found) / total, found
+
+
+def data_folder(text: str) -> Path:
+    """The folder that a user named.
+
+    Raises:
+        ValueError: if it is none, or lies where it may not.
+    """
+    path = Path(text).expanduser().resolve()
+    root = os.environ.get(DATA)
+    if root and not path.is_relative_to(Path(root).resolve()):
+        raise ValueError(f"the folder must lie below the one that {DATA} names.")
+    if not path.is_dir():
+        raise ValueError(f"{text!r} is no folder.")
+    return path
+
+
+def _sample(folder: str, count: int) -> Any:
+    """Labelled pictures: of the gallery where no folder is named."""
+    from gsa import samples
+
+    card = cards()["gsa"]
+    if folder:
+        return samples.from_folder(card, data_folder(folder), count)
+    titles = {resources.GALLERY / entry["name"]: entry["title"] for entry in resources.gallery()}
+    return samples.from_files(card, titles)
+
+
+def stress(test: str, folder: str, count: int) -> Iterator[tuple[float, list[Any]]]:
+    """Scores of both twins in a test: the gallery's pictures, or up to `count` of a folder's."""
+    from gsa import robustness
+
+    sample = _sample(folder, count)
+    twins = list(_twins().values())
+    total = len(twins) * len(robustness.TESTS[test].severities)
+    found: list[Any] = []
+    steps = robustness.scores(twins, sample.pictures, sample.labels, [test])
+    for score in _turn_by_turn(steps):
+        found.append(score)
+        yield len(found) / total, found
+
+
+def differences(folder: str, count: int) -> Iterator[tuple[float, Any]]:
+    """What each twin gets right: the gallery's pictures, or up to `count` of a folder's.
+
+    Yields:
+        At the end: what was found, and the pictures themselves.
+    """
+    from gsa import differences as between
+
+    twins = _twins()
+    sample = _sample(folder, count)
+    for share, found in _turn_by_turn(between.compare(twins["gsa"], twins["conv"], sample)):
+        yield share, (found, sample) if found is not None else None
+
+
+def probe(task: str, steps: int) -> Iterator[tuple[float, dict[str, Any]]]:
+    """Tiny twins trained on a task that far pixels decide."""
+    from gsa import probes
+
+    setting = probes.Probe(task, steps=steps)
+    found: dict[str, Any] = {}
+    for number, mixer in enumerate(MIXERS):
+        for progress in _turn_by_turn(probes.run(setting, mixer)):
+            found[mixer] = progress
+            yield (number + progress.step / progress.steps) / len(MIXERS), found
+    yield 1.0, found

@@ -1,0 +1,195 @@
+"""Figures of the Compare page: receptive fields as SVG, and charts of twins side by side."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from app.figures import raster, theme
+
+_GRID = "rgba(128,128,128,.25)"
+COLOURS = {
+    "gsa": theme.CONTENT,
+    "conv": theme.CONV,
+    "content": "#dd8a3c",
+    "positional": theme.POSITIONAL,
+    "dense": "#1b7837",
+}
+_DASHES = {"content": "dot", "positional": "dash"}
+
+
+def field(
+    weights: NDArray[np.floating],
+    box: tuple[int, int, int, int],
+    centre: tuple[float, float],
+    radii: Sequence[float],
+    label: str,
+) -> str:
+    """A receptive field as SVG: the map, the theoretical square and circles of its mass.
+
+    Args:
+        weights: (rows, columns), not negative; its peak gets the strongest colour.
+        box: top, left, bottom, right of the theoretical field in pixels.
+        centre: (row, column) of the unit in pixels.
+        radii: of the circles in pixels; one that is not a number is not drawn.
+        label: the picture in words.
+    """
+    rows, columns = weights.shape
+    limit = float(weights.max()) or 1.0  # nothing to colour: any scale will do
+    image = raster.png_url(raster.coloured(weights, limit, signed=False, see_through=False))
+    top, left, bottom, right = box
+    circles = "".join(
+        f"<circle cx='{centre[1]:g}' cy='{centre[0]:g}' r='{radius:g}' stroke='#fff' "
+        "vector-effect='non-scaling-stroke' stroke-width='1.5' fill='none'/>"
+        for radius in radii
+        if radius == radius
+    )
+    return (
+        f"<svg viewBox='0 0 {columns} {rows}' role='img' aria-label='{html.escape(label)}' "
+        "style='width:100%;max-width:380px;display:block;border-radius:4px'>"
+        f"<image href='{image}' width='{columns}' height='{rows}' "
+        "style='image-rendering:pixelated'/>"
+        f"<rect x='{left + 0.5}' y='{top + 0.5}' width='{right - left - 1}' "
+        f"height='{bottom - top - 1}' fill='none' stroke='#ff7f50' stroke-width='2' "
+        f"stroke-dasharray='2 4' vector-effect='non-scaling-stroke'/>{circles}</svg>"
+    )
+
+
+def over_depth(
+    layers: Sequence[str],
+    lines: Mapping[str, tuple[str, Sequence[float], bool]],
+    axis: str,
+    layer_axis: str,
+) -> go.Figure:
+    """Pixels against layers.
+
+    Args:
+        layers: names, in order.
+        lines: by name: the key of its colour in `COLOURS`, values in pixels, whether dotted.
+        axis: title of the value axis.
+        layer_axis: title of the layer axis.
+    """
+    figure = go.Figure()
+    for name, (key, values, dotted) in lines.items():
+        figure.add_scatter(
+            x=list(layers), y=list(values), name=name, mode="lines+markers",
+            line={"color": COLOURS[key], "width": 3, "dash": "dot" if dotted else "solid"},
+            marker={"size": 8}, hovertemplate="layer %{x}: %{y:.1f} px<extra>" + name + "</extra>",
+        )  # fmt: skip
+    figure.update_xaxes(type="category")
+    return _finished(figure, layer_axis, axis)
+
+
+def growth(
+    series: Mapping[str, tuple[str, Sequence[float], Sequence[float]]], size_axis: str, axis: str
+) -> go.Figure:
+    """Costs against the side of the input, both axes logarithmic.
+
+    Args:
+        series: by name: the key of its colour in `COLOURS`, sides in pixels, costs.
+        size_axis: title of the axis of sides.
+        axis: title of the cost axis.
+    """
+    figure = go.Figure()
+    sides = sorted({side for _, sizes, _ in series.values() for side in sizes})
+    for name, (key, sizes, values) in series.items():
+        figure.add_scatter(
+            x=list(sizes), y=list(values), name=name, mode="lines+markers",
+            line={"color": COLOURS[key], "width": 3, "dash": _DASHES.get(key, "solid")},
+            marker={"size": 8}, hovertemplate="%{x} px: %{y:.3s}<extra>" + name + "</extra>",
+        )  # fmt: skip
+    figure.update_xaxes(type="log", tickvals=sides, ticktext=[f"{side:g}" for side in sides])
+    figure.update_yaxes(type="log", exponentformat="SI", dtick=1)
+    return _finished(figure, size_axis, axis, height=400)
+
+
+def against(
+    lines: Mapping[str, tuple[str, Sequence[str], Sequence[tuple[float, float, float]]]],
+    axis: str,
+    value_axis: str,
+    level: tuple[str, float] | None = None,
+) -> go.Figure:
+    """Shares with their intervals against steps that are drawn equally far apart.
+
+    Args:
+        lines: by name: the key of its colour in `COLOURS`, the steps, and for each the share and
+            the two ends of its interval.
+        axis: title of the axis of steps.
+        value_axis: title of the axis of shares.
+        level: name and height of a line for comparison.
+    """
+    figure = go.Figure()
+    for name, (key, steps, shares) in lines.items():
+        table = np.array(shares, dtype=float).reshape(-1, 3)
+        figure.add_scatter(
+            x=list(steps), y=table[:, 0].tolist(), name=name, mode="lines+markers",
+            line={"color": COLOURS[key], "width": 3}, marker={"size": 8},
+            error_y={
+                "type": "data", "symmetric": False, "thickness": 1.5, "width": 5,
+                "array": (table[:, 2] - table[:, 0]).tolist(),
+                "arrayminus": (table[:, 0] - table[:, 1]).tolist(),
+            },
+            hovertemplate="%{x}: %{y:.0%}<extra>" + name + "</extra>",
+        )  # fmt: skip
+    if level is not None:
+        figure.add_hline(
+            y=level[1], line={"dash": "dot", "color": "#7d7a76"}, annotation_text=level[0]
+        )
+    figure.update_xaxes(type="category")
+    figure.update_yaxes(tickformat=".0%", range=[0, 1.05])
+    return _finished(figure, axis, value_axis)
+
+
+def calibration(
+    lines: Mapping[str, tuple[str, Sequence[tuple[float, float, int]]]],
+    axis: str,
+    value_axis: str,
+    ideal: str,
+) -> go.Figure:
+    """How often answers are right against how sure the network was of them.
+
+    Args:
+        lines: by name: the key of its colour in `COLOURS`, and for each bin the mean confidence,
+            the share of right answers and the number of answers.
+        axis: title of the axis of confidence.
+        value_axis: title of the axis of shares.
+        ideal: name of the diagonal.
+    """
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[0, 1], y=[0, 1], name=ideal, mode="lines", hoverinfo="skip",
+        line={"color": "#7d7a76", "dash": "dot", "width": 1.5},
+    )  # fmt: skip
+    for name, (key, bins) in lines.items():
+        figure.add_scatter(
+            x=[each[0] for each in bins], y=[each[1] for each in bins], name=name,
+            customdata=[each[2] for each in bins], mode="lines+markers",
+            line={"color": COLOURS[key], "width": 3}, marker={"size": 8},
+            hovertemplate="%{x:.0%} sure, %{y:.0%} right, %{customdata} pictures"
+            "<extra>" + name + "</extra>",
+        )  # fmt: skip
+    figure.update_xaxes(tickformat=".0%", range=[0, 1.02])
+    figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
+    return _finished(figure, axis, value_axis)
+
+
+def _finished(figure: go.Figure, x_title: str, y_title: str, height: int = 340) -> go.Figure:
+    figure.update_xaxes(title=x_title, gridcolor=_GRID)
+    figure.update_yaxes(title=y_title, gridcolor=_GRID)
+    if figure.layout.yaxis.type != "log":
+        figure.update_yaxes(rangemode="tozero")
+    return figure.update_layout(
+        template=theme.TEMPLATE,
+        height=height,
+        margin={"l": 60, "r": 10, "t": 30, "b": 50},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={**theme.FONT, "color": "#7d7a76"},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+        dragmode=False,
+        hovermode="closest",
+    )

@@ -1,0 +1,39 @@
+"""Convolution and GSA with one ruler: one question at a time, measured when it is asked."""
+
+import streamlit as st
+
+from app import compare_resources
+from app.text import words
+from app.views import compare_cost, compare_fields, compare_right, compare_trials
+from gsa.checkpoints import CheckpointError, folder
+
+text = words("compare")
+
+st.html(f"<h1 class='look'>{text['title']}</h1><p class='look'>{text['lead']}</p>")
+try:
+    cards = compare_resources.cards()
+except CheckpointError as error:
+    st.error(text["broken"].format(error=error))
+    st.stop()
+if not cards:
+    st.error(text["no_checkpoints"].format(folder=folder()))
+    st.stop()
+
+SECTIONS = {
+    "fields": compare_fields.show,
+    "cost": compare_cost.show,
+    "right": compare_right.show,
+    "stress": compare_trials.stress,
+    "probes": compare_trials.probes,
+    "paper": compare_right.paper,
+}
+section = st.segmented_control(
+    text["section"],
+    list(SECTIONS),
+    format_func=text["sections"].get,
+    default="fields",
+    required=True,
+    label_visibility="collapsed",
+    key="compare_section",
+)
+SECTIONS[section]()

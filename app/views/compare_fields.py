@@ -1,0 +1,151 @@
+"""Receptive fields of both twins, theoretical and effective, and how far one layer looks."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import compare_resources, state
+from app.compare_resources import MIXERS, Fields
+from app.figures import compare as figures
+from app.text import words
+from app.views.compare_run import measured
+from gsa.erf import Field
+
+page = words("compare")
+text = page["fields"]
+_CONFIG = {"displayModeBar": False}
+
+
+@st.fragment
+def show() -> None:
+    """The section."""
+    st.markdown(text["lead"])
+    left, middle, right = st.columns([2, 3, 4], vertical_alignment="bottom")
+    weights = left.segmented_control(
+        text["weights"],
+        list(text["weight_kinds"]),
+        format_func=text["weight_kinds"].get,
+        default="trained",
+        required=True,
+        key="compare_weights",
+    )
+    point = middle.selectbox(
+        text["point"],
+        list(text["points"]),
+        format_func=text["points"].__getitem__,
+        key="compare_point",
+    )
+    chosen = state.selection()
+    place = (chosen.row, chosen.column) if point == "chosen" else (0.5, 0.5)
+    key = f"fields {compare_resources.version()} {weights} {place[0]:.3f} {place[1]:.3f}"
+    found: Fields | None = measured(
+        key, text["start"], lambda: compare_resources.fields(place, trained=weights == "trained")
+    )
+    if found is None:
+        return
+    layers = [field.layer for field in found.of["gsa"]]
+    layer = right.select_slider(
+        text["layer"], layers, value=layers[len(layers) // 2], key="compare_layer"
+    )
+    _maps(found, layers.index(layer))
+    st.caption(
+        text["protocol"].format(
+            size=found.size, pictures=found.pictures, row=found.place[0], column=found.place[1]
+        )
+    )
+    left, right = st.columns(2, gap="large")
+    with left:
+        _depth(found, layers)
+    with right:
+        _distances(found, layers)
+
+
+def _theory(field: Field) -> str:
+    side = field.theoretical.side[0]
+    return text["whole"] if side is None else text["box"].format(side=side)
+
+
+def _maps(found: Fields, at: int) -> None:
+    columns = st.columns([3, 3, 5], gap="medium")
+    rows = []
+    for column, mixer in zip(columns, MIXERS, strict=False):
+        field, spread = found.of[mixer][at], found.of[mixer][at].spread
+        twin, theory = page["twins"][mixer], _theory(field)
+        label = text["alternative"].format(
+            twin=twin, layer=field.layer, r50=spread.radius_50, r90=spread.radius_90, theory=theory
+        )
+        with column:
+            st.markdown(f"**{twin}**")
+            radii = (spread.radius_50, spread.radius_90)
+            theoretical = field.theoretical
+            st.html(figures.field(field.map, theoretical.box, theoretical.centre, radii, label))
+            st.caption(theory)
+        names = text["table"]
+        rows.append(
+            {
+                names["mixer"]: twin,
+                names["r50"]: spread.radius_50,
+                names["r90"]: spread.radius_90,
+                names["r99"]: spread.radius_99,
+                names["area"]: spread.area_90,
+                names["peak"]: spread.above_1_percent,
+                names["sigma"]: spread.sigma,
+                names["r2"]: spread.gaussian_r2,
+            }
+        )
+    with columns[2]:
+        _numbers(rows)
+
+
+def _numbers(rows: list[dict[str, object]]) -> None:
+    """The figures of both twins side by side, one figure a line."""
+    names = text["table"]
+    pixels = (names["r50"], names["r90"], names["r99"], names["sigma"])
+
+    def shown(name: str, value: object) -> str:
+        if value != value:  # not a number
+            return "–"
+        return f"{value:.1f} px" if name in pixels else f"{value:.0%}"
+
+    first, second = rows
+    st.dataframe(
+        [
+            {
+                "": name,
+                first[names["mixer"]]: shown(name, first[name]),
+                second[names["mixer"]]: shown(name, second[name]),
+            }
+            for name in first
+            if name != names["mixer"]
+        ],
+        hide_index=True,
+    )
+    explained = text["table_help"]
+    st.caption(" ".join(f"**{names[key]}**: {words_}" for key, words_ in explained.items()))
+
+
+def _depth(found: Fields, layers: list[str]) -> None:
+    st.markdown(f"**{text['depth']}**")
+    names = text["depth_lines"]
+    lines: dict[str, tuple[str, list[float], bool]] = {
+        names[mixer]: (mixer, [field.spread.radius_90 for field in found.of[mixer]], False)
+        for mixer in MIXERS
+    }
+    # the corner of the theoretical square is the farthest that a unit can see
+    half = [(field.theoretical.side[0] or 0) / 2 for field in found.of["conv"]]
+    visible = [min(each, found.size / 2) for each in half]
+    lines[names["limit"]] = ("conv", visible, True)
+    figure = figures.over_depth(layers, lines, text["depth_axis"], text["layer_axis"])
+    st.plotly_chart(figure, theme=None, config=_CONFIG, key="compare_depth")
+
+
+def _distances(found: Fields, layers: list[str]) -> None:
+    st.markdown(f"**{text['distance']}**")
+    names = text["distance_lines"]
+    lines: dict[str, tuple[str, list[float], bool]] = {
+        names[branch]: (branch, values, False) for branch, values in found.distances.items()
+    }
+    lines[names["reach"]] = ("conv", found.reach, False)
+    figure = figures.over_depth(layers, lines, text["distance_axis"], text["layer_axis"])
+    st.plotly_chart(figure, theme=None, config=_CONFIG, key="compare_distance")
+    st.caption(text["distance_note"])

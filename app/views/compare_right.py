@@ -1,0 +1,182 @@
+"""What each twin gets right: the cards, picture by picture, and the paper's table beside ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from app import compare_resources
+from app.compare_resources import MIXERS
+from app.figures import compare as figures
+from app.text import words
+from app.views.compare_run import measured
+from gsa.checkpoints import Card
+from gsa.config import PRESETS
+from gsa.costs import flops, parameters
+
+page = words("compare")
+text = page["right"]
+MOST = 6  # pictures shown of those that one network alone gets right
+
+
+def _cards(cards: dict[str, Card]) -> None:
+    names = text["table"]
+    st.dataframe(
+        [
+            {
+                names["name"]: card.name,
+                names["top1"]: card.results.get("top1"),
+                names["interval"]: " – ".join(
+                    f"{bound:.1%}" for bound in card.results.get("top1_interval", ())
+                ),
+                names["per_class"]: card.results.get("mean_per_class"),
+                names["calibration"]: card.results.get("calibration_error"),
+                names["n"]: card.results.get("n"),
+                names["params"]: card.params / 1e6,
+                names["flops"]: card.flops / 1e9,
+            }
+            for card in cards.values()
+        ],
+        hide_index=True,
+        column_config={
+            names["params"]: st.column_config.NumberColumn(format="%.2f M"),
+            names["flops"]: st.column_config.NumberColumn(format="%.2f G"),
+            **{
+                names[key]: st.column_config.NumberColumn(format="percent")
+                for key in ("top1", "per_class", "calibration")
+            },
+        },
+    )
+
+
+def folder_and_count(key: str) -> tuple[str, int]:
+    """What a user says of the pictures to test on."""
+    left, right = st.columns([4, 1], vertical_alignment="bottom")
+    folder = left.text_input(text["folder"], help=text["folder_help"], key=f"{key}_folder")
+    count = right.number_input(
+        text["count"], min_value=10, max_value=5000, value=200, step=50, key=f"{key}_count"
+    )
+    return folder.strip(), int(count)
+
+
+@st.fragment
+def show() -> None:
+    """The section."""
+    st.markdown(text["lead"])
+    _cards(compare_resources.cards())
+    folder, count = folder_and_count("compare_right")
+    found = measured(
+        f"right {compare_resources.version()} {folder} {count}",
+        text["start"],
+        lambda: compare_resources.differences(folder, count),
+    )
+    if found is None:
+        return
+    between, sample = found
+    answers = dict(zip(MIXERS, (between.first, between.second), strict=True))
+    figures_of = {
+        f"{mixer}_{name}": value
+        for mixer, each in answers.items()
+        for name, value in zip(("right", "low", "high"), each.accuracy, strict=True)
+    }
+    st.markdown(
+        text["found"].format(
+            **figures_of,
+            n=len(sample),
+            only_gsa=len(between.only_first),
+            only_conv=len(between.only_second),
+            p=between.p_value,
+        )
+    )
+    _alone("only_gsa", between.only_first, sample, "conv", between.second)
+    _alone("only_conv", between.only_second, sample, "gsa", between.first)
+    left, right = st.columns(2, gap="large")
+    with left:
+        _classes(between)
+    with right:
+        st.markdown(f"**{text['calibration']}**")
+        lines = {
+            page["twins"][mixer]: (mixer, each.calibration()) for mixer, each in answers.items()
+        }
+        figure = figures.calibration(
+            lines, text["calibration_axis"], text["calibration_value"], text["calibration_ideal"]
+        )
+        st.plotly_chart(figure, theme=None, config={"displayModeBar": False})
+
+
+def _alone(key: str, at: list[int], sample: Any, other: str, said: Any) -> None:
+    """Pictures that one network alone gets right, with what the other says."""
+    st.markdown(f"**{text[key]}** ({len(at)})")
+    if not at:
+        st.caption(text["none"])
+        return
+    columns = st.columns(MOST)
+    for column, i in zip(columns, at, strict=False):
+        caption = text["caption"].format(
+            label=sample.labels[i], other=text["short"][other], guess=said.guesses[i]
+        )
+        column.image(sample.pictures[i], caption=caption, width="stretch")
+
+
+def _classes(between: Any) -> None:
+    names = text["class_table"]
+    st.markdown(f"**{text['classes']}**")
+    st.dataframe(
+        [
+            {
+                names["label"]: each.label,
+                names["n"]: each.n,
+                names["gsa"]: each.first,
+                names["conv"]: each.second,
+            }
+            for each in between.classes()
+            if each.first != each.second
+        ],
+        hide_index=True,
+        height=240,
+    )
+    names = text["confused_table"]
+    st.markdown(f"**{text['confused']}**")
+    rows = [
+        {
+            names["network"]: text["short"][mixer],
+            names["label"]: label,
+            names["guess"]: guess,
+            names["n"]: n,
+        }
+        for mixer, answers in zip(MIXERS, (between.first, between.second), strict=True)
+        for label, guess, n in answers.confused(between.labels)
+    ]
+    st.dataframe(sorted(rows, key=lambda row: -row[names["n"]]), hide_index=True, height=240)
+
+
+def paper() -> None:
+    """The paper's table beside what is counted and measured here."""
+    quoted = page["paper"]
+    names = quoted["table"]
+    st.markdown(quoted["lead"])
+    st.dataframe(
+        [
+            {
+                names["name"]: row["name"],
+                names["params_quoted"]: row["params"],
+                names["params"]: parameters(PRESETS[row["name"]]) / 1e6,
+                names["flops_quoted"]: row["flops"],
+                names["flops"]: flops(PRESETS[row["name"]]) / 1e9,
+                names["top1_quoted"]: row.get("top1"),
+            }
+            for row in quoted["rows"]
+        ],
+        hide_index=True,
+        column_config={
+            names["params_quoted"]: st.column_config.NumberColumn(format="%.1f M"),
+            names["params"]: st.column_config.NumberColumn(format="%.2f M"),
+            names["flops_quoted"]: st.column_config.NumberColumn(format="%.1f G"),
+            names["flops"]: st.column_config.NumberColumn(format="%.2f G"),
+            names["top1_quoted"]: st.column_config.NumberColumn(format="percent"),
+        },
+    )
+    st.caption(quoted["source"])
+    st.markdown(quoted["ours"])
+    _cards(compare_resources.cards())

@@ -1,0 +1,90 @@
+"""Trials of both twins: pictures spoilt step by step, and tasks that far pixels decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from app import compare_resources
+from app.compare_resources import MIXERS
+from app.figures import compare as figures
+from app.text import words
+from app.views.compare_right import folder_and_count
+from app.views.compare_run import measured
+from gsa.probes import BINS, SIDE, Probe
+
+page = words("compare")
+_CONFIG = {"displayModeBar": False}
+
+
+@st.fragment
+def stress() -> None:
+    """Accuracy against severity."""
+    text = page["stress"]
+    st.markdown(text["lead"])
+    test = st.selectbox(
+        text["test"],
+        list(text["tests"]),
+        format_func=text["tests"].__getitem__,
+        key="compare_stress_test",
+    )
+    folder, count = folder_and_count("compare_stress")
+
+    def chart(scores: list[Any], key: str) -> None:
+        lines = {}
+        for mixer, card in compare_resources.cards().items():
+            own = [score for score in scores if score.checkpoint == card.name]
+            steps = [f"{score.severity:g}" for score in own]
+            shares = [(score.right, score.low, score.high) for score in own]
+            lines[page["twins"][mixer]] = (mixer, steps, shares)
+        figure = figures.against(lines, text["axes"][test], text["value"])
+        st.plotly_chart(figure, theme=None, config=_CONFIG, key=f"compare_stress {key}")
+
+    found = measured(
+        f"stress {compare_resources.version()} {test} {folder} {count}",
+        text["start"],
+        lambda: compare_resources.stress(test, folder, count),
+        lambda so_far: chart(so_far, f"so far {len(so_far)}"),
+    )
+    if found is not None:
+        chart(found, "final")
+        st.caption(text["note"].format(n=found[0].n, source=folder or text["gallery"]))
+
+
+@st.fragment
+def probes() -> None:
+    """Tiny twins trained on the spot."""
+    text = page["probes"]
+    st.markdown(text["lead"])
+    left, right = st.columns([2, 3])
+    task = left.selectbox(
+        text["task"],
+        list(text["tasks"]),
+        format_func=text["tasks"].__getitem__,
+        key="compare_probe_task",
+    )
+    steps = right.slider(text["steps"], 100, 600, Probe.steps, 50, key="compare_probe_steps")
+
+    def progress(so_far: dict[str, Any]) -> None:
+        for mixer, each in so_far.items():
+            st.caption(
+                text["training"].format(
+                    twin=page["twins"][mixer], step=each.step, steps=each.steps, loss=each.loss
+                )
+            )
+
+    found = measured(
+        f"probe {task} {steps}",
+        text["start"],
+        lambda: compare_resources.probe(task, steps),
+        progress,
+    )
+    if found is None:
+        return
+    distances = [f"{low} – {high}" for low, high in BINS]
+    lines = {page["twins"][mixer]: (mixer, distances, found[mixer].accuracy) for mixer in MIXERS}
+    figure = figures.against(lines, text["axis"], text["value"], (text["chance"], 0.5))
+    st.plotly_chart(figure, theme=None, config=_CONFIG, key="compare_probe")
+    probe = Probe(task, steps=steps)
+    st.caption(text["note"].format(tests=probe.tests, side=SIDE, sees=probe.sees("conv")))
