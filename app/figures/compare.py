@@ -1,7 +1,8 @@
-"""Figures of the Compare page: receptive fields as SVG, and charts of twins side by side."""
+"""Figures of the Compare page: receptive fields, and charts of twins side by side."""
 
 from __future__ import annotations
 
+import base64
 import html
 from collections.abc import Mapping, Sequence
 
@@ -29,7 +30,7 @@ def field(
     radii: Sequence[float],
     label: str,
 ) -> str:
-    """A receptive field as SVG: the map, the theoretical square and circles of its mass.
+    """A receptive field as markup: the map, the theoretical square and circles of its mass.
 
     Args:
         weights: (rows, columns), not negative; its peak gets the strongest colour.
@@ -48,14 +49,19 @@ def field(
         for radius in radii
         if radius == radius
     )
-    return (
-        f"<svg viewBox='0 0 {columns} {rows}' role='img' aria-label='{html.escape(label)}' "
-        "style='width:100%;max-width:380px;display:block;border-radius:4px'>"
+    drawing = (
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {columns} {rows}'>"
         f"<image href='{image}' width='{columns}' height='{rows}' "
         "style='image-rendering:pixelated'/>"
         f"<rect x='{left + 0.5}' y='{top + 0.5}' width='{right - left - 1}' "
         f"height='{bottom - top - 1}' fill='none' stroke='#ff7f50' stroke-width='2' "
         f"stroke-dasharray='2 4' vector-effect='non-scaling-stroke'/>{circles}</svg>"
+    )
+    # the browser's cleaning of pages takes pictures out of SVG, and leaves SVG as a picture alone
+    url = "data:image/svg+xml;base64," + base64.b64encode(drawing.encode()).decode()
+    return (
+        f"<img src='{url}' alt='{html.escape(label, quote=True)}' "
+        "style='width:100%;max-width:340px;display:block;border-radius:4px'>"
     )
 
 
@@ -100,10 +106,10 @@ def growth(
         figure.add_scatter(
             x=list(sizes), y=list(values), name=name, mode="lines+markers",
             line={"color": COLOURS[key], "width": 3, "dash": _DASHES.get(key, "solid")},
-            marker={"size": 8}, hovertemplate="%{x} px: %{y:.3s}<extra>" + name + "</extra>",
+            marker={"size": 8}, hovertemplate="%{x} px: %{y:.3g}<extra>" + name + "</extra>",
         )  # fmt: skip
     figure.update_xaxes(type="log", tickvals=sides, ticktext=[f"{side:g}" for side in sides])
-    figure.update_yaxes(type="log", exponentformat="SI", dtick=1)
+    figure.update_yaxes(type="log", tickformat="~g", dtick=1)
     return _finished(figure, size_axis, axis, height=400)
 
 

@@ -8,10 +8,11 @@ from app import compare_resources
 from app.figures import compare as figures
 from app.text import words
 from app.views.compare_run import measured
-from gsa.scaling import SIZES, Cost, crossovers, exponent
+from gsa.scaling import Cost, crossovers, exponent
 
 page = words("compare")
 text = page["cost"]
+UNITS = {"seconds": 1e3, "peak_bytes": 1 / 2**20, "flops": 1e-9}  # as the texts name them
 LIMIT = 1.0  # seconds that one forward pass may take
 
 
@@ -50,7 +51,7 @@ def show() -> None:
     )
     if found is None:
         return
-    left, right = st.columns([3, 2], gap="large")
+    left, right = st.columns([5, 5], gap="medium")
     with left:
         _chart(found, figure, "final")
     with right:
@@ -70,15 +71,17 @@ def _chart(costs: list[Cost], figure: str, key: str) -> None:
     for name, each in _by_name(costs).items():
         known = [cost for cost in each if getattr(cost, figure) > 0]
         sizes = [float(cost.size) for cost in known]
-        series[text["names"][name]] = (name, sizes, [getattr(cost, figure) for cost in known])
+        values = [getattr(cost, figure) * UNITS[figure] for cost in known]
+        series[text["names"][name]] = (name, sizes, values)
     drawn = figures.growth(series, text["size_axis"], text["axes"][figure])
     st.plotly_chart(drawn, theme=None, config={"displayModeBar": False}, key=f"compare_cost {key}")
 
 
 def _figures(costs: list[Cost], figure: str) -> None:
     names = text["table"]
-    shared = max(cost.size for cost in costs if not cost.left_out)
-    shared = min(shared, SIZES[-2])
+    # the largest size that every mixer was measured at
+    left_out = {cost.size for cost in costs if cost.left_out}
+    shared = max({cost.size for cost in costs} - left_out)
     rows = []
     for name, series in _by_name(costs).items():
         at = next(cost for cost in series if cost.size == shared)
@@ -87,30 +90,23 @@ def _figures(costs: list[Cost], figure: str) -> None:
             {
                 names["name"]: text["names"][name],
                 names["exponent"]: None if power != power else round(power, 2),
-                names["theory"]: text["theory"][name],
+                names["theory"]: text["theory"][figure][name],
                 names["largest"].format(size=shared): _quantity(getattr(at, figure), figure),
-                names["params"].format(size=shared): at.params,
+                names["params"]: f"{at.params:,}",
             }
         )
     st.dataframe(rows, hide_index=True)
     found = crossovers(costs, figure)
-    for crossing in found:
-        st.markdown(
-            text["crossing"].format(
-                below=text["names"][crossing.cheaper_below],
-                above=text["names"][crossing.cheaper_above],
-                size=crossing.size,
-            )
+    sentences = [
+        text["crossing"].format(
+            below=text["names"][crossing.cheaper_below],
+            above=text["names"][crossing.cheaper_above],
+            size=crossing.size,
         )
-    if not found:
-        st.markdown(text["no_crossing"])
+        for crossing in found
+    ]
+    st.markdown("\n".join(f"- {each}" for each in sentences) or text["no_crossing"])
 
 
 def _quantity(value: float, figure: str) -> str:
-    if value != value:  # left out
-        return "–"
-    if figure == "seconds":
-        return f"{value * 1e3:.3g} ms"
-    if figure == "peak_bytes":
-        return f"{value / 2**20:.3g} MiB"
-    return f"{value / 1e9:.3g} G"
+    return text["quantities"][figure].format(value=value * UNITS[figure])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import streamlit as st
 
 from app import compare_resources, state
@@ -124,6 +126,13 @@ def _numbers(rows: list[dict[str, object]]) -> None:
     st.caption(" ".join(f"**{names[key]}**: {words_}" for key, words_ in explained.items()))
 
 
+def _farthest(field: Field) -> float:
+    """Distance of the farthest corner that a unit can see, in pixels."""
+    top, left, bottom, right = field.theoretical.box
+    row, column = field.theoretical.centre
+    return math.hypot(max(row - top, bottom - row), max(column - left, right - column))
+
+
 def _depth(found: Fields, layers: list[str]) -> None:
     st.markdown(f"**{text['depth']}**")
     names = text["depth_lines"]
@@ -131,10 +140,7 @@ def _depth(found: Fields, layers: list[str]) -> None:
         names[mixer]: (mixer, [field.spread.radius_90 for field in found.of[mixer]], False)
         for mixer in MIXERS
     }
-    # the corner of the theoretical square is the farthest that a unit can see
-    half = [(field.theoretical.side[0] or 0) / 2 for field in found.of["conv"]]
-    visible = [min(each, found.size / 2) for each in half]
-    lines[names["limit"]] = ("conv", visible, True)
+    lines[names["limit"]] = ("conv", [_farthest(field) for field in found.of["conv"]], True)
     figure = figures.over_depth(layers, lines, text["depth_axis"], text["layer_axis"])
     st.plotly_chart(figure, theme=None, config=_CONFIG, key="compare_depth")
 

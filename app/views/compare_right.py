@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import streamlit as st
+from PIL import ImageOps
 
 from app import compare_resources
 from app.compare_resources import MIXERS
@@ -17,6 +18,7 @@ from gsa.costs import flops, parameters
 
 page = words("compare")
 text = page["right"]
+SIDE = 180  # pixels of a shown picture
 MOST = 6  # pictures shown of those that one network alone gets right
 
 
@@ -36,7 +38,7 @@ def _cards(cards: dict[str, Card]) -> None:
                 names["params"]: card.params / 1e6,
                 names["flops"]: card.flops / 1e9,
             }
-            for card in cards.values()
+            for card in (cards[mixer] for mixer in MIXERS)
         ],
         hide_index=True,
         column_config={
@@ -50,9 +52,8 @@ def _cards(cards: dict[str, Card]) -> None:
     )
 
 
-def folder_and_count(key: str) -> tuple[str, int]:
-    """What a user says of the pictures to test on."""
-    left, right = st.columns([4, 1], vertical_alignment="bottom")
+def folder_and_count(key: str, left: Any, right: Any) -> tuple[str, int]:
+    """What a user says of the pictures to test on, asked in two columns."""
     folder = left.text_input(text["folder"], help=text["folder_help"], key=f"{key}_folder")
     count = right.number_input(
         text["count"], min_value=10, max_value=5000, value=200, step=50, key=f"{key}_count"
@@ -65,7 +66,8 @@ def show() -> None:
     """The section."""
     st.markdown(text["lead"])
     _cards(compare_resources.cards())
-    folder, count = folder_and_count("compare_right")
+    columns = st.columns([4, 1], vertical_alignment="bottom")
+    folder, count = folder_and_count("compare_right", *columns)
     found = measured(
         f"right {compare_resources.version()} {folder} {count}",
         text["start"],
@@ -116,7 +118,7 @@ def _alone(key: str, at: list[int], sample: Any, other: str, said: Any) -> None:
         caption = text["caption"].format(
             label=sample.labels[i], other=text["short"][other], guess=said.guesses[i]
         )
-        column.image(sample.pictures[i], caption=caption, width="stretch")
+        column.image(ImageOps.fit(sample.pictures[i], (SIDE, SIDE)), caption=caption)
 
 
 def _classes(between: Any) -> None:
@@ -164,7 +166,7 @@ def paper() -> None:
                 names["params"]: parameters(PRESETS[row["name"]]) / 1e6,
                 names["flops_quoted"]: row["flops"],
                 names["flops"]: flops(PRESETS[row["name"]]) / 1e9,
-                names["top1_quoted"]: row.get("top1"),
+                names["top1_quoted"]: f"{row['top1']:.1%}" if "top1" in row else "–",
             }
             for row in quoted["rows"]
         ],
@@ -174,7 +176,6 @@ def paper() -> None:
             names["params"]: st.column_config.NumberColumn(format="%.2f M"),
             names["flops_quoted"]: st.column_config.NumberColumn(format="%.1f G"),
             names["flops"]: st.column_config.NumberColumn(format="%.2f G"),
-            names["top1_quoted"]: st.column_config.NumberColumn(format="percent"),
         },
     )
     st.caption(quoted["source"])

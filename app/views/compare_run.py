@@ -38,6 +38,7 @@ def measured(
     slot = st.empty()
     if not slot.button(start, type="primary", disabled=disabled, key=f"start {key}"):
         return None
+    slot.empty()  # or the browser would keep the button below
     with slot.container():
         bar = st.progress(0.0, text["running"].format(share=0))
         # a click runs the page anew, which ends this loop at its next word to the browser

@@ -23,17 +23,20 @@ def stress() -> None:
     """Accuracy against severity."""
     text = page["stress"]
     st.markdown(text["lead"])
-    test = st.selectbox(
+    first, *others = st.columns([3, 4, 2], vertical_alignment="bottom")
+    test = first.selectbox(
         text["test"],
         list(text["tests"]),
         format_func=text["tests"].__getitem__,
         key="compare_stress_test",
     )
-    folder, count = folder_and_count("compare_stress")
+    folder, count = folder_and_count("compare_stress", *others)
 
     def chart(scores: list[Any], key: str) -> None:
         lines = {}
-        for mixer, card in compare_resources.cards().items():
+        cards = compare_resources.cards()
+        for mixer in MIXERS:
+            card = cards[mixer]
             own = [score for score in scores if score.checkpoint == card.name]
             steps = [f"{score.severity:g}" for score in own]
             shares = [(score.right, score.low, score.high) for score in own]

@@ -1,0 +1,192 @@
+"""The Compare page without a browser: each section, its buttons, and what bad input does."""
+
+import base64
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import compare_resources
+from app.figures import compare as figures
+from app.text import words
+from tests.app.test_pages import MAIN
+from tests.conftest import photo
+
+TEXT = words("compare")
+
+
+@pytest.fixture
+def page(tiny_checkpoints):
+    results, _ = compare_resources._store()
+    results.clear()
+    app = AppTest.from_file(MAIN, default_timeout=120).run()
+    app.switch_page("views/compare.py").run()
+    assert not app.exception
+    return app
+
+
+def section(app, name):
+    app.button_group("compare_section").set_value(name).run()
+    assert not app.exception
+    return app
+
+
+def start(app):
+    (button,) = [each for each in app.button if each.key.startswith("start ")]
+    button.click().run()
+    assert not app.exception
+    return app
+
+
+def texts(app):
+    return " ".join(str(each.value) for each in [*app.caption, *app.markdown, *app.error])
+
+
+def charts(app):
+    return len(app.get("plotly_chart"))
+
+
+def test_nothing_is_measured_before_it_is_asked_for(page, monkeypatch):
+    assert [each.label for each in page.button] == [TEXT["fields"]["start"]]
+    assert charts(page) == 0
+
+
+def test_fields_are_measured_once_and_kept(page):
+    start(page)
+    assert charts(page) == 2
+    assert "64 × 64 pixels; 16 gallery pictures" in texts(page)
+    assert TEXT["fields"]["whole"] in texts(page)
+    assert "27 × 27" not in texts(page)
+    page.select_slider("compare_layer").set_value("1.1").run()
+    assert TEXT["fields"]["box"].format(side=19) in texts(page)
+    assert not page.button  # no new measurement for another layer
+    page.button_group("compare_weights").set_value("random").run()
+    assert page.button  # but for other weights
+
+
+def test_the_chosen_place_is_that_of_the_look_page(tiny_checkpoints):
+    app = AppTest.from_file(MAIN, default_timeout=120)
+    app.query_params.update({"picture": "panda_0021.jpg", "row": "0.25", "column": "0.75"})
+    app.run()
+    app.switch_page("views/compare.py").run()
+    app.selectbox("compare_point").set_value("chosen").run()
+    start(app)
+    assert "row 16, column 48" in texts(app)
+
+
+def test_costs_are_measured_live(page, monkeypatch):
+    from gsa import scaling
+
+    monkeypatch.setattr(scaling, "SIZES", (32, 64))
+    section(page, "cost")
+    start(page)
+    assert charts(page) == 1
+    assert not page.button
+    page.button_group("compare_cost_figure").set_value("peak_bytes").run()
+    assert not page.exception
+    assert not page.button
+
+
+@pytest.fixture
+def data(tmp_path):
+    for label in ("ant", "bee"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for seed in range(3):
+            photo(seed=seed).save(tmp_path / "data" / label / f"{seed}.png")
+    return tmp_path / "data"
+
+
+def test_a_folder_is_compared_picture_by_picture(page, data):
+    section(page, "right")
+    page.text_input("compare_right_folder").set_value(str(data)).run()
+    start(page)
+    assert "on 6 pictures" in texts(page)
+    assert charts(page) == 1
+
+
+def test_stress_is_drawn_over_severity(page, data):
+    section(page, "stress")
+    page.text_input("compare_stress_folder").set_value(str(data)).run()
+    page.selectbox("compare_stress_test").set_value("shift").run()
+    start(page)
+    assert "6 pictures from" in texts(page)
+    assert charts(page) == 1
+
+
+@pytest.mark.parametrize("name", ["", "/nowhere/at/all"])
+def test_pictures_that_cannot_be_used_get_a_sentence(page, name):
+    section(page, "stress")  # the tiny twins know none of the gallery's classes
+    page.text_input("compare_stress_folder").set_value(name).run()
+    start(page)
+    assert "cannot be measured" in page.error[0].value
+    assert "no picture" in page.error[0].value or "no folder" in page.error[0].value
+
+
+def test_a_server_can_limit_the_folders(data, monkeypatch):
+    assert compare_resources.data_folder(str(data / "ant")) == data / "ant"
+    monkeypatch.setenv(compare_resources.DATA, str(data / "bee"))
+    assert compare_resources.data_folder(str(data / "bee")) == data / "bee"
+    for outside in (data / "ant", data / "bee" / ".." / "ant"):
+        with pytest.raises(ValueError, match="must lie below"):
+            compare_resources.data_folder(str(outside))
+
+
+def test_a_probe_runs_and_is_drawn(page, monkeypatch):
+    from gsa import probes
+
+    def quick(probe, mixer):
+        yield probes.Progress(mixer, 1, 1, 0.5)
+        yield probes.Progress(mixer, 1, 1, 0.5, [(0.5, 0.4, 0.6)] * len(probes.BINS))
+
+    monkeypatch.setattr(probes, "run", quick)
+    section(page, "probes")
+    start(page)
+    assert charts(page) == 1
+    assert "27 pixels across" in texts(page)
+
+
+def test_the_paper_is_quoted_beside_what_is_counted(page):
+    section(page, "paper")
+    table = page.dataframe[0].value
+    row = table[table["Network"] == "gsa_resnet50"].iloc[0]
+    names = TEXT["paper"]["table"]
+    assert row[names["params_quoted"]] == 18.1
+    assert row[names["params"]] == pytest.approx(18.052856)
+    assert abs(table[names["flops_quoted"]] - table[names["flops"]]).max() < 0.1
+
+
+def test_without_checkpoints_there_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("GSA_CHECKPOINTS", str(tmp_path))
+    app = AppTest.from_file(MAIN, default_timeout=60).run()
+    app.switch_page("views/compare.py").run()
+    assert not app.exception
+    assert "nothing to compare" in app.error[0].value
+
+
+def test_results_are_forgotten_oldest_first(monkeypatch):
+    results, _ = compare_resources._store()
+    results.clear()
+    monkeypatch.setattr(compare_resources, "_KEPT", 2)
+    for key in "ab":
+        compare_resources.keep(key, key)
+    compare_resources.kept("a")
+    compare_resources.keep("c", "c")
+    assert (compare_resources.kept("a"), compare_resources.kept("b")) == ("a", None)
+
+
+def test_a_field_is_drawn_with_its_square_and_circles():
+    weights = np.zeros((8, 6), dtype=np.float32)
+    markup = figures.field(weights, (1, 2, 5, 6), (3.5, 4.0), (1.5, float("nan")), "a <field>")
+    assert "a &lt;field&gt;" in markup
+    svg = base64.b64decode(markup.split("base64,")[1].split("'")[0]).decode()
+    assert svg.count("<circle") == 1
+    assert "viewBox='0 0 6 8'" in svg
+    assert "cx='4' cy='3.5' r='1.5'" in svg
+
+
+def test_growth_has_logarithmic_axes_and_against_has_intervals():
+    drawn = figures.growth({"a": ("gsa", [32, 64], [1.0, 2.0])}, "size", "cost")
+    assert (drawn.layout.xaxis.type, drawn.layout.yaxis.type) == ("log", "log")
+    drawn = figures.against({"a": ("gsa", ["1"], [(0.5, 0.4, 0.7)])}, "x", "y", ("even", 0.5))
+    bars = drawn.data[0].error_y
+    assert (bars.array[0], bars.arrayminus[0]) == (pytest.approx(0.2), pytest.approx(0.1))
