@@ -15,7 +15,6 @@ import io
 import json
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -23,11 +22,10 @@ import torch
 from PIL import Image
 
 import gsa
+from app.preview import GALLERY
 from gsa.checkpoints import Card, folder
 from gsa.record import Array
 
-GALLERY = Path(__file__).parent / "gallery"
-FIRST_PICTURE = "kangaroo_0030.jpg"  # shown at the start
 PHOTO_SIDE = 720  # longest side of the photo as it is sent to the browser
 TURNS = threading.Semaphore(2)  # forward passes at once; more of them only wait for the cores
 _DECODER = threading.Lock()  # one picture at a time: a large one takes hundreds of megabytes

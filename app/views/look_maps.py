@@ -10,6 +10,7 @@ from app import markup, panels, resources, state
 from app.components.picker import picker
 from app.components.strip import strip
 from app.drawing import View, beneath, drawn
+from app.panels import Panel
 from app.resources import Seen
 from app.sections import heads, matter, ranges, stable, take, why
 from app.state import Picture, Selection, Widget
@@ -180,22 +181,28 @@ def _switches(heads: int, chosen: Selection) -> None:
     )
 
 
-def _strip(view: View) -> None:
+def strip_rows(found: list[Panel], layer: str, chosen: Selection) -> list[dict[str, Any]]:
+    """The maps of all layers as the strip component takes them, `layer` marked."""
     rows = []
-    for branch in dict.fromkeys(panel.branch for panel in view.found):
+    for branch in dict.fromkeys(panel.branch for panel in found):
         shown = [
             drawn(
                 panel,
-                view.chosen,
+                chosen,
                 id_=f"{panel.layer} {panel.branch}",
                 title=panel.layer,
                 extra=[text["share"].format(share=panel.share)],
-                marked=panel.layer == view.layer,
+                marked=panel.layer == layer,
             )
-            for panel in view.found
+            for panel in found
             if panel.branch == branch
         ]
         rows.append({"title": text[f"{branch}_row"], "panels": shown})
+    return rows
+
+
+def _strip(view: View) -> None:
+    rows = strip_rows(view.found, view.layer, view.chosen)
     strip(rows, beneath(view.gsa, view.chosen), Widget.strip, take_layer)
     st.caption(text["legend"].format(size=view.gsa.recording.height))
 

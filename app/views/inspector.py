@@ -1,0 +1,109 @@
+"""The inspector: choose a picture, point at a place, see where every layer looks from there."""
+
+import streamlit as st
+
+from app import resources, state
+from app.components.gallery import gallery
+from app.preview import FIRST_PICTURE
+from app.state import Widget
+from app.text import words
+from app.views import look_maps
+from gsa.checkpoints import ENVIRONMENT, CheckpointError, folder
+from gsa.pictures import MAX_BYTES, PictureError
+
+text = words("look")
+
+
+def take_gallery() -> None:
+    """Show the thumbnail that was clicked."""
+    value = state.widget_value(Widget.gallery)
+    name = str(getattr(value, "name", None) or "").split("#")[0]
+    data = resources.gallery_bytes(name)
+    if data:
+        state.show(state.Picture(name, data, gallery=name))
+
+
+def take_file(key: str) -> None:
+    """Show an uploaded or photographed picture, or say why not."""
+    file = state.widget_value(key)
+    if file is None:  # taken back
+        state.complain("")
+        return
+    chosen = state.Picture(file.name, file.getvalue())
+    try:
+        resources.photo_url(chosen.digest, chosen.data)
+    except PictureError as error:
+        state.complain(str(error))
+    else:
+        state.show(chosen)
+
+
+def start_picture() -> None:
+    """At the start, show the picture that the link names, or the first."""
+    for name in (state.linked_picture(), FIRST_PICTURE):
+        data = resources.gallery_bytes(name)
+        if data:
+            state.show(state.Picture(name, data, gallery=name))
+            return
+
+
+def page() -> None:
+    """Draw the page."""
+    try:
+        pair = resources.twins()
+    except CheckpointError as error:
+        st.error(text["broken_checkpoint"].format(error=error))
+        st.stop()
+    if not pair:
+        st.error(text["no_checkpoints"].format(folder=folder(), variable=ENVIRONMENT))
+        st.stop()
+    if state.picture() is None:
+        start_picture()
+    current = state.picture()
+    assert current is not None  # the gallery is part of the app
+
+    st.html(f"<h1 class='look'>{text['title']}</h1><p class='look'>{text['lead']}</p>")
+    left, right = st.columns([1, 4], vertical_alignment="center")
+    state.prepare_widget(Widget.source, "gallery")
+    with left:
+        source = st.segmented_control(
+            text["source"],
+            list(text["sources"]),
+            format_func=text["sources"].get,
+            key=Widget.source,
+            required=True,
+            label_visibility="collapsed",
+        )
+    with right:
+        if source == "upload":
+            st.file_uploader(
+                text["upload"].format(megabytes=MAX_BYTES // 2**20),
+                key=Widget.upload,
+                on_change=take_file,
+                args=(Widget.upload,),
+            )
+        elif source == "camera":
+            st.camera_input(
+                text["camera"],
+                key=Widget.camera,
+                on_change=take_file,
+                args=(Widget.camera,),
+                width=320,
+            )
+        else:
+            gallery(resources.gallery(), current.gallery, Widget.gallery, take_gallery)
+    with st.container():  # always there, so that a complaint does not draw all that follows anew
+        if state.complaint():
+            st.error(text["kept"].format(error=state.complaint()))
+
+    try:
+        with st.spinner(text["starting"], show_time=False):
+            seen = {
+                mixer: resources.seen(name, current.digest, current.data)
+                for mixer, name in pair.items()
+            }
+    except CheckpointError as error:
+        st.error(text["broken_checkpoint"].format(error=error))
+        st.stop()
+
+    look_maps.inspect(seen, current)
