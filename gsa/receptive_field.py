@@ -28,7 +28,9 @@ class TheoreticalField:
 
     box: Box  # inside the picture
     side: tuple[int | None, int | None]  # rows and columns without a border; None: all there are
-    centre: tuple[float, float]  # (row, column) in pixels that the unit stands for
+    # (row, column) in pixels that the unit stands for: the residual connections lead back to it,
+    # so twins have the same centres, and for a conv network it is the middle of the box
+    centre: tuple[float, float]
 
     @property
     def whole(self) -> bool:
@@ -64,7 +66,9 @@ def field_of(network: nn.Module, layer: str | None, unit: tuple[int, int],
     """
     chain = _chain(network, layer)
     axes = [_back(chain, axis, (unit[axis], unit[axis])) for axis in (0, 1)]
-    centres = [_back(chain, axis, (unit[axis], unit[axis]), through_gsa=True) for axis in (0, 1)]
+    centres = [
+        _back(chain, axis, (unit[axis], unit[axis]), along_shortcuts=True) for axis in (0, 1)
+    ]
     spans = [
         (int(max(0, first)), int(min(size, last + 1)))
         for (first, last), size in zip(axes, picture, strict=True)
@@ -85,9 +89,6 @@ def nearest_unit(network: nn.Module, layer: str | None, grid: tuple[int, int],
                  place: tuple[float, float]) -> tuple[int, int]:  # fmt: skip
     """The unit whose centre is nearest to a place, the first of two that are equally near.
 
-    Strided convolutions and poolings place their units differently, so twins at one layer may
-    give different centres to the unit of one index.
-
     Args:
         grid: (rows, columns) of the layer's output.
         place: (row, column) in pixels of the input.
@@ -96,7 +97,7 @@ def nearest_unit(network: nn.Module, layer: str | None, grid: tuple[int, int],
     found = []
     for axis in (0, 1):
         # centres are evenly spaced, so two of them say where all are
-        origin, next_ = (_back(chain, axis, (at, at), through_gsa=True) for at in (0, 1))
+        origin, next_ = (_back(chain, axis, (at, at), along_shortcuts=True) for at in (0, 1))
         middle = (origin[0] + origin[1] + 1) / 2
         at = 0
         if not math.isinf(origin[0]):
@@ -118,24 +119,25 @@ def _chain(network: nn.Module, layer: str | None) -> list[nn.Module]:
 
 
 def _back(
-    chain: list[nn.Module], axis: int, interval: Interval, *, through_gsa: bool = False
+    chain: list[nn.Module], axis: int, interval: Interval, *, along_shortcuts: bool = False
 ) -> Interval:
     """The interval of input indices of an axis (0 rows, 1 columns) that `interval` depends on.
 
     Args:
-        through_gsa: follow a pixel through GSA modules as if they were pointwise.
+        along_shortcuts: through residual blocks by their shortcut alone, and through GSA modules
+            as if they were pointwise: to where the unit itself comes from.
     """
     for module in reversed(chain):
-        interval = _step(module, axis, interval, through_gsa)
+        interval = _step(module, axis, interval, along_shortcuts)
     return interval
 
 
-def _step(module: nn.Module, axis: int, interval: Interval, through_gsa: bool) -> Interval:
+def _step(module: nn.Module, axis: int, interval: Interval, along_shortcuts: bool) -> Interval:
     if isinstance(module, _POINTWISE):
         return interval
     if isinstance(module, GlobalSelfAttention):
         along = (module.has_column, module.has_row)[axis]
-        return EVERYWHERE if (module.content or along) and not through_gsa else interval
+        return EVERYWHERE if (module.content or along) and not along_shortcuts else interval
     if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
         kernel, stride, padding = (
             _of_axis(each, axis) for each in (module.kernel_size, module.stride, module.padding)
@@ -146,13 +148,12 @@ def _step(module: nn.Module, axis: int, interval: Interval, through_gsa: bool) -
     if isinstance(module, nn.AdaptiveAvgPool2d):
         return EVERYWHERE
     if isinstance(module, nn.Sequential):
-        return _back(list(module), axis, interval, through_gsa=through_gsa)
+        return _back(list(module), axis, interval, along_shortcuts=along_shortcuts)
     if isinstance(module, Bottleneck):
-        mixing = [module.reduce, module.mixer, module.pool, module.expand]
-        way = _back(mixing, axis, interval, through_gsa=through_gsa)
-        if through_gsa:  # the unit stands where its mixer reads
-            return way
-        short = _step(module.shortcut, axis, interval, through_gsa)
+        short = _step(module.shortcut, axis, interval, along_shortcuts)
+        if along_shortcuts:
+            return short
+        way = _back([module.reduce, module.mixer, module.pool, module.expand], axis, interval)
         return min(way[0], short[0]), max(way[1], short[1])
     raise ValueError(f"the receptive field of a {type(module).__name__} is not known.")
 

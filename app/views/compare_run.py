@@ -20,8 +20,6 @@ def measured(
     start: str,
     steps: Callable[[], Steps],
     meanwhile: Callable[[Any], None] | None = None,
-    *,
-    disabled: bool = False,
 ) -> Any:
     """The kept result, or a button that starts the measurement; None until there is a result.
 
@@ -30,29 +28,29 @@ def measured(
         start: what the button says.
         steps: begins the measurement, which gives (share done, result so far).
         meanwhile: draws a result so far.
-        disabled: whether the button is off.
     """
     found = compare_resources.kept(key)
     if found is not None:
         return found
-    slot = st.empty()
-    if not slot.button(start, type="primary", disabled=disabled, key=f"start {key}"):
+    # each thing has a place of its own that it is replaced in, or the browser would keep old ones
+    button, progress, drawing = st.empty(), st.empty(), st.empty()
+    if not button.button(start, type="primary", key=f"start {key}"):
         return None
-    slot.empty()  # or the browser would keep the button below
-    with slot.container():
-        bar = st.progress(0.0, text["running"].format(share=0))
-        # a click runs the page anew, which ends this loop at its next word to the browser
-        st.button(text["cancel"], key=f"cancel {key}")
-        drawing = st.empty()
-        try:
-            for share, found in steps():
-                bar.progress(share, text["running"].format(share=share))
-                if meanwhile is not None and found is not None:
-                    with drawing.container():
-                        meanwhile(found)
-        except (ValueError, OSError) as error:
-            slot.error(text["cannot"].format(error=error))
-            return None
+    # a click runs the page anew, which ends the loop below at its next word to the browser
+    button.button(text["cancel"], key=f"cancel {key}")
+    progress.progress(0.0, text["running"].format(share=0))
+    try:
+        for share, found in steps():
+            progress.progress(min(share, 1.0), text["running"].format(share=share))
+            if meanwhile is not None and found is not None:
+                with drawing.container():
+                    meanwhile(found)
+    except (ValueError, OSError) as error:
+        drawing.error(text["cannot"].format(error=error))
+        progress.empty()
+        button.button(text["back"], key=f"back {key}")
+        return None
+    for place in (button, progress, drawing):
+        place.empty()
     compare_resources.keep(key, found)
-    slot.empty()
     return found

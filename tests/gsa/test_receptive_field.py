@@ -86,11 +86,19 @@ def test_one_branch_of_gsa_reaches_over_its_own_axis():
 
 
 def test_the_unit_nearest_to_a_place_has_the_nearest_centre():
-    for model, centre in ((tiny_twin(), 32.5), (tiny_model(), 46.5)):
-        unit = nearest_unit(model, "4.1", (2, 2), (40.0, 40.0))
-        assert unit == (1, 1)
-        assert field_of(model, "4.1", unit, (64, 64)).centre == (centre, centre)
+    for model in (tiny_twin(), tiny_model()):  # the centres of twins are the same
+        unit = nearest_unit(model, "4.1", (2, 2), (20.0, 12.0))
+        assert unit == (1, 0)
+        assert field_of(model, "4.1", unit, (64, 64)).centre == (32.5, 0.5)
     assert nearest_unit(tiny_model(), "1.1", (16, 16), (0.0, 63.9)) == (0, 15)
+
+
+def test_the_centre_is_the_middle_of_a_conv_box():
+    model = tiny_twin()
+    for layer, at in (("1.1", 8), ("2.1", 4), ("3.1", 2)):
+        field = field_of(model, layer, (at, at), (640, 640))
+        reach = field.side[0] / 2
+        assert field.box[2] == min(640, field.centre[0] + reach)
 
 
 def test_what_is_not_known_gets_a_sentence():
