@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
+import torch
+
 from gsa import checkpoints
 from gsa._console import AddCommand, Arguments, Run, print_json
 from gsa.checkpoints import Checkpoint
@@ -150,6 +152,7 @@ def _differ(arguments: Arguments) -> tuple[Any, list[str]]:
 def _probe(arguments: Arguments) -> tuple[Any, list[str]]:
     from gsa import probes
 
+    torch.set_num_threads(1)  # networks so small lose more by sharing a step than they gain
     probe = probes.Probe(arguments.task, steps=arguments.steps, seed=arguments.seed)
     value, lines = [], []
     for mixer in get_args(Mixer):

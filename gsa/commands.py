@@ -238,6 +238,8 @@ def receptive_fields(
     pictures = list(islice(_pictures_in(folder), count))
     if not pictures:
         raise ValueError(f"there are no pictures in {str(folder)!r}.")
+    # where other work keeps the cores busy, threads that wait for each other take ten times as long
+    torch.set_num_threads(1)
     rows: Rows = []
     protocol: dict[str, Any] = {}
     for mixer, twin in twins_of(name).items():

@@ -16,7 +16,6 @@ UNITS = {"seconds": 1e3, "peak_bytes": 1 / 2**20, "flops": 1e-9}  # as the texts
 LIMIT = 1.0  # seconds that one forward pass may take
 
 
-@st.fragment
 def show() -> None:
     """The section."""
     st.markdown(text["lead"])

@@ -18,7 +18,6 @@ text = page["fields"]
 _CONFIG = {"displayModeBar": False}
 
 
-@st.fragment
 def show() -> None:
     """The section."""
     st.markdown(text["lead"])

@@ -61,7 +61,6 @@ def folder_and_count(key: str, left: Any, right: Any) -> tuple[str, int]:
     return folder.strip(), int(count)
 
 
-@st.fragment
 def show() -> None:
     """The section."""
     st.markdown(text["lead"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import compare_resources
+from app import compare_resources, state
 from app.text import words
 
 text = words("compare")
@@ -32,25 +32,27 @@ def measured(
     found = compare_resources.kept(key)
     if found is not None:
         return found
-    # each thing has a place of its own that it is replaced in, or the browser would keep old ones
-    button, progress, drawing = st.empty(), st.empty(), st.empty()
-    if not button.button(start, type="primary", key=f"start {key}"):
+    start_key = f"start {key}"
+    # known before the button is drawn: it must not stay beside what it started
+    if not state.widget_value(start_key):
+        st.button(start, type="primary", key=start_key)
         return None
-    # a click runs the page anew, which ends the loop below at its next word to the browser
-    button.button(text["cancel"], key=f"cancel {key}")
-    progress.progress(0.0, text["running"].format(share=0))
+    bar, cancel = st.progress(0.0, text["running"].format(share=0)), st.empty()
+    # a click runs the page anew, which ends the loop below at its next word to the browser; that
+    # is so outside of fragments alone
+    cancel.button(text["cancel"], key=f"cancel {key}")
+    drawing = st.empty()
     try:
         for share, found in steps():
-            progress.progress(min(share, 1.0), text["running"].format(share=share))
+            bar.progress(min(share, 1.0), text["running"].format(share=share))
             if meanwhile is not None and found is not None:
                 with drawing.container():
                     meanwhile(found)
     except (ValueError, OSError) as error:
-        drawing.error(text["cannot"].format(error=error))
-        progress.empty()
-        button.button(text["back"], key=f"back {key}")
+        for place in (bar, cancel, drawing):
+            place.empty()
+        st.error(text["cannot"].format(error=error))
+        st.button(start, type="primary", key=start_key)
         return None
-    for place in (button, progress, drawing):
-        place.empty()
     compare_resources.keep(key, found)
-    return found
+    return st.rerun()  # which draws the page anew, with the result

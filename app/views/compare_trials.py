@@ -18,7 +18,6 @@ page = words("compare")
 _CONFIG = {"displayModeBar": False}
 
 
-@st.fragment
 def stress() -> None:
     """Accuracy against severity."""
     text = page["stress"]
@@ -55,7 +54,6 @@ def stress() -> None:
         st.caption(text["note"].format(n=found[0].n, source=folder or text["gallery"]))
 
 
-@st.fragment
 def probes() -> None:
     """Tiny twins trained on the spot."""
     text = page["probes"]
