@@ -73,7 +73,13 @@ def _chart(costs: list[Cost], figure: str, key: str) -> None:
         values = [getattr(cost, figure) * UNITS[figure] for cost in known]
         series[text["names"][name]] = (name, sizes, values)
     drawn = figures.growth(series, text["size_axis"], text["axes"][figure])
-    st.plotly_chart(drawn, theme=None, config={"displayModeBar": False}, key=f"compare_cost {key}")
+    st.plotly_chart(
+        drawn,
+        theme=None,
+        config={"displayModeBar": False},
+        key=f"compare_cost {key}",
+        alt=text["axes"][figure],
+    )
 
 
 def _figures(costs: list[Cost], figure: str) -> None:

@@ -141,7 +141,7 @@ def _depth(found: Fields, layers: list[str]) -> None:
     }
     lines[names["limit"]] = ("conv", [_farthest(field) for field in found.of["conv"]], True)
     figure = figures.over_depth(layers, lines, text["depth_axis"], text["layer_axis"])
-    st.plotly_chart(figure, theme=None, config=_CONFIG, key="compare_depth")
+    st.plotly_chart(figure, theme=None, config=_CONFIG, key="compare_depth", alt=text["depth"])
 
 
 def _distances(found: Fields, layers: list[str]) -> None:
@@ -152,5 +152,7 @@ def _distances(found: Fields, layers: list[str]) -> None:
     }
     lines[names["reach"]] = ("conv", found.reach, False)
     figure = figures.over_depth(layers, lines, text["distance_axis"], text["layer_axis"])
-    st.plotly_chart(figure, theme=None, config=_CONFIG, key="compare_distance")
+    st.plotly_chart(
+        figure, theme=None, config=_CONFIG, key="compare_distance", alt=text["distance"]
+    )
     st.caption(text["distance_note"])

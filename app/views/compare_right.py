@@ -103,7 +103,9 @@ def show() -> None:
         figure = figures.calibration(
             lines, text["calibration_axis"], text["calibration_value"], text["calibration_ideal"]
         )
-        st.plotly_chart(figure, theme=None, config={"displayModeBar": False})
+        st.plotly_chart(
+            figure, theme=None, config={"displayModeBar": False}, alt=text["calibration"]
+        )
 
 
 def _alone(key: str, at: list[int], sample: Any, other: str, said: Any) -> None:

@@ -41,7 +41,9 @@ def stress() -> None:
             shares = [(score.right, score.low, score.high) for score in own]
             lines[page["twins"][mixer]] = (mixer, steps, shares)
         figure = figures.against(lines, text["axes"][test], text["value"])
-        st.plotly_chart(figure, theme=None, config=_CONFIG, key=f"compare_stress {key}")
+        st.plotly_chart(
+            figure, theme=None, config=_CONFIG, key=f"compare_stress {key}", alt=text["tests"][test]
+        )
 
     found = measured(
         f"stress {compare_resources.version()} {test} {folder} {count}",
@@ -86,6 +88,8 @@ def probes() -> None:
     distances = [f"{low} – {high}" for low, high in BINS]
     lines = {page["twins"][mixer]: (mixer, distances, found[mixer].accuracy) for mixer in MIXERS}
     figure = figures.against(lines, text["axis"], text["value"], (text["chance"], 0.5))
-    st.plotly_chart(figure, theme=None, config=_CONFIG, key="compare_probe")
+    st.plotly_chart(
+        figure, theme=None, config=_CONFIG, key="compare_probe", alt=text["tasks"][task]
+    )
     probe = Probe(task, steps=steps)
     st.caption(text["note"].format(tests=probe.tests, side=SIDE, sees=probe.sees("conv")))
