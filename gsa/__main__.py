@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gsa import _compare_commands, _training_commands, commands
+from gsa import _bench_command, _compare_commands, _training_commands, commands
 from gsa._console import Arguments, Run, print_json
 
 
@@ -203,6 +203,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _compare_commands.add(command)
     _training_commands.add(command)
+    _bench_command.add(command)
     return parser
 
 

@@ -43,7 +43,10 @@ def normalise_keys(k: Tensor) -> Tensor:
     Returns:
         Same shape; for each (b, h, d) the values are positive and sum to 1.
     """
-    return k.flatten(-2).softmax(dim=-1).view_as(k)
+    b, h, d, y, x = k.shape
+    # all channels of a pixel side by side: the softmax runs over them in parallel, without a copy
+    pixels = k.permute(0, 3, 4, 1, 2).reshape(b, y * x, h * d)
+    return pixels.softmax(dim=1).view(b, y, x, h, d).permute(0, 3, 4, 1, 2)
 
 
 def content_attention(q: Tensor, rho: Tensor, v: Tensor) -> Tensor:

@@ -11,6 +11,9 @@ rounding. First derivatives only.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -21,13 +24,26 @@ _SCORES_AT_ONCE = 2**18  # entries: what half of a common L2 cache holds in sing
 _LONG = 24  # cells of an axis from which on no copies are worth one call for each picture
 
 
+_off = ContextVar("off", default=False)
+
+
+@contextmanager
+def switched_off() -> Iterator[None]:
+    """Inside, the plain formulas are used, so that both can be compared."""
+    token = _off.set(True)
+    try:
+        yield
+    finally:
+        _off.reset(token)
+
+
 def pays(q: Tensor, axis: int) -> bool:
     """Whether these functions are the faster way for the queries (b, h, d, y, x) along an axis.
 
     Short axes pay in single precision without gradients alone: with them, and in half precision,
     the calls take longer than the copies they save (`python -m gsa bench`).
     """
-    if q.device.type != "cpu" or torch.compiler.is_compiling():
+    if q.device.type != "cpu" or torch.compiler.is_compiling() or _off.get():
         return False
     half = torch.is_autocast_enabled("cpu") or q.dtype in (torch.bfloat16, torch.float16)
     return q.shape[axis] >= _LONG or not (half or torch.is_grad_enabled())
@@ -85,9 +101,16 @@ def _sum_like(x: Tensor) -> Tensor:
     return torch.zeros_like(x, dtype=torch.promote_types(x.dtype, torch.float32))
 
 
-def _columns(x: Tensor) -> Tensor:
-    """One picture (y, x, h, c) as (y, x * h, c)."""
-    return x.flatten(1, 2)
+def _column_blocks(q: Tensor) -> list[tuple[int, slice]]:
+    """Pictures, and blocks of their columns, whose scores are made at once."""
+    b, y, x, h, _ = q.shape
+    block = max(1, _SCORES_AT_ONCE // (y * y * h))
+    return [(at, slice(left, left + block)) for at in range(b) for left in range(0, x, block)]
+
+
+def _columns(x: Tensor, picture: int, block: slice) -> Tensor:
+    """Some columns of one picture of (b, y, x, h, c) as (y, columns * h, c)."""
+    return x[picture, :, block].flatten(1, 2)
 
 
 class _ColumnAttention(torch.autograd.Function):
@@ -98,10 +121,10 @@ class _ColumnAttention(torch.autograd.Function):
         ctx.save_for_backward(q, pairs, v)
         out = torch.empty_like(v)
         to_scores = pairs.transpose(1, 2)
-        for q_1, v_1, out_1 in zip(q, v, out, strict=True):
-            scores = torch.bmm(_columns(q_1), to_scores).transpose(0, 1)  # (x * h, y, i)
-            read = torch.bmm(scores, _columns(v_1).transpose(0, 1))  # (x * h, y, e)
-            _columns(out_1).copy_(read.transpose(0, 1))
+        for at in _column_blocks(q):
+            scores = torch.bmm(_columns(q, *at), to_scores).transpose(0, 1)  # (x * h, y, i)
+            read = torch.bmm(scores, _columns(v, *at).transpose(0, 1))  # (x * h, y, e)
+            _columns(out, *at).copy_(read.transpose(0, 1))
         return out
 
     @staticmethod
@@ -112,13 +135,13 @@ class _ColumnAttention(torch.autograd.Function):
         grad_q, grad_v = torch.empty_like(q), torch.empty_like(v)
         to_scores = pairs.transpose(1, 2)
         grad_pairs = _sum_like(to_scores)
-        for at in range(len(q)):
-            q_1, v_1, grad_1 = _columns(q[at]), _columns(v[at]), _columns(grad[at])
+        for at in _column_blocks(q):
+            q_1, v_1, grad_1 = (_columns(each, *at) for each in (q, v, grad))
             scores = torch.bmm(q_1, to_scores)  # (y, x * h, i)
             read = torch.bmm(grad_1.permute(1, 2, 0), scores.transpose(0, 1))  # (x * h, e, i)
-            _columns(grad_v[at]).copy_(read.permute(2, 0, 1))
+            _columns(grad_v, *at).copy_(read.permute(2, 0, 1))
             slopes = torch.bmm(grad_1.transpose(0, 1), v_1.permute(1, 2, 0)).transpose(0, 1)
-            _columns(grad_q[at]).copy_(torch.bmm(slopes, pairs))  # from (y, x * h, i)
+            _columns(grad_q, *at).copy_(torch.bmm(slopes, pairs))  # from (y, x * h, i)
             grad_pairs += torch.bmm(q_1.transpose(1, 2), slopes)  # (y, d, i)
         return grad_q, grad_pairs.transpose(1, 2).to(pairs.dtype), grad_v
 

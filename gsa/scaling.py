@@ -233,7 +233,7 @@ def _timed(cost: Cost, model: nn.Module, shape: tuple[int, ...], setting: Settin
             model(x)
 
     with set_torch_threads(setting.threads):
-        peak = _peak_bytes(forward, setting.device)  # which also warms up
+        peak = peak_bytes(forward, setting.device)  # which also warms up
         start = clock()
         forward()
         once = clock() - start
@@ -249,7 +249,7 @@ def _timed(cost: Cost, model: nn.Module, shape: tuple[int, ...], setting: Settin
     )
 
 
-def _peak_bytes(forward: Callable[[], None], device: str) -> int:
+def peak_bytes(forward: Callable[[], object], device: str) -> int:
     """The most that is held at once beside what was there before."""
     if torch.device(device).type == "cuda":
         torch.cuda.synchronize(device)

@@ -33,7 +33,7 @@ def test_dense_attention_takes_the_fused_kernel():
     module = DenseAttention(16, 4).eval().requires_grad_(False)
     x = torch.randn(1, 16, 48, 48)
     with torch.inference_mode():
-        peak = scaling._peak_bytes(lambda: module(x), "cpu")
+        peak = scaling.peak_bytes(lambda: module(x), "cpu")
     assert 0 < peak < 4 * (48**2) ** 2 * 4 / 10
 
 
@@ -43,7 +43,7 @@ def test_the_peak_of_a_known_computation():
     def forward():
         (x + 1).mul(2).sum()  # the second lives beside the first
 
-    assert 2 * 2**20 <= scaling._peak_bytes(forward, "cpu") < 2.1 * 2**20
+    assert 2 * 2**20 <= scaling.peak_bytes(forward, "cpu") < 2.1 * 2**20
 
 
 def test_exponents_of_known_powers():

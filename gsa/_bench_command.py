@@ -1,0 +1,48 @@
+"""The command `python -m gsa bench`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gsa._console import AddCommand, Arguments, print_json
+
+
+def add(command: AddCommand) -> None:
+    """Add the command to the command line."""
+    added = command(_bench, "bench", "time and memory as ratios to convolution and other modules")
+    added.add_argument("--rounds", type=int, default=7, metavar="N", help="ratios of each pair")
+    added.add_argument("--seconds", type=float, default=0.1, help="for each contender and round")
+    added.add_argument("--batch", type=int, default=1, metavar="N", help="pictures at once")
+    added.add_argument("--threads", type=int, default=1, metavar="N")
+    added.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
+    added.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    added.add_argument("--out", type=Path, metavar="DIR", help="write JSON and the page there")
+
+
+def _bench(arguments: Arguments) -> int:
+    import torch
+
+    from gsa import bench, bench_page
+
+    effort = bench.Effort(
+        rounds=arguments.rounds,
+        seconds=arguments.seconds,
+        batch=arguments.batch,
+        threads=arguments.threads,
+        dtype=getattr(torch, arguments.dtype),
+        device=arguments.device,
+    )
+    if effort.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("`device` (='cuda') is not there: torch finds no GPU.")
+    ratios = []
+    for ratio in bench.run(effort):
+        ratios.append(ratio)
+        if not arguments.json:
+            aim = "" if ratio.met is None else f"  aim {ratio.target:g}: {ratio.met}"
+            print(f"{ratio.what:24} {ratio.other:22} {ratio.ratio:6.2f}{aim}", flush=True)
+    found = bench_page.result(effort, bench.rates(effort), ratios)
+    if arguments.out:
+        bench_page.write(arguments.out, found)
+    if arguments.json:
+        print_json(found)
+    return 0

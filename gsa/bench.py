@@ -1,0 +1,277 @@
+"""How fast the module, the networks and the maps are, as ratios measured in turn in one run.
+
+Two times taken minutes apart on a busy machine compare little, so contenders run in turn, round
+after round, and each round gives one ratio; the median and quartiles over the rounds are reported.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+import torchvision
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.benchmark import Timer
+
+from gsa import fast, maps
+from gsa.attention import GlobalSelfAttention
+from gsa.baselines import untrained
+from gsa.checkpoints import Card
+from gsa.config import preset
+from gsa.maps import Cells
+from gsa.pictures import open_picture
+from gsa.preprocess import Preprocess
+from gsa.record import record
+from gsa.resnet import ResNet
+from gsa.scaling import DenseAttention, peak_bytes
+
+# the four stages of ResNet-50 at 224 px: side of the grid, channels
+STAGES = ((56, 64), (28, 128), (14, 256), (7, 512))
+HEADS = 8
+SUBJECT = "gsa"
+
+# largest ratio of gsa's time, or memory, to the other's
+TARGETS: dict[tuple[str, str], float] = {
+    ("module forward", "gsa-pytorch"): 0.5,
+    ("module step", "gsa-pytorch"): 0.5,
+    ("module memory", "gsa-pytorch"): 0.5,
+    ("module forward 56x56", "dense attention"): 0.2,
+    ("network inference", "torchvision ResNet-50"): 1.0,
+    ("network step", "torchvision ResNet-50"): 1.3,
+    ("maps", "forward pass"): 1.0,
+    ("upload", "two forward passes"): 2.5,
+}
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long is measured, and on what."""
+
+    rounds: int = 7  # ratios of each pair
+    seconds: float = 0.1  # for each contender and round, at least
+    batch: int = 1  # pictures
+    threads: int = 1
+    dtype: torch.dtype = torch.float32
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        for name in ("rounds", "seconds", "batch", "threads"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"`{name}` (={getattr(self, name)}) must be above 0.")
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """gsa against another, below 1 where gsa is better."""
+
+    what: str  # module forward 56x56, network inference, ...
+    other: str
+    ratio: float  # median over the rounds
+    low: float  # first quartile
+    high: float  # third quartile
+    gsa: float  # seconds, or bytes for memory; median
+    against: float
+    target: float | None = None  # largest ratio that is aimed at
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target is met; None where there is none."""
+        return None if self.target is None else self.ratio <= self.target
+
+
+def run(effort: Effort) -> Iterator[Ratio]:
+    """All measurements, one ratio at a time."""
+    yield from _modules(effort)
+    yield from _networks(effort)
+    if effort.device == "cpu" and effort.dtype == torch.float32:
+        yield from _app(effort)
+
+
+def in_turn(
+    what: str, contenders: Mapping[str, Callable[[], object]], effort: Effort
+) -> Iterator[Ratio]:
+    """The ratios of the first contender, gsa, to each other one.
+
+    Args:
+        what: is measured.
+        contenders: by name, gsa first.
+        effort: how long.
+    """
+    timers, counts = {}, {}
+    for name, contender in contenders.items():
+        timer = Timer("contender()", globals={"contender": contender}, num_threads=effort.threads)
+        once = timer.timeit(1).mean  # warms up as well
+        timers[name], counts[name] = timer, max(1, round(effort.seconds / once))
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(effort.rounds):
+        for name, timer in timers.items():
+            times[name].append(timer.timeit(counts[name]).mean)
+    subject, *others = times
+    for other in others:
+        ratios = [a / b for a, b in zip(times[subject], times[other], strict=True)]
+        yield _ratio(what, other, ratios, median(times[subject]), median(times[other]))
+
+
+def _ratio(what: str, other: str, ratios: list[float], gsa: float, against: float) -> Ratio:
+    low, high = (float(each) for each in np.percentile(ratios, (25, 75)))
+    return Ratio(what, other, median(ratios), low, high, gsa, against, TARGETS.get((what, other)))
+
+
+def geometric_mean(what: str, ratios: list[Ratio]) -> Iterator[Ratio]:
+    """One ratio for each other contender, over several shapes."""
+    for other in dict.fromkeys(each.other for each in ratios):
+        same = [each for each in ratios if each.other == other]
+
+        def mean(figure: str, same: list[Ratio] = same) -> float:
+            return math.exp(np.mean([math.log(getattr(each, figure)) for each in same]))
+
+        figures = {name: mean(name) for name in ("ratio", "low", "high", "gsa", "against")}
+        yield Ratio(what, other, **figures, target=TARGETS.get((what, other)))
+
+
+def _modules(effort: Effort) -> Iterator[Ratio]:
+    for mode in ("forward", "step", "memory"):
+        found: list[Ratio] = []
+        for side, width in STAGES:
+            contenders = {
+                name: _work(module, (effort.batch, width, side, side), mode != "forward", effort)
+                for name, module in _mixers(side, width).items()
+            }
+            what = f"module {mode} {side}x{side}"
+            if mode == "memory":
+                found += _memory(what, contenders, effort)
+            else:
+                found += in_turn(what, contenders, effort)
+        yield from found
+        yield from geometric_mean(f"module {mode}", found)
+
+
+def _mixers(side: int, width: int) -> dict[str, nn.Module]:
+    size = (side, side)
+    found: dict[str, nn.Module] = {
+        SUBJECT: GlobalSelfAttention(width, width, HEADS, size),
+        "the same, plain": _Plain(GlobalSelfAttention(width, width, HEADS, size)),
+        "3x3 convolution": nn.Conv2d(width, width, 3, padding=1, bias=False),
+        "dense attention": DenseAttention(width, HEADS),
+    }
+    if importlib.util.find_spec("gsa_pytorch"):
+        from gsa_pytorch import GSA
+
+        found["gsa-pytorch"] = GSA(
+            dim=width, dim_out=width, dim_key=width // HEADS, heads=HEADS, rel_pos_length=side
+        )
+    return found
+
+
+class _Plain(nn.Module):
+    """A module without the fast positional steps."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Tensor:
+        with fast.switched_off():
+            return self.module(x)
+
+
+def _work(
+    module: nn.Module, shape: tuple[int, ...], learn: bool, effort: Effort
+) -> Callable[[], object]:
+    """A forward pass for inference, or one with its backward pass for training."""
+    layout = torch.channels_last
+    module = module.to(effort.device, effort.dtype).to(memory_format=layout).train(learn)
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    x = x.to(effort.device, effort.dtype).contiguous(memory_format=layout)
+
+    def step() -> None:
+        out = module(x.requires_grad_())
+        out.backward(torch.ones_like(out))
+        x.grad = None
+        module.zero_grad()
+
+    def forward() -> None:
+        with torch.inference_mode():
+            module(x)
+
+    return step if learn else forward
+
+
+def _memory(
+    what: str, contenders: Mapping[str, Callable[[], object]], effort: Effort
+) -> Iterator[Ratio]:
+    """Peaks do not scatter, so there is one round."""
+    peaks = {name: float(peak_bytes(work, effort.device)) for name, work in contenders.items()}
+    for other in list(peaks)[1:]:
+        share = peaks[SUBJECT] / peaks[other]
+        yield _ratio(what, other, [share], peaks[SUBJECT], peaks[other])
+
+
+def _networks(effort: Effort) -> Iterator[Ratio]:
+    shape = (effort.batch, 3, 224, 224)
+    for mode, learn in (("inference", False), ("step", True)):
+        contenders = {
+            SUBJECT: _work(ResNet(preset("gsa_resnet50"), seed=0), shape, learn, effort),
+            "torchvision ResNet-50": _work(torchvision.models.resnet50(), shape, learn, effort),
+        }
+        yield from in_turn(f"network {mode}", contenders, replace(effort, rounds=5))
+
+
+def _app(effort: Effort) -> Iterator[Ratio]:
+    """What the app does for a click, and for an upload."""
+    twins = []
+    for name in ("gsa_resnet26_small", "resnet26_small"):
+        config = preset(name, num_classes=10, projection_norm="rms")
+        card = Card(name, "bench", config, Preprocess(128), tuple("abcdefghij"))
+        twins.append(untrained(card))
+    gsa, conv = twins
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    large = Image.fromarray(pixels).resize((4000, 3000), Image.Resampling.BICUBIC)
+    stream = io.BytesIO()
+    large.save(stream, "JPEG", quality=90)
+    x = gsa.preprocess.tensor(gsa.preprocess.crop(large))
+    recording = record(gsa.model, x)
+
+    def all_maps() -> None:
+        for name, layer in recording.layers.items():
+            place = recording.grid(name).cell_at(50, 70)
+            for branch in maps.branches(layer):
+                maps.branch_map(layer, branch, Cells.at(*place))
+
+    def forward() -> None:
+        record(gsa.model, x)
+
+    def both() -> None:
+        with torch.inference_mode():
+            gsa.model(x)
+            conv.model(x)
+
+    def upload() -> None:
+        seen = gsa.preprocess.tensor(gsa.preprocess.crop(open_picture(stream.getvalue())))
+        with torch.inference_mode():
+            gsa.model(seen)
+            conv.model(seen)
+
+    yield from in_turn("maps", {SUBJECT: all_maps, "forward pass": forward}, effort)
+    yield from in_turn("upload", {SUBJECT: upload, "two forward passes": both}, effort)
+
+
+def rates(effort: Effort) -> dict[str, Any]:
+    """What the machine can do at best: multiply-adds of a large matrix product, bytes copied."""
+    a = torch.randn(1024, 1024, device=effort.device).to(effort.dtype)
+    b = torch.empty(2**24, dtype=effort.dtype, device=effort.device)
+    c = torch.empty_like(b)
+    product = Timer("a @ a", globals={"a": a}, num_threads=effort.threads)
+    copy = Timer("c.copy_(b)", globals={"b": b, "c": c}, num_threads=effort.threads)
+    return {
+        "flops_per_second": 2 * 1024**3 / product.blocked_autorange(min_run_time=0.3).median,
+        "bytes_per_second": (2 * b.nbytes / copy.blocked_autorange(min_run_time=0.3).median),
+    }

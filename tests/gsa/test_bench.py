@@ -1,0 +1,63 @@
+"""The benchmark measures what it says: known ratios come out, the page shows what was found."""
+
+import json
+import time
+
+import pytest
+import torch
+
+from gsa import bench, bench_page, fast
+from gsa.__main__ import main
+from gsa.bench import Effort, Ratio, geometric_mean, in_turn
+
+QUICK = Effort(rounds=3, seconds=0.01)
+
+
+def test_a_known_ratio_comes_out():
+    contenders = {"gsa": lambda: time.sleep(0.002), "slow": lambda: time.sleep(0.008)}
+    (found,) = in_turn("sleep", contenders, QUICK)
+    assert (found.what, found.other) == ("sleep", "slow")
+    assert 0.2 < found.ratio < 0.4
+    assert found.low <= found.ratio <= found.high
+    assert found.gsa == pytest.approx(0.002, rel=0.5)
+
+
+def test_the_geometric_mean_and_its_target():
+    ratios = [Ratio("a", "gsa-pytorch", r, r, r, 1.0, 1.0) for r in (0.25, 1.0)]
+    (found,) = geometric_mean("module forward", ratios)
+    assert found.ratio == pytest.approx(0.5)
+    assert found.target == 0.5
+    assert found.met is (found.ratio <= 0.5)
+
+
+def test_all_mixers_give_what_a_convolution_gives():
+    for name, mixer in bench._mixers(14, 32).items():
+        assert mixer(torch.randn(1, 32, 14, 14)).shape == (1, 32, 14, 14), name
+
+
+def test_switched_off_the_plain_formulas_are_used():
+    q = torch.zeros(1, 2, 4, 32, 32)
+    with fast.switched_off():
+        assert not fast.pays(q, -1)
+    assert fast.pays(q, -1)
+
+
+def test_the_command_writes_the_page(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(bench, "STAGES", ((8, 16),))
+    monkeypatch.setattr(bench, "_networks", lambda effort: iter(()))
+    monkeypatch.setattr(bench, "_app", lambda effort: iter(()))
+    arguments = ["--rounds", "2", "--seconds", "0.001", "--out", str(tmp_path), "--json"]
+    assert main(["bench", *arguments]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {row["what"] for row in found["ratios"]} >= {"module forward", "module step 8x8"}
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert text == bench_page.page(tmp_path)
+    row = found["ratios"][0]
+    assert f"{row['ratio']:.2f} ({row['low']:.2f} to" in text
+    assert found["machine"]["processor"] in text
+
+
+@pytest.mark.parametrize("name", ["rounds", "seconds", "batch", "threads"])
+def test_no_effort_measures_nothing(name):
+    with pytest.raises(ValueError, match=name):
+        Effort(**{name: 0})
