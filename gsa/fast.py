@@ -40,10 +40,11 @@ def switched_off() -> Iterator[None]:
 def pays(q: Tensor, axis: int) -> bool:
     """Whether these functions are the faster way for the queries (b, h, d, y, x) along an axis.
 
-    Short axes pay in single precision without gradients alone: with them, and in half precision,
-    the calls take longer than the copies they save (`python -m gsa bench`).
+    A single picture needs no copies in the plain formulas either. Short axes pay in single
+    precision without gradients alone: with them, and in half precision, the calls take longer than
+    the copies they save (`python -m gsa bench`).
     """
-    if q.device.type != "cpu" or torch.compiler.is_compiling() or _off.get():
+    if q.device.type != "cpu" or len(q) == 1 or torch.compiler.is_compiling() or _off.get():
         return False
     half = torch.is_autocast_enabled("cpu") or q.dtype in (torch.bfloat16, torch.float16)
     return q.shape[axis] >= _LONG or not (half or torch.is_grad_enabled())

@@ -78,8 +78,9 @@ def test_module_is_the_same_in_both_ways(side: int, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_fast_way_is_taken_where_it_pays() -> None:
-    long, short = torch.zeros(1, 2, 4, 32, 32), torch.zeros(1, 2, 4, 8, 8)
+    long, short = torch.zeros(2, 2, 4, 32, 32), torch.zeros(2, 2, 4, 8, 8)
     assert fast.pays(long, -1)
+    assert not fast.pays(long[:1], -1)
     assert not fast.pays(short, -1)  # gradients may be wanted
     with torch.no_grad():
         assert fast.pays(short, -1)
