@@ -60,9 +60,13 @@ def checkpoint(name: str) -> gsa.Checkpoint:
     return _checkpoint(name, str(folder()), times)
 
 
-def twins() -> dict[str, str]:
-    """The first pair of checkpoints: `{"gsa": name, "conv": name}`; empty if there is none."""
-    return next(iter(gsa.pairs().values()), {})
+def twins(pair: str = "") -> dict[str, str]:
+    """A pair of checkpoints, `{"gsa": name, "conv": name}`, by its name.
+
+    The first pair where there is none of that name; empty if there is none at all.
+    """
+    known = gsa.pairs()
+    return known.get(pair) or next(iter(known.values()), {})
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)

@@ -34,6 +34,7 @@ class Widget:
     """Keys of the widgets."""
 
     source = "widget_source"
+    pair = "widget_pair"
     gallery = "widget_gallery"
     upload = "widget_upload"
     camera = "widget_camera"
@@ -81,6 +82,7 @@ class Selection:
     column: float = 0.5  # and of its width
     bottom: float = 0.0  # other corner, where the place is a rectangle; 0 where it is a point
     right: float = 0.0
+    pair: str = ""  # of checkpoints; empty: the first
     layer: str = ""  # empty: the page chooses
     heads: Heads = "mean"
     direction: Direction = "from"

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+import gsa
 from app import resources, state
 from app.components.gallery import gallery
 from app.preview import FIRST_PICTURE
@@ -47,10 +48,26 @@ def start_picture() -> None:
             return
 
 
+def _pair_box(known: list[str]) -> None:
+    """A choice of the networks, where there are several pairs."""
+    if len(known) < 2:
+        return
+    chosen = state.selection().pair
+    state.prepare_widget(Widget.pair, chosen if chosen in known else known[0])
+    st.selectbox(
+        text["pair"],
+        known,
+        format_func=lambda name: text["pairs"].get(name, name),
+        key=Widget.pair,
+        on_change=lambda: state.change(pair=state.widget_value(Widget.pair)),
+    )
+
+
 def page() -> None:
     """Draw the page."""
     try:
-        pair = resources.twins()
+        known = list(gsa.pairs())
+        pair = resources.twins(state.selection().pair)
     except CheckpointError as error:
         st.error(text["broken_checkpoint"].format(error=error))
         st.stop()
@@ -63,7 +80,7 @@ def page() -> None:
     assert current is not None  # the gallery is part of the app
 
     st.html(f"<h1 class='look'>{text['title']}</h1><p class='look'>{text['lead']}</p>")
-    left, right = st.columns([1, 4], vertical_alignment="center")
+    left, right, last = st.columns([3, 10, 2], vertical_alignment="center")
     state.prepare_widget(Widget.source, "gallery")
     with left:
         source = st.segmented_control(
@@ -74,6 +91,8 @@ def page() -> None:
             required=True,
             label_visibility="collapsed",
         )
+    with last:
+        _pair_box(known)
     with right:
         if source == "upload":
             st.file_uploader(

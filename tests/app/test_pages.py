@@ -201,3 +201,28 @@ def test_every_gallery_picture_has_a_credit_and_opens():
     for name in files:
         assert open_picture(resources.gallery_bytes(name)).mode == "RGB"
     assert resources.gallery_bytes("../main.py") is None
+
+
+@pytest.fixture
+def two_pairs(checkpoint_folder, tmp_path, monkeypatch):
+    """The tiny pair twice, under two names."""
+    for name in ("gsa", "conv"):
+        for suffix in (".json", ".safetensors"):
+            data = (checkpoint_folder / f"tiny_{name}{suffix}").read_bytes()
+            (tmp_path / f"tiny_{name}{suffix}").write_bytes(data)
+            other = data.replace(b'"tiny', b'"small') if suffix == ".json" else data
+            (tmp_path / f"small_{name}{suffix}").write_bytes(other)
+    monkeypatch.setenv("GSA_CHECKPOINTS", str(tmp_path))
+
+
+def test_another_pair_of_networks_can_be_chosen(two_pairs):
+    app = opened("take")
+    assert app.selectbox(Widget.pair).value == "small"
+    app.selectbox(Widget.pair).set_value("tiny").run()
+    assert not app.exception
+    assert "tiny_gsa" in app.code[0].value
+    assert opened("take", pair="tiny").selectbox(Widget.pair).value == "tiny"
+
+
+def test_one_pair_is_no_choice(page):
+    assert Widget.pair not in [each.key for each in page.selectbox]
