@@ -145,8 +145,9 @@ def _ablation(results: dict[str, Any]) -> str:
         "intervals overlap widely are not told apart."
     )
     head = (
-        "| variant | parameters | operations | held-out top-1 (95 % interval) | training loss "
-        "| minutes |\n" + "|---" * 6 + "|"
+        "| variant | parameters | operations | held-out top-1 (95 % interval) | training loss |\n"
+        + "|---" * 5
+        + "|"
     )
     return f"{about}\n\n" + "\n".join([head, *map(_ablation_row, results["variants"])])
 
@@ -155,8 +156,7 @@ def _ablation_row(entry: dict[str, Any]) -> str:
     low, high = entry["interval"]
     return (
         f"| {entry['name']} | {entry['params'] / 1e6:.2f} M | {entry['flops'] / 1e9:.3f} G "
-        f"| {entry['held_out_top1']:.1%} ({low:.1%} to {high:.1%}) | {entry['loss']:.2f} "
-        f"| {entry['cost']['seconds'] / 60:.1f} |"
+        f"| {entry['held_out_top1']:.1%} ({low:.1%} to {high:.1%}) | {entry['loss']:.2f} |"
     )
 
 
