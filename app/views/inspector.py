@@ -49,9 +49,7 @@ def start_picture() -> None:
 
 
 def _pair_box(known: list[str]) -> None:
-    """A choice of the networks, where there are several pairs."""
-    if len(known) < 2:
-        return
+    """A choice of the networks."""
     chosen = state.selection().pair
     state.prepare_widget(Widget.pair, chosen if chosen in known else known[0])
     st.selectbox(
@@ -80,7 +78,8 @@ def page() -> None:
     assert current is not None  # the gallery is part of the app
 
     st.html(f"<h1 class='look'>{text['title']}</h1><p class='look'>{text['lead']}</p>")
-    left, right, last = st.columns([3, 10, 2], vertical_alignment="center")
+    several = len(known) > 1
+    left, right, *last = st.columns([3, 10, 2] if several else [3, 12], vertical_alignment="center")
     state.prepare_widget(Widget.source, "gallery")
     with left:
         source = st.segmented_control(
@@ -91,8 +90,9 @@ def page() -> None:
             required=True,
             label_visibility="collapsed",
         )
-    with last:
-        _pair_box(known)
+    if several:
+        with last[0]:
+            _pair_box(known)
     with right:
         if source == "upload":
             st.file_uploader(
