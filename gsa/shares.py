@@ -68,7 +68,7 @@ STARTS = (
     Start("the paper's module, embeddings of variance 1", _PAPER, unit_embeddings=True),
     Start("the paper's module, small embeddings", _PAPER),
     Start("batch norm on queries, keys, values", {**_PAPER, "projection_norm": "batch"}),
-    Start("as the checkpoint started", {}),
+    Start("the module with the checkpoint's options", {}),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,6 +101,15 @@ def tiny_checkpoints(checkpoint_folder: Path, monkeypatch: pytest.MonkeyPatch) -
     """The tiny twins are the only checkpoints there are."""
     monkeypatch.setenv("GSA_CHECKPOINTS", str(checkpoint_folder))
     return checkpoint_folder
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Sums over several threads differ in the last bit; other modules get theirs back."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def pytest_sessionfinish() -> None:

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 
 from gsa import ablation as module
 from gsa.__main__ import main
@@ -51,8 +50,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def results(folder):
-    torch.set_num_threads(1)  # sums over threads differ in the last bit
+def results(folder, one_thread):
     out = folder / "results" / "parts.json"
     found = ablate(read_ablation(folder / "parts.toml"), None, folder / "runs", out)
     assert json.loads(out.read_text()) == found

@@ -62,10 +62,9 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def unbroken(folder):
+def unbroken(folder, one_thread):
     """The folder of a run that nothing interrupted."""
     out = folder / "unbroken"
-    torch.set_num_threads(1)  # sums over threads differ in the last bit
     train(read_recipe(folder / "recipe.toml"), "gsa", None, out / "runs", out)
     return out
 
