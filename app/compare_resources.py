@@ -181,7 +181,10 @@ def data_folder(text: str) -> Path:
     Raises:
         ValueError: if it is none, or lies where it may not.
     """
-    path = Path(text).expanduser().resolve()
+    try:
+        path = Path(text).expanduser().resolve()
+    except RuntimeError:  # ~name of a user that there is not
+        raise ValueError(f"{text!r} is no folder.") from None
     root = os.environ.get(DATA)
     if root and not path.is_relative_to(Path(root).resolve()):
         raise ValueError(f"the folder must lie below the one that {DATA} names.")

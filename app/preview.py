@@ -17,7 +17,7 @@ from app.components.strip import strip
 from app.text import words
 
 GALLERY = Path(__file__).parent / "gallery"
-FIRST_PICTURE = "kangaroo_0030.jpg"  # shown at the start
+FIRST_PICTURE = "dalmatian_0002.jpg"  # shown at the start
 FILE = GALLERY / "first.json"
 KEY = "preview"
 

@@ -233,6 +233,9 @@ class GlobalSelfAttention(nn.Module):
     Works at any input size: the relative embeddings are made for `size` and interpolated for
     another (`resize_embeddings`), which is an approximation: accuracy is measured at `size`.
 
+    On a CPU and for several pictures the positional steps are taken by `gsa.fast`, which has first
+    derivatives only; inside `gsa.fast.switched_off()` the plain formulas are used throughout.
+
     `reach`, where it is not None, cuts every weight further than so many cells along either axis;
     networks are trained without (`gsa.interventions` sets it).
 

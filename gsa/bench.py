@@ -10,7 +10,7 @@ import importlib.util
 import io
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -37,6 +37,7 @@ from gsa.scaling import DenseAttention, peak_bytes
 STAGES = ((56, 64), (28, 128), (14, 256), (7, 512))
 HEADS = 8
 SUBJECT = "gsa"
+_MOST = 10_000  # rounds, seconds, pictures, threads
 
 # largest ratio of gsa's time, or memory, to the other's
 TARGETS: dict[tuple[str, str], float] = {
@@ -64,8 +65,10 @@ class Effort:
 
     def __post_init__(self) -> None:
         for name in ("rounds", "seconds", "batch", "threads"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"`{name}` (={getattr(self, name)}) must be above 0.")
+            if not 0 < getattr(self, name) <= _MOST:
+                raise ValueError(
+                    f"`{name}` (={getattr(self, name)}) must be above 0 and at most {_MOST}."
+                )
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,10 @@ def _ratio(what: str, other: str, ratios: list[float], gsa: float, against: floa
 
 
 def geometric_mean(what: str, ratios: list[Ratio]) -> Iterator[Ratio]:
-    """One ratio for each other contender, over several shapes."""
+    """One ratio for each other contender, over several shapes.
+
+    Of medians and quartiles alike, the geometric mean over the shapes is taken.
+    """
     for other in dict.fromkeys(each.other for each in ratios):
         same = [each for each in ratios if each.other == other]
 
@@ -222,7 +228,7 @@ def _networks(effort: Effort) -> Iterator[Ratio]:
             SUBJECT: _work(ResNet(preset("gsa_resnet50"), seed=0), shape, learn, effort),
             "torchvision ResNet-50": _work(torchvision.models.resnet50(), shape, learn, effort),
         }
-        yield from in_turn(f"network {mode}", contenders, replace(effort, rounds=5))
+        yield from in_turn(f"network {mode}", contenders, effort)
 
 
 def _app(effort: Effort) -> Iterator[Ratio]:

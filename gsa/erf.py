@@ -210,6 +210,7 @@ def kernel_reach(model: ResNet, input_size: int) -> dict[str, tuple[float, float
     for name, block in model.blocks().items():
         mixer = block.mixer
         if not isinstance(mixer, nn.Conv2d):
+            side = side if isinstance(block.pool, nn.Identity) else -(-side // 2)
             continue
         cell = input_size / side
         size = mixer.weight.detach().abs().sum((0, 1)).double().cpu().numpy()

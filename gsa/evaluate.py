@@ -50,7 +50,7 @@ def wilson(share: float, n: int) -> list[float]:
     z = 1.959964
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return [middle - half, middle + half]
+    return [max(0.0, middle - half), min(1.0, middle + half)]
 
 
 def evaluate(checkpoint: Checkpoint, split: Split) -> dict[str, Any]:

@@ -2,11 +2,14 @@
 
 A map says where a layer reads; it does not say that the answer depends on it. So the weights
 beyond a radius are cut, or a branch is switched off, and the class is asked again. The radius is
-measured along the axes: cut at one cell, a GSA layer sees the window of a 3x3 convolution.
+measured along the axes: cut at one cell, a GSA layer has weights where a 3x3 convolution has them.
+The weights that stay keep their values, so in one way the far pixels still act: the softmax of the
+keys, ρ, is normalised over all of them. The map is what is cut, and what is put to the test.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,8 +36,8 @@ class Limits:
     layers: tuple[str, ...] = ()  # names; empty: every GSA layer
 
     def __post_init__(self) -> None:
-        if self.radius is not None and not self.radius >= 0:
-            raise ValueError(f"`radius` (={self.radius}) must be at least 0 pixels.")
+        if self.radius is not None and not 0 <= self.radius < math.inf:
+            raise ValueError(f"`radius` (={self.radius}) must be a number of pixels from 0.")
         if self.without not in (None, "content", "positional"):
             raise ValueError(f"`without` (={self.without!r}) must be content or positional.")
 

@@ -55,8 +55,12 @@ def change(x: Tensor, box: Box, how: Change) -> Tensor:
         result[..., top:bottom, left:right] = blurred(x)[..., top:bottom, left:right]
     elif how == "swap":
         up, west, down, east = opposite(box, height, width)
-        result[..., top:bottom, left:right] = x[..., up:down, west:east]
-        result[..., up:down, west:east] = x[..., top:bottom, left:right]
+        one, other = torch.zeros(2, height, width, dtype=torch.bool)
+        one[top:bottom, left:right] = True
+        other[up:down, west:east] = True
+        # what belongs to both parts stays, so that every pixel is still there once
+        result[..., one & ~other] = x[..., other & ~one]
+        result[..., other & ~one] = x[..., one & ~other]
     else:
         raise ValueError(f"`how` (={how!r}) must be one of {', '.join(get_args(Change))}.")
     return result
@@ -72,7 +76,8 @@ def shuffle_far(
         place: (row, column) in pixels.
         radius: in pixels along either axis, from the place to a patch's middle.
         seed: draws the new order.
-        patches: along each side; one that the sides are not divisible by leaves a rest in place.
+        patches: along each side, at least; a side has more where it is not divisible by them, and
+            what is left over of it stays.
     """
     height, width = x.shape[-2:]
     tall, wide = max(height // patches, 1), max(width // patches, 1)

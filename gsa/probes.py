@@ -150,6 +150,9 @@ class Probe:
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` (={getattr(self, name)}) must be at least 1.")
 
+        if not 0 <= self.seed < 2**31:
+            raise ValueError(f"`seed` (={self.seed}) must be from 0 to below 2^31.")
+
     def network(self, mixer: Mixer) -> NetworkConfig:
         """One stage of blocks on a 12 x 12 grid, with the options of the trained twins."""
         return NetworkConfig(

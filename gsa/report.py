@@ -15,6 +15,7 @@ from gsa.seeds import Difference, Scatter, cards_of_seeds
 
 # what `python -m gsa ablate` and `shares` write, where the page is to show it
 ABLATION = "ablation.json"
+EARLIER = "earlier.json"  # {"cards": [...]} of weights that are no longer here, without classes
 SHARES = "branch_share.json"
 
 
@@ -33,6 +34,7 @@ def report(folder: Path) -> str:
     sections: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
         ABLATION: ("The parts of the module", _ablation),
         SHARES: ("What each branch carries", lambda study: _shares(study, folder)),
+        EARLIER: ("Pairs that were replaced", _earlier),
         "trials.json": ("What was tried", _trials),
     }
     for name, (title, section) in sections.items():
@@ -194,6 +196,20 @@ def _picture(name: str) -> str:
 def _read(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
+
+
+def _earlier(results: dict[str, Any]) -> str:
+    """One row for each card of weights that better ones replaced."""
+    rows = [
+        f"| `{card['name']}` | {card['results']['top1']:.1%} "
+        f"| {card['results']['mean_per_class']:.1%} | {card['recipe']['epochs']} epochs from "
+        f"{card['recipe']['init_from'] or 'random weights'}, augmentation "
+        f"{card['recipe'].get('augment') or 'none'} |"
+        for card in results["cards"]
+    ]
+    return "\n".join(
+        ["| checkpoint | top-1 | mean per class | recipe |\n" + "|---" * 4 + "|", *rows]
+    )
 
 
 def _trials(trials: dict[str, Any]) -> str:

@@ -37,11 +37,19 @@ def shuffle_patches(x: Tensor, patches: float) -> Tensor:
     whole = x[..., : n * side, : n * side]
     tiles = whole.unflatten(-1, (n, side)).unflatten(-3, (n, side))  # (b, 3, n, side, n, side)
     tiles = tiles.transpose(-3, -2).flatten(2, 3)  # (b, 3, n * n, side, side)
-    order = torch.randperm(n * n, generator=torch.Generator().manual_seed(n))
+    order = _moving_order(n * n, seed=n)
     mixed = tiles[:, :, order].unflatten(2, (n, n)).transpose(-3, -2)
     out = x.clone()
     out[..., : n * side, : n * side] = mixed.flatten(-2).flatten(-3, -2)
     return out
+
+
+def _moving_order(count: int, seed: int) -> Tensor:
+    """A random order in which nothing keeps its place; one thing alone does."""
+    around = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    order = torch.empty_like(around)
+    order[around] = around.roll(1)  # each takes the place of the one before it on a round tour
+    return order
 
 
 def _frequencies(x: Tensor) -> Tensor:

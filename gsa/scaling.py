@@ -32,7 +32,8 @@ from gsa.resnet import ResNet
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")
 
 SIZES = (32, 64, 128, 256, 512)  # side of the input in pixels
-_FIT_FROM = 3  # the largest sizes of a series that its exponent is fitted to, at least
+_FIT_FROM = 3  # so many of the largest sizes of a series its exponent is fitted to, at most
+_LARGEST = 4096  # side of an input in pixels
 
 
 class DenseAttention(nn.Module):
@@ -113,7 +114,13 @@ class Cost:
 
 
 def mixers(width: int, heads: int, grid: int) -> dict[str, nn.Module]:
-    """The mixers that are compared, at one width, for a grid of grid x grid cells."""
+    """The mixers that are compared, at one width, for a grid of grid x grid cells.
+
+    Raises:
+        ValueError: for a width that `heads` does not divide, or either below 1.
+    """
+    if width < 1 or heads < 1:
+        raise ValueError(f"`width` (={width}) and `heads` (={heads}) must be at least 1.")
     size = (grid, grid)
     return {
         "conv": nn.Conv2d(width, width, 3, padding=1, bias=False),
@@ -174,8 +181,10 @@ def measure_networks(
 
 
 def _check(sizes: Sequence[int]) -> None:
-    if not sizes or min(sizes) < 8:
-        raise ValueError(f"`sizes` (={tuple(sizes)}) must have at least 8 pixels each.")
+    if not sizes or not 8 <= min(sizes) <= max(sizes) <= _LARGEST:
+        raise ValueError(f"`sizes` (={tuple(sizes)}) must be from 8 to {_LARGEST} pixels each.")
+    if len({size // 4 for size in sizes}) < len(sizes):
+        raise ValueError(f"`sizes` (={tuple(sizes)}) must be 4 pixels apart at least.")
 
 
 Build = Callable[[str, int], tuple[nn.Module, tuple[int, ...], int]]
@@ -276,7 +285,7 @@ def exponent(costs: Sequence[Cost], figure: str = "seconds") -> float:
     """
     points = [(c.pixels, getattr(c, figure)) for c in costs if not math.isnan(getattr(c, figure))]
     points = sorted(point for point in points if point[1] > 0)[-_FIT_FROM:]
-    if len(points) < 2:
+    if len({pixels for pixels, _ in points}) < 2:
         return math.nan
     pixels, values = np.log(np.array(points, dtype=float)).T
     return float(np.polyfit(pixels, values, 1)[0])

@@ -52,8 +52,13 @@ def mirrored_map(recording: Recording, layer: str, branch: Branch, cells: Cells)
 
 
 def step_of(cells: Cells, shape: tuple[int, int]) -> tuple[int, int]:
-    """One cell (down, across), towards where the place stays on a grid of (rows, columns)."""
-    return (1 if cells.bottom < shape[0] else -1, 1 if cells.right < shape[1] else -1)
+    """One cell (down, across), towards where the place stays on a grid of (rows, columns).
+
+    0 along an axis that the place fills: there it cannot move.
+    """
+    sides = ((cells.top, cells.bottom, shape[0]), (cells.left, cells.right, shape[1]))
+    down, across = (1 if end < size else -int(start > 0) for start, end, size in sides)
+    return down, across
 
 
 def moved_map(
@@ -76,6 +81,7 @@ def moved_map(
     weights = maps.branch_map(recording[layer], branch, there)
     back = np.roll(weights, (-down, -across), axis=(-2, -1))
     rows, columns = recording[layer].shape
+    # a step of 0 leaves nothing out: both slices are empty then
     back[..., slice(rows - down, rows) if down > 0 else slice(0, -down), :] = np.nan
     back[..., slice(columns - across, columns) if across > 0 else slice(0, -across)] = np.nan
     return back

@@ -79,7 +79,12 @@ def opened(section, **parameters):
 
 @pytest.mark.parametrize("section", list(TEXT["sections"]))
 @pytest.mark.parametrize(
-    "place", [{"row": "0.3"}, {"row": "0.25", "column": "0.25", "bottom": "0.5", "right": "0.75"}]
+    "place",
+    [
+        {"row": "0.3"},
+        {"row": "0.25", "column": "0.25", "bottom": "0.5", "right": "0.75"},
+        {"row": "0.01", "column": "0.01", "bottom": "0.99", "right": "0.99"},
+    ],
 )
 def test_every_section_opens_for_a_point_and_a_rectangle(tiny_checkpoints, section, place):
     app = opened(section, **place)

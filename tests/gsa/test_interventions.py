@@ -43,7 +43,7 @@ def test_windowed_content_is_the_sum_over_the_window() -> None:
 def test_a_radius_over_the_picture_changes_nothing_and_zero_does() -> None:
     model, x = tiny_model(), noise()
     plain = model(x)
-    torch.testing.assert_close(limited(model, Limits(radius=1000))(x), plain)
+    torch.testing.assert_close(limited(model, Limits(radius=1000))(x), plain, rtol=1e-4, atol=0)
     assert (limited(model, Limits(radius=0))(x) - plain).abs().max() > 1e-3
     torch.testing.assert_close(model(x), plain)  # the network itself is as it was
 
@@ -96,7 +96,7 @@ def test_probabilities_by_radius_end_at_the_plain_ones() -> None:
     assert curve.shape == (3, len(network.labels))
     np.testing.assert_allclose(curve.sum(axis=1), 1)
     plain = probabilities(network.model, noise(), network.card.temperature)[0]
-    np.testing.assert_allclose(curve[-1], plain, rtol=1e-4)
+    np.testing.assert_allclose(curve[-1], plain, rtol=1e-3)
 
 
 @pytest.mark.parametrize("how", ["blank", "blur", "swap"])
@@ -112,6 +112,14 @@ def test_a_change_stays_in_its_part(how: str) -> None:
     if how == "swap":
         assert torch.equal(changed.flatten().sort().values, x.flatten().sort().values)
         assert torch.equal(change(changed, box, "swap"), x)
+
+
+def test_a_swap_of_parts_that_overlap_loses_no_pixel() -> None:
+    x = noise()
+    height, width = x.shape[-2:]
+    changed = change(x, (0, 0, height - 10, width - 3), "swap")
+    assert torch.equal(changed.flatten().sort().values, x.flatten().sort().values)
+    assert not torch.equal(changed, x)
 
 
 def test_a_part_outside_the_picture_is_refused() -> None:

@@ -46,6 +46,17 @@ def test_the_mirrored_map_is_mirrored_back() -> None:
 def test_the_step_keeps_the_place_in_the_grid() -> None:
     assert stability.step_of(Cells.at(0, 0), (4, 4)) == (1, 1)
     assert stability.step_of(Cells.at(3, 0), (4, 4)) == (-1, 1)
+    assert stability.step_of(Cells(0, 1, 4, 4), (4, 4)) == (0, -1)
+    assert stability.step_of(Cells(0, 0, 4, 4), (4, 4)) == (0, 0)
+
+
+def test_a_place_that_fills_an_axis_moves_along_the_other() -> None:
+    recording = record(tiny_model(), noise())
+    rows, columns = recording["1.1"].shape
+    cells = Cells(0, 2, rows, 5)
+    back = stability.moved_map(recording, "1.1", "content", cells, (0, 1))
+    assert np.isnan(back[..., -1]).all()
+    assert np.isfinite(back[..., :-1]).all()
 
 
 def test_moved_pictures_repeat_their_edge() -> None:
