@@ -85,16 +85,25 @@ def _provenance(view: View, scope: str) -> Provenance:
 def python(view: View) -> str:
     """A program that computes the shown map of the chosen layer and draws the maps of all."""
     chosen, recording = view.chosen, view.gsa.recording
-    cells = chosen.cells(recording.grid(view.layer))
-    place = tuple(round(each, 2) for each in chosen.place(recording.height, recording.width))
     path = f"app/gallery/{view.picture.gallery}" if view.picture.gallery else view.picture.name
     of = "reverse_map" if chosen.direction == "to" else "branch_map"
-    head = int(chosen.heads) if chosen.heads.isdigit() else None
     combined = {
         "mean": "gsa.mean_over_heads(weights)",
         "absolute": "gsa.mean_absolute_over_heads(weights)",
         "max": "gsa.max_absolute_over_heads(weights)",
-    }.get(chosen.heads, f"weights[{head}]")
+    }.get(chosen.heads, f"weights[{chosen.heads}]")
+    drawn = "shown - shown.mean()" if chosen.value == "deviation" else "shown"
+    height, width = recording.height, recording.width
+    if chosen.is_region:
+        edges = (
+            chosen.row * height, chosen.column * width,
+            chosen.bottom * height, chosen.right * width,
+        )  # fmt: skip
+        numbers = ", ".join(f"{edge:.2f}" for edge in edges)
+        cells = f"gsa.Cells.over(grid, {numbers})  # top, left, bottom, right in pixels"
+    else:
+        numbers = ", ".join(f"{at:.2f}" for at in chosen.place(height, width))
+        cells = f"gsa.Cells.at(*grid.cell_at({numbers}))  # row, column in pixels"
     return f"""import gsa
 from gsa import figures, maps
 
@@ -102,17 +111,17 @@ checkpoint = gsa.load({view.gsa.card.name!r})
 crop = checkpoint.preprocess.crop(gsa.open_picture({path!r}))
 recording = gsa.record(checkpoint.model, checkpoint.preprocess.tensor(crop))
 
-layer = recording[{view.layer!r}]
-# top, left, bottom, right in cells of this layer
-cells = gsa.Cells({cells.top}, {cells.left}, {cells.bottom}, {cells.right})
-for branch in maps.branches(layer):
-    weights = maps.{of}(layer, branch, cells)  # (heads, rows, columns)
-    shown = {combined}
-    print(branch, gsa.measure(shown, cells, recording.grid(layer.name)))
-    print(gsa.prove(layer, branch, cells))
-
-panels = figures.place_panels(recording, {place}, head={head})
-figures.strip(crop, panels).savefig("maps.png")
+panels = []
+for name, layer in recording.layers.items():
+    grid = recording.grid(name)
+    cells = {cells}
+    for branch in maps.branches(layer):
+        weights = maps.{of}(layer, branch, cells)  # (heads, rows, columns)
+        shown = {combined}
+        measures = gsa.measure(shown, cells, grid)
+        print(name, branch, measures, gsa.prove(layer, branch, cells))
+        panels.append(figures.Panel(name, branch, {drawn}, cells, measures))
+figures.strip(crop, panels).savefig("maps.png")  # each map at a scale of its own
 """
 
 

@@ -40,7 +40,7 @@ def target_box(view: View) -> None:
     """A choice of the class that is asked about."""
     labels = sorted(view.gsa.card.classes)
     now = view.gsa.card.classes[resources.target(view.gsa, view.chosen.target)]
-    state.prepare_widget(Widget.target, now)
+    state.set_widget(Widget.target, now)
     st.selectbox(
         text["target"],
         labels,

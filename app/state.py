@@ -7,6 +7,7 @@ widgets have keys of their own, listed in `Widget`, and hand over in callbacks.
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
@@ -28,6 +29,8 @@ _SELECTION = "selection"
 _PICTURE = "picture"
 _COMPLAINT = "complaint"
 _KEPT = "kept"
+_WRITTEN = "written"
+_SETTLED = 1.5  # seconds after which the browser has the address that was written last
 
 
 class Widget:
@@ -94,6 +97,7 @@ class Selection:
     source_column: float = 0.25
     target: str = ""  # a class by its label; empty: what the GSA network says
     radius: float = 1.0  # beyond which weights are cut, as a share of the input; 1: no cut
+    cut_layers: str = ""  # layers that are cut, with commas between; empty: all
     without: Without = ""  # the branch that is switched off
     part_top: float = 0.0  # the part of the picture that is changed
     part_left: float = 0.75
@@ -177,7 +181,7 @@ def prepare_widget(key: str, value: object) -> None:
 
 
 def set_widget(key: str, value: object) -> None:
-    """Make a widget show a value that was chosen elsewhere; from a callback only."""
+    """Make a widget show what the selection says; before it is drawn, or from a callback."""
     st.session_state[key] = value
 
 
@@ -257,3 +261,25 @@ def write_link() -> None:
     wanted = to_parameters(selection(), current.gallery if current else "")
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
+        st.session_state[_WRITTEN] = wanted, time.monotonic()
+
+
+def follow_link() -> bool:
+    """Take over the state of the address bar where the visitor went back to another one.
+
+    An address that differs may also be the one before a change that has not reached the browser
+    yet, so for a moment after each change it is not followed.
+
+    Returns:
+        Whether it was taken over.
+    """
+    wanted, since = st.session_state.get(_WRITTEN, ({}, 0.0))
+    now = st.query_params.to_dict()
+    if not wanted or now == wanted or "picture" not in now or time.monotonic() - since < _SETTLED:
+        return False
+    for key, name in vars(Widget).items():
+        if not key.startswith("_") and key != "source":
+            st.session_state.pop(name, None)
+    st.session_state[_SELECTION] = from_parameters(now)
+    st.session_state[_WRITTEN] = now, time.monotonic()
+    return True

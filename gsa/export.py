@@ -6,7 +6,6 @@ import hashlib
 import html
 import io
 import json
-import math
 from dataclasses import asdict, astuple, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,8 +20,6 @@ from gsa.maps import Cells
 from gsa.preprocess import Grid
 from gsa.proofs import prove
 from gsa.record import Recording
-
-_HAIR = 1e-3  # of a cell
 
 
 @dataclass(frozen=True)
@@ -54,15 +51,7 @@ class Provenance:
         """The cells of a layer's grid that the place, or the region, touches."""
         if self.region is None:
             return Cells.at(*grid.cell_at(*self.place))
-        top, left, bottom, right = self.region
-        tall, wide = grid.cell
-        # edges that lie on a cell's edge but for rounding do not touch the next cell
-        return Cells(
-            math.floor(top / tall + _HAIR),
-            math.floor(left / wide + _HAIR),
-            math.ceil(bottom / tall - _HAIR),
-            math.ceil(right / wide - _HAIR),
-        )
+        return Cells.over(grid, *self.region)
 
     def to_json(self) -> str:
         """One JSON object."""

@@ -16,14 +16,17 @@ No N x N matrix is formed for one query. `gsa.proofs` shows that each map is exa
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from gsa.preprocess import Grid
 from gsa.record import Array, LayerRecord
 
 Branch = Literal["content", "positional"]
+_HAIR = 1e-2  # of a cell
 MEMORY_LIMIT = 256 * 2**20  # bytes that `all_queries` may fill
 
 
@@ -47,6 +50,18 @@ class Cells:
     def at(cls, row: int, column: int) -> Cells:
         """One cell."""
         return cls(row, column, row + 1, column + 1)
+
+    @classmethod
+    def over(cls, grid: Grid, top: float, left: float, bottom: float, right: float) -> Cells:
+        """The cells that a rectangle touches; its edges are in pixels of the network input."""
+        tall, wide = grid.cell
+        # an edge that lies on a cell's edge but for rounding does not touch the next cell
+        return cls(
+            math.floor(top / tall + _HAIR),
+            math.floor(left / wide + _HAIR),
+            math.ceil(bottom / tall - _HAIR),
+            math.ceil(right / wide - _HAIR),
+        )
 
     def check(self, layer: LayerRecord) -> None:
         """ValueError if the rectangle leaves the layer's grid."""

@@ -100,7 +100,8 @@ def deletion(
     figure.update_xaxes(tickformat=".0%")
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
     _titled(figure, axis, value_axis, height=400)
-    return figure.update_layout(legend={"orientation": "v", "y": 1, "x": 1.02})
+    figure.update_layout(height=480, margin={"b": 170})
+    return figure.update_layout(legend={"orientation": "h", "y": -0.2, "yanchor": "top"})
 
 
 def _line(

@@ -11,7 +11,7 @@ UNSIGNED = "Cividis"
 CONTENT = "#b35806"
 POSITIONAL = "#7f6fb5"
 CONV = "#4575b4"
-SERIES = ("#b35806", "#4575b4", "#1b7837", "#7f6fb5", "#8c510a", "#666666")
+SERIES = ("#b35806", "#4575b4", "#1b7837", "#7f6fb5", "#888888", "#c51b7d")
 TEMPLATE = "none"  # not the one that importing streamlit sets
 FONT = {"family": "Source Sans, sans-serif", "size": 14}
 

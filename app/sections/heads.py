@@ -80,6 +80,8 @@ def _one_weight(view: View, record: LayerRecord) -> None:
             source_row=source[0] + 1, source_column=source[1] + 1,
         )
     )  # fmt: skip
+    if chosen.is_region:
+        st.caption(text["weight_region"])
     picture, numbers = st.columns([2, 3], gap="medium")
     with picture:
         st.html(_path(view, query, source))

@@ -53,7 +53,8 @@ def _cut(view: View) -> None:
     st.markdown(f"**{text['cut_title']}**")
     st.caption(text["cut_lead"])
     radii = [*_radii(seen), size]
-    state.prepare_widget(Widget.radius, min(radii, key=lambda r: abs(r - chosen.radius * size)))
+    radius = min(radii, key=lambda r: abs(r - chosen.radius * size))  # a link may say any
+    state.set_widget(Widget.radius, radius)
     st.select_slider(
         text["radius"],
         radii,
@@ -74,12 +75,17 @@ def _cut(view: View) -> None:
         ),
     )
     layers = list(seen.recording.layers)
-    where = st.multiselect(
-        text["cut_layers"], layers, placeholder=text["every_layer"], key=Widget.layers
+    where = [layer for layer in layers if layer in chosen.cut_layers.split(",")]
+    state.set_widget(Widget.layers, where)
+    st.multiselect(
+        text["cut_layers"],
+        layers,
+        placeholder=text["every_layer"],
+        key=Widget.layers,
+        on_change=lambda: state.change(cut_layers=",".join(state.widget_value(Widget.layers))),
     )
-    radius = chosen.radius * size
     limits = Limits(
-        radius=None if radius >= size else radius,
+        radius=None if radius == size else radius,
         without=chosen.without or None,
         layers=tuple(where),
     )

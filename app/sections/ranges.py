@@ -25,13 +25,13 @@ def show(view: View) -> None:
         spread = everywhere[panel.layer, panel.branch]
         lines.setdefault(name, []).append(panel.measures.mean_distance)
         bands.setdefault(name, []).append(spread.get("mean_distance", {}))
-    left, right = st.columns([2, 3], gap="large")
+    left, _ = st.columns([3, 2])
     with left:
         figure = charts.ranges(
             list(recording.layers), lines, bands, text["range_axis"], text["layer_axis"]
         )
         st.plotly_chart(figure, theme=None, config=markup.CHART, alt=text["range_title"])
-    with right:
+    with st.container():
         titles: dict[str, str] = text["range_columns"]
         rows = []
         for panel in view.found:
@@ -50,5 +50,5 @@ def show(view: View) -> None:
             for title in titles.values()
             for column in (title, text["range_all"].format(title=title))
         }
-        st.dataframe(rows, hide_index=True, column_config=columns)
+        st.dataframe(rows, hide_index=True, column_config=columns, height="content")
         st.caption(text["range_words"])

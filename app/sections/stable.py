@@ -33,7 +33,13 @@ def show(view: View) -> None:
         others = _companions(view, branch, panel, chosen)
         limit = max([panel.peak, *(other.peak for _, other, _ in others)]) or 1.0
         drawn_row = [
-            drawn(replace(panel, limit=limit), chosen, id_="trained", title=text["trained"])
+            drawn(
+                replace(panel, limit=limit),
+                chosen,
+                id_="trained",
+                title=text["trained"],
+                extra=[text["peak"].format(peak=panel.peak)],
+            )
         ]
         for kind, other, correlation in others:
             note = text["no_correlation"]
@@ -42,7 +48,8 @@ def show(view: View) -> None:
             drawn_row.append(
                 drawn(
                     replace(other, limit=limit), chosen, id_=kind,
-                    title=text["companions"][kind], extra=[note],
+                    title=text["companions"][kind],
+                    extra=[text["peak"].format(peak=other.peak), note],
                 )
             )  # fmt: skip
         rows.append({"title": text[f"{branch}_row"], "panels": drawn_row})

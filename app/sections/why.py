@@ -28,19 +28,19 @@ def show(view: View) -> None:
     with right:
         asked = st.button(text["why_button"], key=Widget.why)
     if asked:
-        state.keep(key, _compute(view, target))
+        _compute(view, target, key)
     if found := state.kept(key):
         _draw(view, target, found)
 
 
-def _compute(view: View, target: int) -> dict[tuple[str, str], Explained]:
-    """One method after the other; a press on Stop reruns the page and so ends it."""
+def _compute(view: View, target: int, key: str) -> None:
+    """One method after the other; a press on Stop reruns the page, which shows what there is."""
     jobs = [(method, mixer) for method in text["methods"] for mixer in text["twins"]]
     place = st.empty()
     with place.container():
         bar = st.progress(0.0)
         st.button(text["stop"], key=Widget.stop)
-    found = {}
+    found: dict[tuple[str, str], Explained] = {}
     for done, (method, mixer) in enumerate(jobs):
         name = text["methods"][method]
         bar.progress(
@@ -49,8 +49,8 @@ def _compute(view: View, target: int) -> dict[tuple[str, str], Explained]:
         found[method, mixer] = experiments.explained(
             view.seen[mixer], view.picture.digest, target, method
         )
+        state.keep(key, dict(found))
     place.empty()
-    return found
 
 
 def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> None:
@@ -58,6 +58,8 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
     for mixer in text["twins"]:
         drawn = []
         for method, name in text["methods"].items():
+            if (method, mixer) not in found:  # stopped before
+                continue
             each = found[method, mixer]
             values = each.attribution.values
             limit = float(np.abs(values).max()) or 1.0

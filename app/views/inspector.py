@@ -72,7 +72,7 @@ def page() -> None:
     if not pair:
         st.error(text["no_checkpoints"].format(folder=folder(), variable=ENVIRONMENT))
         st.stop()
-    if state.picture() is None:
+    if state.picture() is None or state.follow_link():
         start_picture()
     current = state.picture()
     assert current is not None  # the gallery is part of the app
@@ -89,6 +89,8 @@ def page() -> None:
             key=Widget.source,
             required=True,
             label_visibility="collapsed",
+            on_change=state.complain,
+            args=("",),
         )
     if several:
         with last[0]:

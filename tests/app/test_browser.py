@@ -199,6 +199,16 @@ def test_shift_and_arrows_stretch_the_place(page):
     expect(page.get_by_text("Row 8 to 9, column 9 to 11 of 16 × 16")).to_be_visible()
 
 
+def test_back_returns_to_the_place_before(page):
+    page.mouse.click(*spot(page, 0.52, 0.52))
+    expect(page.get_by_text("Row 9, column 9 of 16 × 16")).to_be_visible()
+    page.mouse.click(*spot(page, 0.02, 0.02))
+    expect(page.get_by_text("Row 1, column 1 of 16 × 16")).to_be_visible()
+    page.wait_for_timeout(2000)  # for a moment after a change the address is not followed
+    page.go_back()
+    expect(page.get_by_text("Row 9, column 9 of 16 × 16")).to_be_visible()
+
+
 def test_a_cell_of_a_heads_map_is_taken_apart(page):
     picture = page.locator(".panel[data-id='2 positional'] .picture")
     picture.scroll_into_view_if_needed()

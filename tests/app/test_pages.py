@@ -9,9 +9,8 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app import panels
-from app.state import Selection, Widget
+from app.state import Selection, Widget, to_parameters
 from app.text import words
-from gsa.maps import Cells
 from tests.conftest import photo
 
 MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
@@ -71,7 +70,7 @@ def test_every_switch_redraws(page, widget, value):
 
 def opened(section, **parameters):
     app = AppTest.from_file(MAIN, default_timeout=60)
-    app.query_params.update({"picture": "panda_0021.jpg", "section": section, **parameters})
+    app.query_params.update({"picture": "panda_0021.jpg", **parameters, "section": section})
     app.run()
     assert not app.exception
     return app
@@ -120,18 +119,28 @@ def test_attributions_come_with_their_deletion_curves(tiny_checkpoints):
     assert not any(each.key == Widget.stop for each in app.button)  # nothing runs any more
 
 
-def test_the_python_of_the_page_runs_and_gives_its_maps(tiny_checkpoints, monkeypatch, tmp_path):
-    app = opened("take", row="0.4", column="0.7", heads="2", layer="2.1")
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        Selection(0.4, 0.7, heads="2"),
+        Selection(0.25, 0.5, bottom=0.5, right=0.8125, heads="max", direction="to"),
+        Selection(0.4, 0.7, value="deviation"),
+    ],
+)
+def test_the_python_of_the_page_runs_and_gives_its_maps(
+    tiny_checkpoints, monkeypatch, tmp_path, chosen
+):
+    app = opened("take", **to_parameters(chosen, "panda_0021.jpg"))
     program = next(each.value for each in app.code if "import gsa" in each.value)
     monkeypatch.chdir(Path(MAIN).parents[1])
     names: dict = {}
     exec(program.replace("maps.png", str(tmp_path / "maps.png")), names)
     assert (tmp_path / "maps.png").stat().st_size > 10_000
-    assert names["cells"] == Cells.at(6, 11)
-    recording = names["recording"]
-    chosen = Selection(0.4, 0.7, heads="2")
-    panel = panels.shown(recording, "2.1", "positional", chosen, "2")
-    np.testing.assert_array_equal(names["shown"], panel.shown)
+    wanted = panels.all_layers(names["recording"], chosen)
+    assert len(names["panels"]) == len(wanted) == 8
+    for found, panel in zip(names["panels"], wanted, strict=True):
+        assert (found.layer, found.branch, found.cells) == (panel.layer, panel.branch, panel.cells)
+        np.testing.assert_array_equal(found.weights, panel.shown)
 
 
 def uploading(app, name, data, kind="image/png"):
@@ -144,7 +153,7 @@ def uploading(app, name, data, kind="image/png"):
 def test_an_uploaded_picture_is_shown(page):
     uploading(page, "mine.png", encoded(photo(300, 120)))
     assert "your photo, 300 × 120" in texts(page)
-    assert "60% of the photo" in texts(page)
+    assert "60.0% of the photo" in texts(page)
     assert not page.query_params
     assert not page.error
 
