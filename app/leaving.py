@@ -61,19 +61,13 @@ def file(view: View, scope: str, kind: str) -> bytes:
 def _provenance(view: View, scope: str) -> Provenance:
     chosen, recording, seen = view.chosen, view.gsa.recording, view.gsa
     height, width = recording.height, recording.width
-    region = None
-    if chosen.is_region:
-        region = (
-            chosen.row * height, chosen.column * width,
-            chosen.bottom * height, chosen.right * width,
-        )  # fmt: skip
     return Provenance.of(
         seen.card,
         view.picture.data,
         view.picture.name,
         crop_box=seen.crop_box,
         place=chosen.place(height, width),
-        region=region,
+        region=chosen.region(height, width),
         layers=(view.layer,) if scope == "heads" else tuple(recording.layers),
         heads="each" if scope == "heads" else chosen.heads,
         scale=chosen.scale,
@@ -94,11 +88,7 @@ def python(view: View) -> str:
     }.get(chosen.heads, f"weights[{chosen.heads}]")
     drawn = "shown - shown.mean()" if chosen.value == "deviation" else "shown"
     height, width = recording.height, recording.width
-    if chosen.is_region:
-        edges = (
-            chosen.row * height, chosen.column * width,
-            chosen.bottom * height, chosen.right * width,
-        )  # fmt: skip
+    if edges := chosen.region(height, width):
         numbers = ", ".join(f"{edge:.2f}" for edge in edges)
         cells = f"gsa.Cells.over(grid, {numbers})  # top, left, bottom, right in pixels"
     else:

@@ -45,5 +45,6 @@ def target_box(view: View) -> None:
         text["target"],
         labels,
         key=Widget.target,
-        on_change=lambda: state.change(target=state.widget_value(Widget.target)),
+        on_change=state.take,
+        args=("target", Widget.target),
     )

@@ -21,10 +21,9 @@ Direction = Literal["from", "to"]
 Scale = Literal["own", "layer", "all"]
 Value = Literal["weight", "deviation"]
 Section = Literal["heads", "matter", "stable", "range", "why", "take"]
-Without = Literal["", "content", "positional"]
+Without = Literal["none", "content", "positional"]
 How = Literal["blank", "blur", "swap"]
 
-_HAIR = 1e-4  # share of a side, below what a link keeps
 _SELECTION = "selection"
 _PICTURE = "picture"
 _COMPLAINT = "complaint"
@@ -98,7 +97,7 @@ class Selection:
     target: str = ""  # a class by its label; empty: what the GSA network says
     radius: float = 1.0  # beyond which weights are cut, as a share of the input; 1: no cut
     cut_layers: str = ""  # layers that are cut, with commas between; empty: all
-    without: Without = ""  # the branch that is switched off
+    without: Without = "none"  # the branch that is switched off
     part_top: float = 0.0  # the part of the picture that is changed
     part_left: float = 0.75
     part_bottom: float = 0.25
@@ -118,14 +117,14 @@ class Selection:
 
     def cells(self, grid: Grid) -> Cells:
         """The cells of a layer's grid that the place touches."""
+        edges = self.region(grid.height, grid.width)
+        return Cells.over(grid, *edges) if edges else Cells.at(*self.point(grid))
+
+    def region(self, height: int, width: int) -> tuple[float, float, float, float] | None:
+        """(top, left, bottom, right) of the rectangle in pixels of the input; None for a point."""
         if not self.is_region:
-            return Cells.at(*self.point(grid))
-        # a hair inside the edges: a rectangle that ends on one does not touch the next cell
-        top, left = Selection(self.row + _HAIR, self.column + _HAIR).point(grid)
-        bottom, right = grid.cell_at(
-            (self.bottom - _HAIR) * grid.height, (self.right - _HAIR) * grid.width
-        )
-        return Cells(top, left, max(bottom, top) + 1, max(right, left) + 1)
+            return None
+        return self.row * height, self.column * width, self.bottom * height, self.right * width
 
     def point(self, grid: Grid) -> tuple[int, int]:
         """(row, column) of the cell at the point, or in the rectangle's middle."""
@@ -146,6 +145,11 @@ def selection() -> Selection:
 def change(**fields: object) -> None:
     """Change what is looked at."""
     st.session_state[_SELECTION] = replace(selection(), **fields)  # type: ignore[arg-type]
+
+
+def take(field: str, key: str) -> None:
+    """Change what is looked at to what a widget says; a callback."""
+    change(**{field: widget_value(key)})
 
 
 def picture() -> Picture | None:

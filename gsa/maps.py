@@ -53,14 +53,16 @@ class Cells:
 
     @classmethod
     def over(cls, grid: Grid, top: float, left: float, bottom: float, right: float) -> Cells:
-        """The cells that a rectangle touches; its edges are in pixels of the network input."""
+        """The cells that a rectangle touches, at least one; edges in pixels of the input."""
         tall, wide = grid.cell
         # an edge that lies on a cell's edge but for rounding does not touch the next cell
+        first_row = min(math.floor(top / tall + _HAIR), grid.rows - 1)
+        first_column = min(math.floor(left / wide + _HAIR), grid.columns - 1)
         return cls(
-            math.floor(top / tall + _HAIR),
-            math.floor(left / wide + _HAIR),
-            math.ceil(bottom / tall - _HAIR),
-            math.ceil(right / wide - _HAIR),
+            first_row,
+            first_column,
+            max(math.ceil(bottom / tall - _HAIR), first_row + 1),
+            max(math.ceil(right / wide - _HAIR), first_column + 1),
         )
 
     def check(self, layer: LayerRecord) -> None:

@@ -63,16 +63,15 @@ def _cut(view: View) -> None:
         on_change=lambda: state.change(radius=state.widget_value(Widget.radius) / size),
     )
     options: dict[str, str] = text["withouts"]
-    state.prepare_widget(Widget.without, chosen.without or "none")
+    state.prepare_widget(Widget.without, chosen.without)
     st.segmented_control(
         text["without"],
         list(options),
         format_func=options.__getitem__,
         key=Widget.without,
         required=True,
-        on_change=lambda: state.change(
-            without="" if (value := state.widget_value(Widget.without)) == "none" else value
-        ),
+        on_change=state.take,
+        args=("without", Widget.without),
     )
     layers = list(seen.recording.layers)
     where = [layer for layer in layers if layer in chosen.cut_layers.split(",")]
@@ -86,7 +85,7 @@ def _cut(view: View) -> None:
     )
     limits = Limits(
         radius=None if radius == size else radius,
-        without=chosen.without or None,
+        without=None if chosen.without == "none" else chosen.without,
         layers=tuple(where),
     )
     plain = experiments.limited(seen, view.picture.digest, Limits())
@@ -122,7 +121,8 @@ def _change(view: View) -> None:
         key=Widget.how,
         required=True,
         label_visibility="collapsed",
-        on_change=lambda: state.change(how=state.widget_value(Widget.how)),
+        on_change=state.take,
+        args=("how", Widget.how),
     )
     box = _part(view)
     where = chosen.place(size, size)

@@ -27,7 +27,8 @@ def show(view: View) -> None:
     st.subheader(text["stable_title"].format(layer=view.layer), anchor=False)
     st.caption(text["stable_lead"])
     chosen = replace(view.chosen, direction="from")
-    rows = []
+    rows, agreements = [], []
+    edges = _edges(view)
     for branch in branches(view.gsa.recording[view.layer]):
         panel = panels.shown(view.gsa.recording, view.layer, branch, chosen, chosen.heads)
         others = _companions(view, branch, panel, chosen)
@@ -53,26 +54,10 @@ def show(view: View) -> None:
                 )
             )  # fmt: skip
         rows.append({"title": text[f"{branch}_row"], "panels": drawn_row})
+        agreement = stability.correlation(np.abs(panel.shown), edges)
+        agreements.append(text["edges"].format(branch=text[branch], correlation=agreement))
     strip(rows, beneath(view.gsa, chosen), Widget.stable)
-    edges = _edges(view)
-    st.caption(
-        text["stable_words"]
-        + " "
-        + " ".join(
-            text["edges"].format(
-                branch=text[branch],
-                correlation=stability.correlation(
-                    np.abs(
-                        panels.shown(
-                            view.gsa.recording, view.layer, branch, chosen, chosen.heads
-                        ).shown
-                    ),
-                    edges,
-                ),
-            )
-            for branch in branches(view.gsa.recording[view.layer])
-        )
-    )
+    st.caption(" ".join([text["stable_words"], *agreements]))
 
 
 def _companions(

@@ -57,7 +57,8 @@ def _pair_box(known: list[str]) -> None:
         known,
         format_func=lambda name: text["pairs"].get(name, name),
         key=Widget.pair,
-        on_change=lambda: state.change(pair=state.widget_value(Widget.pair)),
+        on_change=state.take,
+        args=("pair", Widget.pair),
     )
 
 

@@ -43,11 +43,6 @@ def take_layer() -> None:
         state.change(layer=str(value["id"]).split(" ")[0])
 
 
-def take_switch(field: str, key: str) -> None:
-    """Remember what a switch says."""
-    state.change(**{field: state.widget_value(key)})
-
-
 @st.fragment
 def inspect(seen: dict[str, Seen], picture: Picture) -> None:
     """Picker, predictions, maps of all layers, and a section that says more about them."""
@@ -79,7 +74,7 @@ def _section(view: View) -> None:
         required=True,
         label_visibility="collapsed",
         width="stretch",
-        on_change=take_switch,
+        on_change=state.take,
         args=("section", Widget.section),
     )
     SECTIONS[str(section)](view)
@@ -154,7 +149,7 @@ def _switches(heads: int, chosen: Selection) -> None:
         list(names),
         format_func=names.__getitem__,
         key=Widget.heads,
-        on_change=take_switch,
+        on_change=state.take,
         args=("heads", Widget.heads),
     )
     for column, field, key in (
@@ -170,13 +165,13 @@ def _switches(heads: int, chosen: Selection) -> None:
             format_func=options.__getitem__,
             key=key,
             help=text[f"{field}_help"],
-            on_change=take_switch,
+            on_change=state.take,
             args=(field, key),
         )
     columns[4].toggle(
         text["beneath"],
         key=Widget.beneath,
-        on_change=take_switch,
+        on_change=state.take,
         args=("beneath", Widget.beneath),
     )
 
