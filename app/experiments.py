@@ -1,9 +1,10 @@
-"""What the sections compute on a picture beyond its maps, kept by short keys like `resources`."""
+"""What the sections compute on a picture beyond its maps, kept by the key of what was seen."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 import torch
@@ -13,7 +14,7 @@ from app import panels, resources
 from app.resources import Seen
 from gsa import interventions, perturbations, stability
 from gsa.interventions import Limits
-from gsa.perturbations import Box, Effect
+from gsa.perturbations import Box, Change, Effect
 from gsa.record import Array, Recording
 
 if TYPE_CHECKING:  # captum takes long to load, and few sessions ask for it
@@ -28,102 +29,75 @@ def input_of(seen: Seen) -> torch.Tensor:
     return seen.card.preprocess.tensor(seen.crop)
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
-def _ranges(key: str, digest: str, heads: str, _recording: Recording) -> Spread:
+_HASH: dict[str | type[Any], Callable[[Any], Any]] = {Seen: lambda seen: seen.key}
+
+
+@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=_HASH)
+def ranges_everywhere(seen: Seen, heads: str) -> Spread:
+    """`panels.everywhere` of every layer and branch."""
+    recording = seen.recording
     return {
-        (name, branch): panels.everywhere(_recording, name, branch, heads)
-        for name in _recording.layers
-        for branch in gsa.maps.branches(_recording[name])
+        (name, branch): panels.everywhere(recording, name, branch, heads)
+        for name in recording.layers
+        for branch in gsa.maps.branches(recording[name])
     }
 
 
-def ranges_everywhere(seen: Seen, digest: str, heads: str) -> Spread:
-    """`panels.everywhere` of every layer and branch."""
-    return _ranges(seen.key, digest, heads, seen.recording)
-
-
 @st.cache_resource(show_spinner=False, max_entries=4)
-def _baseline(name: str, key: str, kind: str) -> gsa.Checkpoint:
+def _baseline(name: str, weights: str, kind: str) -> gsa.Checkpoint:
     trained = resources.checkpoint(name)
     if kind == "untrained":
         return gsa.untrained(trained.card)
     return gsa.shuffled(trained)
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
-def _companion(key: str, digest: str, kind: str, pixels: tuple[int, int], _seen: Seen) -> Recording:
-    x = input_of(_seen)
-    name = _seen.card.name
-    network = resources.checkpoint(name)
+@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=_HASH)
+def companion(seen: Seen, kind: str, pixels: tuple[int, int] = (0, 0)) -> Recording:
+    """The picture mirrored or moved, or as an untrained or shuffled network saw it."""
+    x, card = input_of(seen), seen.card
+    network = resources.checkpoint(card.name)
     if kind == "mirrored":
         x = stability.mirrored(x)
     elif kind == "moved":
         x = stability.moved(x, *pixels)
     else:
-        network = _baseline(name, key, kind)
+        network = _baseline(card.name, card.sha256, kind)
     with resources.TURNS:
         return gsa.record(network.model, x)
 
 
-def companion(seen: Seen, digest: str, kind: str, pixels: tuple[int, int] = (0, 0)) -> Recording:
-    """The picture mirrored or moved, or as an untrained or shuffled network saw it."""
-    return _companion(seen.key, digest, kind, pixels, seen)
-
-
-@st.cache_resource(show_spinner=False, max_entries=256)
-def _limited(key: str, digest: str, limits: Limits, _seen: Seen) -> Array:
-    checkpoint = resources.checkpoint(_seen.card.name)
+@st.cache_resource(show_spinner=False, max_entries=256, hash_funcs=_HASH)
+def limited(seen: Seen, limits: Limits) -> Array:
+    """Class probabilities (classes,) of the GSA network under limits."""
+    checkpoint = resources.checkpoint(seen.card.name)
     model = interventions.limited(checkpoint.model, limits)
     with resources.TURNS:
-        return interventions.probabilities(model, input_of(_seen), checkpoint.card.temperature)[0]
+        return interventions.probabilities(model, input_of(seen), checkpoint.card.temperature)[0]
 
 
-def limited(seen: Seen, digest: str, limits: Limits) -> Array:
-    """Class probabilities (classes,) of the GSA network under limits."""
-    return _limited(seen.key, digest, limits, seen)
-
-
-@st.cache_resource(show_spinner=False, max_entries=64)
-def _by_radius(key: str, digest: str, radii: tuple[float, ...], _seen: Seen) -> Array:
-    with resources.TURNS:
-        checkpoint = resources.checkpoint(_seen.card.name)
-        return interventions.by_radius(checkpoint, input_of(_seen), radii)
-
-
-def by_radius(seen: Seen, digest: str, radii: tuple[float, ...]) -> Array:
+@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=_HASH)
+def by_radius(seen: Seen, radii: tuple[float, ...]) -> Array:
     """Class probabilities (radii, classes) while all weights beyond each radius are cut."""
-    return _by_radius(seen.key, digest, radii, seen)
-
-
-@st.cache_resource(show_spinner=False, max_entries=64)
-def _by_shuffling(
-    key: str, digest: str, place: tuple[float, float], radii: tuple[float, ...], _seen: Seen
-) -> Array:
     with resources.TURNS:
-        checkpoint = resources.checkpoint(_seen.card.name)
-        return perturbations.by_shuffled_radius(checkpoint, input_of(_seen), place, radii)
+        checkpoint = resources.checkpoint(seen.card.name)
+        return interventions.by_radius(checkpoint, input_of(seen), radii)
 
 
-def by_shuffling(
-    seen: Seen, digest: str, place: tuple[float, float], radii: tuple[float, ...]
-) -> Array:
+@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=_HASH)
+def by_shuffling(seen: Seen, place: tuple[float, float], radii: tuple[float, ...]) -> Array:
     """Class probabilities (radii, classes) while all beyond each radius is shuffled."""
-    return _by_shuffling(seen.key, digest, place, radii, seen)
-
-
-@st.cache_resource(show_spinner=False, max_entries=64)
-def _effect(
-    key: str, digest: str, box: Box, how: str, place: tuple[float, float], _seen: Seen
-) -> Effect:
-    x = input_of(_seen)
-    changed = perturbations.change(x, box, how)  # type: ignore[arg-type]
     with resources.TURNS:
-        return perturbations.effect(resources.checkpoint(_seen.card.name), x, changed, place)
+        checkpoint = resources.checkpoint(seen.card.name)
+        return perturbations.by_shuffled_radius(checkpoint, input_of(seen), place, radii)
 
 
-def effect(seen: Seen, digest: str, box: Box, how: str, place: tuple[float, float]) -> Effect:
+@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=_HASH)
+def effect(seen: Seen, box: Box, how: Change, place: tuple[float, float]) -> Effect:
     """What a changed part of the picture does to a network."""
-    return _effect(seen.key, digest, box, how, place, seen)
+    x = input_of(seen)
+    changed = perturbations.change(x, box, how)
+    with resources.TURNS:
+        return perturbations.effect(resources.checkpoint(seen.card.name), x, changed, place)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,16 +108,12 @@ class Explained:
     deletion: Curve
 
 
-@st.cache_resource(show_spinner=False, max_entries=128)
-def _explained(key: str, digest: str, target: int, method: str, _seen: Seen) -> Explained:
+@st.cache_resource(show_spinner=False, max_entries=128, hash_funcs=_HASH)
+def explained(seen: Seen, target: int, method: str) -> Explained:
+    """A class attribution by captum with its deletion curve."""
     from gsa.attribution import attribute
     from gsa.faithfulness import deletion
 
-    checkpoint, x = resources.checkpoint(_seen.card.name), input_of(_seen)
+    checkpoint, x = resources.checkpoint(seen.card.name), input_of(seen)
     found = attribute(checkpoint, x, target, method)
     return Explained(found, deletion(checkpoint, x, target, found.values))
-
-
-def explained(seen: Seen, digest: str, target: int, method: str) -> Explained:
-    """A class attribution by captum with its deletion curve."""
-    return _explained(seen.key, digest, target, method, seen)

@@ -35,7 +35,7 @@ _DECODER = threading.Lock()  # one picture at a time: a large one takes hundreds
 class Seen:
     """A picture as one network saw it."""
 
-    key: str  # changes with the network, its weights or its card
+    key: str  # changes with the picture, the network, its weights or its card
     card: Card
     recording: gsa.Recording
     crop: Image.Image  # what the network saw
@@ -70,7 +70,7 @@ def twins(pair: str = "") -> dict[str, str]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _seen(key: str, digest: str, _network: gsa.Checkpoint, _data: bytes) -> Seen:
+def _seen(key: str, _network: gsa.Checkpoint, _data: bytes) -> Seen:
     network, photo = _network, _opened(_data)
     crop = network.preprocess.crop(photo)
     with TURNS:
@@ -102,7 +102,7 @@ def seen(name: str, digest: str, data: bytes) -> Seen:
     """A picture through a network; PictureError if the bytes are no good picture."""
     network = checkpoint(name)
     card = json.dumps(network.card.to_dict(), sort_keys=True).encode()
-    return _seen(hashlib.sha256(card).hexdigest(), digest, network, data)
+    return _seen(f"{hashlib.sha256(card).hexdigest()} {digest}", network, data)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)

@@ -88,8 +88,8 @@ def _cut(view: View) -> None:
         without=None if chosen.without == "none" else chosen.without,
         layers=tuple(where),
     )
-    plain = experiments.limited(seen, view.picture.digest, Limits())
-    found = experiments.limited(seen, view.picture.digest, limits)
+    plain = experiments.limited(seen, Limits())
+    found = experiments.limited(seen, limits)
     st.html(
         markup.predictions(
             [
@@ -127,7 +127,7 @@ def _change(view: View) -> None:
     box = _part(view)
     where = chosen.place(size, size)
     effects = {
-        mixer: experiments.effect(twin, view.picture.digest, box, chosen.how, where)
+        mixer: experiments.effect(twin, box, chosen.how, where)
         for mixer, twin in ((mixer, view.seen[mixer]) for mixer in text["twins"])
     }
     target = resources.target(seen, chosen.target)
@@ -186,16 +186,16 @@ def _part(view: View) -> perturbations.Box:
 
 
 def _curve(view: View) -> None:
-    seen, digest = view.gsa, view.picture.digest
+    seen = view.gsa
     size = seen.recording.height
     st.markdown(f"**{text['curve_title']}**")
     radii = tuple(float(r) for r in [*_radii(seen), size])
     place = view.chosen.place(size, size)
     target = resources.target(seen, view.chosen.target)
     curves: dict[str, Array] = {
-        text["curve_cut"]: experiments.by_radius(seen, digest, radii),
-        text["curve_gsa"]: experiments.by_shuffling(seen, digest, place, radii),
-        text["curve_conv"]: experiments.by_shuffling(view.seen["conv"], digest, place, radii),
+        text["curve_cut"]: experiments.by_radius(seen, radii),
+        text["curve_gsa"]: experiments.by_shuffling(seen, place, radii),
+        text["curve_conv"]: experiments.by_shuffling(view.seen["conv"], place, radii),
     }
     left, right = st.columns([3, 2], gap="large")
     with left:

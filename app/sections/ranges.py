@@ -17,7 +17,7 @@ def show(view: View) -> None:
     st.subheader(text["range_title"], anchor=False)
     recording = view.gsa.recording
     st.caption(text["range_lead"].format(size=recording.height, places=panels.PLACES**2))
-    everywhere = experiments.ranges_everywhere(view.gsa, view.picture.digest, view.chosen.heads)
+    everywhere = experiments.ranges_everywhere(view.gsa, view.chosen.heads)
     lines: dict[str, list[float]] = {}
     bands: dict[str, list[dict[str, float]]] = {}
     for panel in view.found:

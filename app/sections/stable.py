@@ -76,17 +76,17 @@ def _companions(
 
 def _weights(view: View, branch: Branch, panel: Panel, kind: str) -> Array:
     """The map of all heads (h, y, x) in a companion, laid over the map itself."""
-    digest, layer, cells = view.picture.digest, view.layer, panel.cells
+    layer, cells = view.layer, panel.cells
     if kind == "mirrored":
-        recording = experiments.companion(view.gsa, digest, kind)
+        recording = experiments.companion(view.gsa, kind)
         return stability.mirrored_map(recording, layer, branch, cells)
     if kind == "moved":
         step = stability.step_of(cells, (panel.grid.rows, panel.grid.columns))
         tall, wide = panel.grid.cell
         pixels = (round(step[0] * tall), round(step[1] * wide))
-        recording = experiments.companion(view.gsa, digest, kind, pixels)
+        recording = experiments.companion(view.gsa, kind, pixels)
         return stability.moved_map(recording, layer, branch, cells, step)
-    return branch_map(experiments.companion(view.gsa, digest, kind)[layer], branch, cells)
+    return branch_map(experiments.companion(view.gsa, kind)[layer], branch, cells)
 
 
 def _edges(view: View) -> Array:

@@ -24,7 +24,7 @@ def show(view: View) -> None:
     with left:
         markup.target_box(view)
     target = resources.target(view.gsa, view.chosen.target)
-    key = f"why {view.picture.digest} {target}"
+    key = f"why {view.gsa.key} {target}"
     with right:
         asked = st.button(text["why_button"], key=Widget.why)
     if asked:
@@ -46,9 +46,7 @@ def _compute(view: View, target: int, key: str) -> None:
         bar.progress(
             done / len(jobs), text["progress"].format(name=name, twin=text["twins"][mixer])
         )
-        found[method, mixer] = experiments.explained(
-            view.seen[mixer], view.picture.digest, target, method
-        )
+        found[method, mixer] = experiments.explained(view.seen[mixer], target, method)
         state.keep(key, dict(found))
     place.empty()
 
