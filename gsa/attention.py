@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from gsa import fast
 from gsa.config import Positional, ProjectionNorm, RelativeInit
+from gsa.pointwise import PointwiseConv2d
 
 
 class Recorder(Protocol):
@@ -132,8 +133,8 @@ def by_pair(embeddings: Tensor) -> Tensor:
         (n, n, d).
     """
     n = (embeddings.shape[0] + 1) // 2
-    at = torch.arange(n, device=embeddings.device)
-    return embeddings[at.unsqueeze(0) - at.unsqueeze(1) + n - 1]
+    windows = embeddings.unfold(0, n, 1)  # (n, d, n), windows[n - 1 - a] belongs to query a
+    return windows.transpose(1, 2).flip(0)
 
 
 def column_scores(q: Tensor, r_c: Tensor) -> Tensor:
@@ -174,14 +175,14 @@ def row_step(scores: Tensor, u: Tensor) -> Tensor:
 
 def column_attention(q: Tensor, r_c: Tensor, v: Tensor) -> Tensor:
     """The whole column step, `column_step(column_scores(q, r_c), v)`, in the faster way."""
-    if fast.pays(q, axis=-2):
+    if fast.pays(q):
         return fast.column_attention(q, by_pair(r_c), v)
     return column_step(column_scores(q, r_c), v)
 
 
 def row_attention(q: Tensor, r_r: Tensor, u: Tensor) -> Tensor:
     """The whole row step, `row_step(row_scores(q, r_r), u)`, in the faster way."""
-    if fast.pays(q, axis=-1):
+    if fast.pays(q):
         return fast.row_attention(q, by_pair(r_r), u)
     return row_step(row_scores(q, r_r), u)
 
@@ -233,7 +234,7 @@ class GlobalSelfAttention(nn.Module):
     Works at any input size: the relative embeddings are made for `size` and interpolated for
     another (`resize_embeddings`), which is an approximation: accuracy is measured at `size`.
 
-    On a CPU and for several pictures the positional steps are taken by `gsa.fast`, which has first
+    On a CPU the positional steps are taken by `gsa.fast`, which has first
     derivatives only; inside `gsa.fast.switched_off()` the plain formulas are used throughout.
 
     `reach`, where it is not None, cuts every weight further than so many cells along either axis;
@@ -283,9 +284,9 @@ class GlobalSelfAttention(nn.Module):
         self.has_column = positional in ("both", "column")
         self.has_row = positional in ("both", "row")
         channels = width // heads
-        self.to_q = nn.Conv2d(in_channels, width, 1, bias=False)
-        self.to_k = nn.Conv2d(in_channels, width, 1, bias=False) if content else None
-        self.to_v = nn.Conv2d(in_channels, width, 1, bias=False)
+        self.to_q = PointwiseConv2d(in_channels, width)
+        self.to_k = PointwiseConv2d(in_channels, width) if content else None
+        self.to_v = PointwiseConv2d(in_channels, width)
         self.q_norm: nn.Module = nn.Identity()
         self.k_norm: nn.Module = nn.Identity()
         self.v_norm: nn.Module = nn.Identity()

@@ -1,9 +1,11 @@
-"""The two positional steps without copies, for tensors in channels-last memory on a CPU.
+"""The two positional steps on a CPU, in blocks whose scores stay in the processor's cache.
 
-A channels-last tensor holds all channels of a pixel side by side, so the heads of a picture's
-pixels are a regular stack of small matrices and every product below reads its operands where they
-lie. A picture's scores are used up before the next picture's are made: they stay in the processor's
-cache, and the backward pass makes them again instead of keeping them.
+Seen along its axis a step is the same for every *line*: a row of a picture for the row step, a
+column for the column step. The scores of a block of lines are used up before the next block's are
+made, and the backward pass makes them again instead of keeping them, so the whole score tensor,
+the largest of the module, is never in memory. Queries are laid out position by position, since all
+lines share the embeddings of a position; values line by line. A channels-last tensor (all channels
+of a pixel side by side) gives both in copies of whole channels, a block at a time.
 
 The results equal `column_step(column_scores(...))` and its row pair in `gsa.attention` up to
 rounding. First derivatives only.
@@ -20,9 +22,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_SCORES_AT_ONCE = 2**18  # entries: what half of a common L2 cache holds in single precision
-_LONG = 24  # cells of an axis from which on no copies are worth one call for each picture
+_SCORE_BYTES = 2**20  # of a block: what a common L2 cache holds
 
+_VECTOR = 16  # numbers in single precision that a register of 512 bits holds
 
 _off = ContextVar("off", default=False)
 
@@ -37,17 +39,9 @@ def switched_off() -> Iterator[None]:
         _off.reset(token)
 
 
-def pays(q: Tensor, axis: int) -> bool:
-    """Whether these functions are the faster way for the queries (b, h, d, y, x) along an axis.
-
-    A single picture needs no copies in the plain formulas either. Short axes pay in single
-    precision without gradients alone: with them, and in half precision, the calls take longer than
-    the copies they save (`python -m gsa bench`).
-    """
-    if q.device.type != "cpu" or len(q) == 1 or torch.compiler.is_compiling() or _off.get():
-        return False
-    half = torch.is_autocast_enabled("cpu") or q.dtype in (torch.bfloat16, torch.float16)
-    return q.shape[axis] >= _LONG or not (half or torch.is_grad_enabled())
+def pays(q: Tensor) -> bool:
+    """Whether these functions are the faster way for the queries (`python -m gsa bench`)."""
+    return q.device.type == "cpu" and not torch.compiler.is_compiling() and not _off.get()
 
 
 def column_attention(q: Tensor, pairs: Tensor, v: Tensor) -> Tensor:
@@ -61,8 +55,7 @@ def column_attention(q: Tensor, pairs: Tensor, v: Tensor) -> Tensor:
     Returns:
         (b, h, e, y, x), in channels-last memory.
     """
-    q, pairs, v = _same_type(q, pairs, v)
-    return _heads_first(_ColumnAttention.apply(_heads_last(q), pairs, _heads_last(v)))
+    return _step(q, pairs, v, columns=True)
 
 
 def row_attention(q: Tensor, pairs: Tensor, u: Tensor) -> Tensor:
@@ -76,116 +69,103 @@ def row_attention(q: Tensor, pairs: Tensor, u: Tensor) -> Tensor:
     Returns:
         (b, h, e, y, x), in channels-last memory.
     """
-    q, pairs, u = _same_type(q, pairs, u)
-    return _heads_first(_RowAttention.apply(_heads_last(q), pairs, _heads_last(u)))
+    return _step(q, pairs, u, columns=False)
 
 
-def _heads_last(x: Tensor) -> Tensor:
+def _step(q: Tensor, pairs: Tensor, v: Tensor, *, columns: bool) -> Tensor:
+    """In the type of autocast where that is on, else in that of the queries."""
+    wanted = q.dtype
+    if torch.is_autocast_enabled("cpu") and wanted != torch.float64:
+        wanted = torch.get_autocast_dtype("cpu")
+    q, pairs, v = (each.to(wanted) for each in (q, pairs, v))
+    out = _AxialAttention.apply(_pixels(q), pairs, _pixels(v), columns)
+    return out.permute(0, 3, 4, 1, 2)
+
+
+def _pixels(x: Tensor) -> Tensor:
     """(b, h, c, y, x) to (b, y, x, h, c); no copy where the memory is channels last."""
     return x.permute(0, 3, 4, 1, 2).contiguous()
 
 
-def _heads_first(x: Tensor) -> Tensor:
-    return x.permute(0, 3, 4, 1, 2)
+def _lines(x: Tensor, columns: bool) -> Tensor:
+    """(b, y, x, h, c) as (b, line, n, h, c): n positions along each line."""
+    return x.transpose(1, 2) if columns else x
 
 
-def _same_type(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """All in the type of autocast where that is on, else in that of the first."""
-    wanted = tensors[0].dtype
-    if torch.is_autocast_enabled("cpu") and wanted != torch.float64:
-        wanted = torch.get_autocast_dtype("cpu")
-    return tuple(each.to(wanted) for each in tensors)
+def _blocks(q: Tensor) -> list[tuple[slice, slice]]:
+    """Pictures, and lines of them, of queries (b, line, n, h, d) whose scores are made at once."""
+    b, lines, n, heads, _ = q.shape
+    line = n * n * heads * q.element_size()
+    if lines * line <= _SCORE_BYTES:
+        pictures = _SCORE_BYTES // (lines * line)
+        return [(slice(at, at + pictures), slice(None)) for at in range(0, b, pictures)]
+    some = max(1, _SCORE_BYTES // line)
+    return [
+        (slice(at, at + 1), slice(c, c + some)) for at in range(b) for c in range(0, lines, some)
+    ]
 
 
-def _sum_like(x: Tensor) -> Tensor:
-    """Zeros to sum up many pictures' shares in, in single precision at least."""
-    return torch.zeros_like(x, dtype=torch.promote_types(x.dtype, torch.float32))
+def _by_position(block: Tensor) -> Tensor:
+    """(b, line, n, h, c) as (n, b * line * h, c)."""
+    return block.permute(2, 0, 1, 3, 4).flatten(1, 3)
 
 
-def _column_blocks(q: Tensor) -> list[tuple[int, slice]]:
-    """Pictures, and blocks of their columns, whose scores are made at once."""
-    b, y, x, h, _ = q.shape
-    block = max(1, _SCORES_AT_ONCE // (y * y * h))
-    return [(at, slice(left, left + block)) for at in range(b) for left in range(0, x, block)]
+def _by_line(block: Tensor) -> Tensor:
+    """(b, line, n, h, c) as (b * line * h, n, c), in memory too: products of views are slower."""
+    return block.transpose(2, 3).flatten(0, 2).contiguous()
 
 
-def _columns(x: Tensor, picture: int, block: slice) -> Tensor:
-    """Some columns of one picture of (b, y, x, h, c) as (y, columns * h, c)."""
-    return x[picture, :, block].flatten(1, 2)
+class _AxialAttention(torch.autograd.Function):
+    """q (b, y, x, h, d), pairs (n, n, d) and v (b, y, x, h, e) to (b, y, x, h, e).
 
-
-class _ColumnAttention(torch.autograd.Function):
-    """q (b, y, x, h, d), pairs (y, i, d), v (b, i, x, h, e) to (b, y, x, h, e)."""
+    In the comments L stands for the lines of a block and their heads, a for the position of a
+    query along its line, i for the position that is read.
+    """
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, pairs: Tensor, v: Tensor) -> Tensor:
+    def forward(ctx: Any, q: Tensor, pairs: Tensor, v: Tensor, columns: bool) -> Tensor:
         ctx.save_for_backward(q, pairs, v)
+        ctx.columns = columns
         out = torch.empty_like(v)
+        q, v, target = (_lines(each, columns) for each in (q, v, out))
         to_scores = pairs.transpose(1, 2)
-        for at in _column_blocks(q):
-            scores = torch.bmm(_columns(q, *at), to_scores).transpose(0, 1)  # (x * h, y, i)
-            read = torch.bmm(scores, _columns(v, *at).transpose(0, 1))  # (x * h, y, e)
-            _columns(out, *at).copy_(read.transpose(0, 1))
+        for at in _blocks(q):
+            scores = torch.bmm(_by_position(q[at]), to_scores)  # (a, L, i)
+            read = _read(scores.transpose(0, 1), _by_line(v[at]))  # (L, a, e)
+            _put(target[at].transpose(2, 3), read)
         return out
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         q, pairs, v = ctx.saved_tensors
-        grad = grad.contiguous()
         grad_q, grad_v = torch.empty_like(q), torch.empty_like(v)
+        q, v, grad, to_q, to_v = (_lines(x, ctx.columns) for x in (q, v, grad, grad_q, grad_v))
         to_scores = pairs.transpose(1, 2)
-        grad_pairs = _sum_like(to_scores)
-        for at in _column_blocks(q):
-            q_1, v_1, grad_1 = (_columns(each, *at) for each in (q, v, grad))
-            scores = torch.bmm(q_1, to_scores)  # (y, x * h, i)
-            read = torch.bmm(grad_1.permute(1, 2, 0), scores.transpose(0, 1))  # (x * h, e, i)
-            _columns(grad_v, *at).copy_(read.permute(2, 0, 1))
-            slopes = torch.bmm(grad_1.transpose(0, 1), v_1.permute(1, 2, 0)).transpose(0, 1)
-            _columns(grad_q, *at).copy_(torch.bmm(slopes, pairs))  # from (y, x * h, i)
-            grad_pairs += torch.bmm(q_1.transpose(1, 2), slopes)  # (y, d, i)
-        return grad_q, grad_pairs.transpose(1, 2).to(pairs.dtype), grad_v
+        # many lines' shares are summed up, in single precision at least
+        wide = torch.promote_types(pairs.dtype, torch.float32)
+        grad_pairs = torch.zeros_like(to_scores, dtype=wide)
+        for at in _blocks(q):
+            q_1, v_1, grad_1 = _by_position(q[at]), _by_line(v[at]), _by_line(grad[at])
+            scores = torch.bmm(q_1, to_scores)  # (a, L, i)
+            _put(to_v[at].transpose(2, 3), _read(scores.permute(1, 2, 0), grad_1))
+            slopes = torch.bmm(grad_1, v_1.transpose(1, 2)).transpose(0, 1)  # (a, L, i)
+            _put(to_q[at].permute(2, 0, 1, 3, 4), torch.bmm(slopes, pairs))
+            grad_pairs += torch.bmm(q_1.transpose(1, 2), slopes)  # (a, d, i)
+        return grad_q, grad_pairs.transpose(1, 2).to(pairs.dtype), grad_v, None
 
 
-def _row_blocks(q: Tensor) -> list[tuple[slice, int]]:
-    """Blocks of pictures, and heads, whose scores are made at once."""
-    b, y, x, h, _ = q.shape
-    block = max(1, _SCORES_AT_ONCE // (y * x * x))
-    return [(slice(at, at + block), head) for at in range(0, b, block) for head in range(h)]
+def _read(scores: Tensor, values: Tensor) -> Tensor:
+    """(L, a, i) times (L, i, e): (L, a, e), by the faster of two ways.
+
+    In single precision a product whose result is narrower than a vector register takes up to three
+    times as long as its transpose.
+    """
+    if scores.dtype == torch.float32 and values.shape[-1] < _VECTOR:
+        return torch.bmm(values.transpose(1, 2), scores.transpose(1, 2)).transpose(1, 2)
+    return torch.bmm(scores, values)
 
 
-def _rows(x: Tensor, block: slice, head: int) -> Tensor:
-    """One head of some pictures (b, y, x, h, c) as (b * y, x, c)."""
-    return x[block, :, :, head].flatten(0, 1)
-
-
-class _RowAttention(torch.autograd.Function):
-    """q (b, y, x, h, d), pairs (x, j, d), u (b, y, j, h, e) to (b, y, x, h, e)."""
-
-    @staticmethod
-    def forward(ctx: Any, q: Tensor, pairs: Tensor, u: Tensor) -> Tensor:
-        ctx.save_for_backward(q, pairs, u)
-        out = torch.empty_like(u)
-        to_scores = pairs.transpose(1, 2)
-        for at in _row_blocks(q):
-            scores = torch.bmm(_rows(q, *at).transpose(0, 1), to_scores)  # (x, b * y, j)
-            _rows(out, *at).copy_(torch.bmm(scores.transpose(0, 1), _rows(u, *at)))
-        return out
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        q, pairs, u = ctx.saved_tensors
-        grad = grad.contiguous()
-        grad_q, grad_u = torch.empty_like(q), torch.empty_like(u)
-        to_scores = pairs.transpose(1, 2)
-        grad_pairs = _sum_like(to_scores)
-        for at in _row_blocks(q):
-            q_1, u_1, grad_1 = (_rows(each, *at) for each in (q, u, grad))  # (b * y, x, .)
-            scores = torch.bmm(q_1.transpose(0, 1), to_scores)  # (x, b * y, j)
-            read = torch.bmm(grad_1.transpose(1, 2), scores.transpose(0, 1))  # (b * y, e, j)
-            _rows(grad_u, *at).copy_(read.transpose(1, 2))
-            slopes = torch.bmm(grad_1, u_1.transpose(1, 2)).transpose(0, 1)  # (x, b * y, j)
-            _rows(grad_q, *at).copy_(torch.bmm(slopes, pairs).transpose(0, 1))
-            grad_pairs += torch.bmm(q_1.permute(1, 2, 0), slopes)  # (x, d, j)
-        return grad_q, grad_pairs.transpose(1, 2).to(pairs.dtype), grad_u
+def _put(target: Tensor, found: Tensor) -> None:
+    """Copy a product into its place, whose axes stand in the same order."""
+    target.copy_(found.view(target.shape))

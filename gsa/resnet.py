@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from gsa.attention import GlobalSelfAttention, Recorder
 from gsa.config import NetworkConfig
+from gsa.pointwise import PointwiseConv2d
 
 
 class Bottleneck(nn.Module):
@@ -29,7 +30,7 @@ class Bottleneck(nn.Module):
         super().__init__()
         width = config.widths[stage]
         out_channels = width * config.expansion
-        self.reduce = nn.Conv2d(in_channels, width, 1, bias=False)
+        self.reduce = PointwiseConv2d(in_channels, width)
         self.reduce_norm = nn.BatchNorm2d(width)
         self.mixer: nn.Module
         self.pool: nn.Module = nn.Identity()
@@ -51,12 +52,12 @@ class Bottleneck(nn.Module):
             if stride > 1:  # ceil: an odd side halves as a strided convolution halves it
                 self.pool = nn.AvgPool2d(stride, ceil_mode=True)
         self.mixer_norm = nn.BatchNorm2d(width)
-        self.expand = nn.Conv2d(width, out_channels, 1, bias=False)
+        self.expand = PointwiseConv2d(width, out_channels)
         self.expand_norm = nn.BatchNorm2d(out_channels)
         self.shortcut: nn.Module = nn.Identity()
         if stride > 1 or in_channels != out_channels:
             self.shortcut = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False),
+                PointwiseConv2d(in_channels, out_channels, stride=stride),
                 nn.BatchNorm2d(out_channels),
             )
         self.relu = nn.ReLU()

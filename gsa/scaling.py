@@ -26,6 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gsa.attention import GlobalSelfAttention
 from gsa.config import NetworkConfig
+from gsa.pointwise import PointwiseConv2d
 from gsa.resnet import ResNet
 
 # each profile would greet on stderr
@@ -50,9 +51,9 @@ class DenseAttention(nn.Module):
         if width % heads:
             raise ValueError(f"`width` (={width}) must be divisible by `heads` (={heads}).")
         self.heads = heads
-        self.to_q = nn.Conv2d(width, width, 1, bias=False)
-        self.to_k = nn.Conv2d(width, width, 1, bias=False)
-        self.to_v = nn.Conv2d(width, width, 1, bias=False)
+        self.to_q = PointwiseConv2d(width, width)
+        self.to_k = PointwiseConv2d(width, width)
+        self.to_v = PointwiseConv2d(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Every pixel becomes a mean of all pixels' values, weighted by likeness."""

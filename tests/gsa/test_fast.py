@@ -14,7 +14,14 @@ from gsa.attention import (
     row_step,
 )
 
-SHAPES = [(2, 4, 3, 5, 5, 7), (3, 2, 4, 4, 1, 6), (1, 1, 2, 2, 3, 1), (9, 2, 4, 4, 40, 33)]
+# one block; single cells; several pictures to a block; several blocks to a picture
+SHAPES = [
+    (2, 4, 3, 5, 5, 7),
+    (3, 2, 4, 4, 1, 6),
+    (1, 1, 2, 2, 3, 1),
+    (9, 2, 4, 4, 40, 33),
+    (1, 8, 2, 2, 60, 50),
+]
 
 
 def _tensors(
@@ -69,7 +76,7 @@ def test_module_is_the_same_in_both_ways(side: int, monkeypatch: pytest.MonkeyPa
     x = torch.randn(2, 6, side, side, dtype=torch.float64, requires_grad=True)
     results = []
     for answer in (False, True):
-        monkeypatch.setattr(fast, "pays", lambda q, axis, answer=answer: answer)
+        monkeypatch.setattr(fast, "pays", lambda q, answer=answer: answer)
         out = module(x)
         slopes = torch.autograd.grad(out.square().sum(), (x, module.r_c, module.r_r))
         results.append((out, *slopes))
@@ -77,14 +84,25 @@ def test_module_is_the_same_in_both_ways(side: int, monkeypatch: pytest.MonkeyPa
         torch.testing.assert_close(a, b)
 
 
-def test_the_fast_way_is_taken_where_it_pays() -> None:
-    long, short = torch.zeros(2, 2, 4, 32, 32), torch.zeros(2, 2, 4, 8, 8)
-    assert fast.pays(long, -1)
-    assert not fast.pays(long[:1], -1)
-    assert not fast.pays(short, -1)  # gradients may be wanted
-    with torch.no_grad():
-        assert fast.pays(short, -1)
-        assert not fast.pays(short.bfloat16(), -1)
-        with torch.autocast("cpu", torch.bfloat16):
-            assert not fast.pays(short, -1)
-            assert fast.pays(long, -1)
+def test_the_fast_way_can_be_switched_off() -> None:
+    q = torch.zeros(1, 2, 4, 8, 8)
+    assert fast.pays(q)
+    with fast.switched_off():
+        assert not fast.pays(q)
+    assert not fast.pays(q.to("meta"))
+
+
+def test_no_score_tensor_is_kept_for_the_backward_pass() -> None:
+    q, v, r_c, _ = _tensors((1, 2, 4, 4, 32, 32), torch.float32, channels_last=True)
+    kept: list[Tensor] = []
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        fast.column_attention(q, by_pair(r_c), v)
+        assert max(each.numel() for each in kept) < 2 * 32 * 32 * 32
+        kept.clear()
+        column_step(column_scores(q, r_c), v)
+        assert max(each.numel() for each in kept) >= 2 * 32 * 32 * 32

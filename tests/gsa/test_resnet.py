@@ -29,10 +29,10 @@ def test_cost_is_the_papers(name, millions, giga):
 
 
 def test_conv_resnet50_is_torchvisions():
-    theirs = torchvision.models.resnet50(weights=None).eval()
-    ours = ResNet(PRESETS["resnet50"]).eval()
+    theirs = torchvision.models.resnet50(weights=None).eval().double()
+    ours = ResNet(PRESETS["resnet50"]).eval().double()
     ours.load_state_dict(from_torchvision(theirs.state_dict()))
-    x = torch.randn(1, 3, 97, 130)
+    x = torch.randn(1, 3, 97, 130, dtype=torch.float64)
     with torch.inference_mode():
         torch.testing.assert_close(ours(x), theirs(x))
 
