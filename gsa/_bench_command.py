@@ -22,7 +22,7 @@ def add(command: AddCommand) -> None:
 def _bench(arguments: Arguments) -> int:
     import torch
 
-    from gsa import bench, bench_page
+    from gsa import bench, bench_limits, bench_page
 
     effort = bench.Effort(
         rounds=arguments.rounds,
@@ -40,7 +40,9 @@ def _bench(arguments: Arguments) -> int:
         if not arguments.json:
             aim = "" if ratio.met is None else f"  aim {ratio.target:g}: {ratio.met}"
             print(f"{ratio.what:24} {ratio.other:22} {ratio.ratio:6.2f}{aim}", flush=True)
-    found = bench_page.result(effort, bench.rates(effort), ratios)
+    machine = bench_limits.rates(effort)
+    parts = list(bench_limits.parts(effort, machine))
+    found = bench_page.result(effort, machine, ratios, parts, bench_limits.growth(effort))
     if arguments.out:
         bench_page.write(arguments.out, found)
     if arguments.json:

@@ -12,7 +12,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +25,7 @@ from gsa.attention import GlobalSelfAttention
 from gsa.baselines import untrained
 from gsa.checkpoints import Card
 from gsa.config import preset
+from gsa.folding import folded
 from gsa.maps import Cells
 from gsa.pictures import open_picture
 from gsa.preprocess import Preprocess
@@ -46,6 +46,7 @@ TARGETS: dict[tuple[str, str], float] = {
     ("module memory", "gsa-pytorch"): 0.5,
     ("module forward 56x56", "dense attention"): 0.2,
     ("network inference", "torchvision ResNet-50"): 1.0,
+    ("network inference, norms folded", "torchvision ResNet-50"): 1.0,
     ("network step", "torchvision ResNet-50"): 1.3,
     ("maps", "forward pass"): 1.0,
     ("upload", "two forward passes"): 2.5,
@@ -222,11 +223,20 @@ def _memory(
 
 
 def _networks(effort: Effort) -> Iterator[Ratio]:
+    """GSA-ResNet-50 against torchvision's ResNet-50, and against its twin as it is built here."""
     shape = (effort.batch, 3, 224, 224)
-    for mode, learn in (("inference", False), ("step", True)):
+    twins = {SUBJECT: ResNet(preset("gsa_resnet50"), seed=0)}
+    twins["its conv twin"] = ResNet(preset("resnet50"), seed=0)
+    theirs = {"torchvision ResNet-50": torchvision.models.resnet50()}
+    quick = {name: folded(model) for name, model in twins.items()}
+    for mode, networks, learn in (
+        ("inference", twins, False),
+        ("inference, norms folded", quick, False),
+        ("step", twins, True),
+    ):
         contenders = {
-            SUBJECT: _work(ResNet(preset("gsa_resnet50"), seed=0), shape, learn, effort),
-            "torchvision ResNet-50": _work(torchvision.models.resnet50(), shape, learn, effort),
+            name: _work(network, shape, learn, effort)
+            for name, network in {**networks, **theirs}.items()
         }
         yield from in_turn(f"network {mode}", contenders, effort)
 
@@ -268,16 +278,3 @@ def _app(effort: Effort) -> Iterator[Ratio]:
 
     yield from in_turn("maps", {SUBJECT: all_maps, "forward pass": forward}, effort)
     yield from in_turn("upload", {SUBJECT: upload, "two forward passes": both}, effort)
-
-
-def rates(effort: Effort) -> dict[str, Any]:
-    """What the machine can do at best: multiply-adds of a large matrix product, bytes copied."""
-    a = torch.randn(1024, 1024, device=effort.device).to(effort.dtype)
-    b = torch.empty(2**24, dtype=effort.dtype, device=effort.device)
-    c = torch.empty_like(b)
-    product = Timer("a @ a", globals={"a": a}, num_threads=effort.threads)
-    copy = Timer("c.copy_(b)", globals={"b": b, "c": c}, num_threads=effort.threads)
-    return {
-        "flops_per_second": 2 * 1024**3 / product.blocked_autorange(min_run_time=0.3).median,
-        "bytes_per_second": (2 * b.nbytes / copy.blocked_autorange(min_run_time=0.3).median),
-    }

@@ -6,9 +6,10 @@ import time
 import pytest
 import torch
 
-from gsa import bench, bench_page, fast
+from gsa import bench, bench_limits, bench_page, fast
 from gsa.__main__ import main
 from gsa.bench import Effort, Ratio, geometric_mean, in_turn
+from gsa.bench_limits import Rates, roofline
 
 QUICK = Effort(rounds=3, seconds=0.01)
 
@@ -44,6 +45,8 @@ def test_switched_off_the_plain_formulas_are_used():
 
 def test_the_command_writes_the_page(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(bench, "STAGES", ((8, 16),))
+    monkeypatch.setattr(bench_limits, "STAGES", ((8, 16),))
+    monkeypatch.setattr(bench_limits, "SIZES", (32, 64, 96))
     monkeypatch.setattr(bench, "_networks", lambda effort: iter(()))
     monkeypatch.setattr(bench, "_app", lambda effort: iter(()))
     arguments = ["--rounds", "2", "--seconds", "0.001", "--out", str(tmp_path), "--json"]
@@ -55,6 +58,27 @@ def test_the_command_writes_the_page(tmp_path, monkeypatch, capsys):
     row = found["ratios"][0]
     assert f"{row['ratio']:.2f} ({row['low']:.2f} to" in text
     assert found["machine"]["processor"] in text
+    assert f"gsa {found['growth']['gsa']:.2f}" in text
+    assert sum(part["share"] for part in found["parts"]) == pytest.approx(1)
+    assert f"| 8x8 | {found['parts'][0]['name']} |" in text
+
+
+def test_the_parts_do_the_operations_of_the_module(monkeypatch):
+    side, width = 6, 16
+    monkeypatch.setattr(bench_limits, "STAGES", ((side, width),))
+    found = {part.name: part for part in bench_limits.parts(QUICK, Rates(1e9, 1e9))}
+    cells, channels = side * side, width // bench.HEADS
+    assert found["projections to q, k, v"].flops == 3 * 2 * cells * width * width
+    assert found["content: both products"].flops == 2 * 2 * cells * width * channels
+    for step in ("column", "row"):
+        assert found[f"positional: {step} step"].flops == 2 * 2 * cells * side * width
+    assert found["softmax of the keys"].flops == 0
+
+
+def test_the_roofline_is_the_longer_of_both_times():
+    machine = Rates(flops_per_second=100.0, bytes_per_second=10.0)
+    assert roofline(200, 10, machine) == 2.0
+    assert roofline(100, 30, machine) == 3.0
 
 
 @pytest.mark.parametrize("name", ["rounds", "seconds", "batch", "threads"])

@@ -1,3 +1,4 @@
+import copy
 from dataclasses import replace
 
 import pytest
@@ -99,3 +100,11 @@ def test_an_unknown_preset_is_refused():
 def test_an_unknown_field_is_refused():
     with pytest.raises(ValueError, match="a network has no field 'depth'"):
         NetworkConfig.from_dict({"depth": 3})
+
+
+def test_torch_compile_takes_a_network_as_one_graph():
+    model = ResNet(preset("gsa_resnet14_tiny", projection_norm="rms"), seed=0).eval()
+    whole = torch.compile(copy.deepcopy(model), fullgraph=True, backend="eager", dynamic=False)
+    for size in (64, 48):  # the second resizes the relative embeddings
+        x = torch.randn(2, 3, size, size)
+        torch.testing.assert_close(whole(x), model(x))
