@@ -27,6 +27,7 @@ from gsa.checkpoints import Card, folder
 from gsa.record import Array
 
 PHOTO_SIDE = 720  # longest side of the photo as it is sent to the browser
+LONGEST = 2  # longer side over shorter of what is shown of it: in more, the square is too small
 TURNS = threading.Semaphore(2)  # forward passes at once; more of them only wait for the cores
 _DECODER = threading.Lock()  # one picture at a time: a large one takes hundreds of megabytes
 
@@ -105,10 +106,29 @@ def seen(name: str, digest: str, data: bytes) -> Seen:
     return _seen(f"{hashlib.sha256(card).hexdigest()} {digest}", network, data)
 
 
+def shown_part(width: int, height: int) -> tuple[int, int, int, int]:
+    """The middle of a photo that is shown, all of it unless it is very wide or tall.
+
+    The seen square would be a speck in the whole of a panorama, and nobody could point at a place.
+
+    Args:
+        width: of the photo, in pixels.
+        height: of the photo, in pixels.
+
+    Returns:
+        (left, top, right, bottom) in photo pixels.
+    """
+    most = LONGEST * min(width, height)
+    wide, tall = min(width, most), min(height, most)
+    left, top = (width - wide) // 2, (height - tall) // 2
+    return left, top, left + wide, top + tall
+
+
 @st.cache_resource(show_spinner=False, max_entries=64)
 def photo_url(digest: str, _data: bytes) -> str:
-    """The whole photo, reduced for the screen, as a data URL."""
+    """The part of the photo that is shown, reduced for the screen, as a data URL."""
     photo = _opened(_data)
+    photo = photo.crop(shown_part(*photo.size))
     photo.thumbnail((PHOTO_SIDE, PHOTO_SIDE))
     return data_url(photo, "JPEG")
 

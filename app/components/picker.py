@@ -21,10 +21,10 @@ def picker(data: dict[str, Any], key: str, on_change: Callable[[], None]) -> Non
     with Shift, chooses a rectangle: {row, column, bottom, right} of its edges.
 
     Args:
-        data: `photo` and `crop` (URLs), `photo_size` [width, height], `crop_box` [left, top,
-            right, bottom] in photo pixels, `rows` and `columns` of the finest grid, `cells` [top,
-            left, bottom, right] of the place on it, `label` for screen readers, `region` (what the
-            button says that lets a finger draw a rectangle).
+        data: `photo` and `crop` (URLs), `photo_size` [width, height] and `crop_box` [left,
+            top, right, bottom] in the same pixels, `rows` and `columns` of the finest grid, `cells`
+            [top, left, bottom, right] of the place on it, `label` for screen readers, `region`
+            (what the button says that lets a finger draw a rectangle).
         key: of the widget.
         on_change: called when the place changes.
     """

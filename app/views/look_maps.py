@@ -86,12 +86,13 @@ def _picker(view: View) -> None:
     cells = chosen.cells(grid)
     left, top, right, bottom = seen.crop_box
     width, height = seen.photo_size
+    part = resources.shown_part(width, height)
     picker(
         {
             "photo": resources.photo_url(view.picture.digest, view.picture.data),
             "crop": resources.data_url(seen.crop),
-            "photo_size": [width, height],
-            "crop_box": [left, top, right, bottom],
+            "photo_size": [part[2] - part[0], part[3] - part[1]],
+            "crop_box": [left - part[0], top - part[1], right - part[0], bottom - part[1]],
             "rows": grid.rows,
             "columns": grid.columns,
             "cells": [cells.top, cells.left, cells.bottom, cells.right],
@@ -111,7 +112,10 @@ def _picker(view: View) -> None:
         width=width, height=height, whose=whose,
     )  # fmt: skip
     lost = 1 - (right - left) * (bottom - top) / (width * height)
-    cut = text["cut_off"].format(share=lost) if lost > 0.005 else text["nothing_cut"]
+    whole = part == (0, 0, width, height)
+    cut = text["cut_off" if whole else "cut_off_far"].format(share=lost)
+    if lost <= 0.005:
+        cut = text["nothing_cut"]
     st.caption(f"{caption} {cut}")
 
 

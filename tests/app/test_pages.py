@@ -153,7 +153,7 @@ def uploading(app, name, data, kind="image/png"):
 def test_an_uploaded_picture_is_shown(page):
     uploading(page, "mine.png", encoded(photo(300, 120)))
     assert "your photo, 300 × 120" in texts(page)
-    assert "60.0% of the photo" in texts(page)
+    assert "that is 60.0% of the photo" in texts(page)
     assert not page.query_params
     assert not page.error
 

@@ -1,0 +1,37 @@
+"""What of a photo is sent to the browser."""
+
+import base64
+import io
+
+import pytest
+from PIL import Image
+
+from app import resources
+from gsa.preprocess import Preprocess
+from tests.conftest import photo
+
+
+@pytest.mark.parametrize("size", [(400, 400), (400, 300), (640, 360), (200, 400), (1, 1), (3, 2)])
+def test_an_ordinary_photo_is_shown_whole(size):
+    assert resources.shown_part(*size) == (0, 0, *size)
+
+
+@pytest.mark.parametrize("size", [(4000, 20), (20, 4000), (4001, 21), (2000, 1), (301, 120)])
+@pytest.mark.parametrize("ratio", [1.0, 0.875])
+def test_the_seen_square_fills_much_of_what_is_shown_of_a_long_photo(size, ratio):
+    left, top, right, bottom = resources.shown_part(*size)
+    box = Preprocess(64, crop_ratio=ratio).crop_box(*size)
+    assert left <= box[0] < box[2] <= right
+    assert top <= box[1] < box[3] <= bottom
+    assert (box[2] - box[0]) * (box[3] - box[1]) >= 0.38 * (right - left) * (bottom - top)
+
+
+def test_the_url_holds_that_part():
+    stream = io.BytesIO()
+    long = photo(1200, 100)
+    long.save(stream, "PNG")
+    url = resources.photo_url("a long photo", stream.getvalue())
+    with Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))) as sent:
+        assert sent.size == (200, 100)
+        middle = sent.convert("RGB").getpixel((100, 50))
+    assert middle == pytest.approx(long.getpixel((600, 50)), abs=12)
