@@ -23,6 +23,7 @@ Value = Literal["weight", "deviation"]
 Section = Literal["heads", "matter", "stable", "range", "why", "take"]
 Without = Literal["none", "content", "positional"]
 How = Literal["blank", "blur", "swap"]
+CompanionScale = Literal["shared", "own"]
 
 _SELECTION = "selection"
 _PICTURE = "picture"
@@ -56,6 +57,7 @@ class Widget:
     part = "widget_part"
     layers = "widget_layers"
     stable = "widget_stable"
+    companion_scale = "widget_companion_scale"
     attributions = "widget_attributions"
     why = "widget_why"
     stop = "widget_stop"
@@ -103,6 +105,7 @@ class Selection:
     part_bottom: float = 0.25
     part_right: float = 1.0
     how: How = "blank"  # how it is changed
+    companion_scale: CompanionScale = "shared"  # of a map and its companions
 
     @property
     def is_region(self) -> bool:
@@ -211,6 +214,7 @@ _CHOICES = {
     "section": get_args(Section),
     "without": get_args(Without),
     "how": get_args(How),
+    "companion_scale": get_args(CompanionScale),
     # a list, since text that looks like a number need not be one ("²")
     "heads": ("mean", "absolute", "max", *map(str, range(64))),
 }

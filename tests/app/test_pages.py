@@ -111,6 +111,16 @@ def test_a_cut_changes_the_prediction_and_a_wide_one_does_not(tiny_checkpoints):
     assert app.query_params["without"] in ("content", ["content"])
 
 
+def test_companions_are_coloured_by_the_scale_that_is_chosen(tiny_checkpoints):
+    app = opened("stable")
+    words_ = TEXT["companion_scale_words"]
+    assert words_["shared"] in texts(app)
+    app.button_group(Widget.companion_scale).set_value("own").run()
+    assert not app.exception
+    assert words_["own"] in texts(app)
+    assert app.query_params["companion_scale"] in ("own", ["own"])
+
+
 def test_attributions_come_with_their_deletion_curves(tiny_checkpoints):
     app = opened("why")
     app.button(Widget.why).click().run()

@@ -10,7 +10,7 @@ CHOSEN = Selection(
     source_row=0.5, source_column=0.1,
     radius=0.25, cut_layers="1.1,2.1", without="content",
     part_top=0.5, part_left=0.5, part_bottom=1.0, part_right=0.625,
-    how="swap",
+    how="swap", companion_scale="own",
 )  # fmt: skip
 
 

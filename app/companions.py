@@ -1,0 +1,94 @@
+"""The maps of the place beside their companions: of changed pictures, of networks without learning.
+
+Numbers alone; `app.sections.stable` draws them and `app.leaving` puts them into files.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from app import experiments, panels
+from app.drawing import View
+from app.panels import Panel
+from app.text import words
+from gsa import stability
+from gsa.baselines import edge_map
+from gsa.maps import Branch, branch_map, branches
+from gsa.record import Array
+
+text = words("look")
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A map in a row of companions."""
+
+    title: str
+    id_: str  # `trained`, or the kind of companion
+    panel: Panel  # at the scale that was chosen
+    notes: tuple[str, ...]  # lines below it
+
+
+def rows(view: View) -> dict[Branch, list[Beside]]:
+    """The map of the chosen place in the chosen layer, first, and its companions, by branch.
+
+    A shared scale ends at the peak of the map as it is: that one is always drawn in full, and what
+    is stronger in a companion gets the strongest colour and is counted below it. The peak of all
+    would leave the others dark where one companion is bright.
+    """
+    chosen = replace(view.chosen, direction="from")
+    found: dict[Branch, list[Beside]] = {}
+    for branch in branches(view.gsa.recording[view.layer]):
+        own = panels.shown(view.gsa.recording, view.layer, branch, chosen, chosen.heads)
+        found[branch] = [Beside(text["trained"], "trained", own, _notes(own))]
+        for kind, title in text["companions"].items():
+            weights = panels.combine(_weights(view, branch, own, kind), chosen.heads)
+            if chosen.value == "deviation":
+                weights = weights - np.nanmean(weights)
+            other = panels.with_map(own, np.nan_to_num(weights))
+            if chosen.companion_scale == "shared":
+                other = replace(other, limit=own.limit)
+            r = stability.correlation(own.shown, weights)
+            agreement = text["correlation"].format(correlation=r)
+            agreement = agreement if math.isfinite(r) else text["no_correlation"]
+            found[branch].append(Beside(title, kind, other, (*_notes(other), agreement)))
+    return found
+
+
+def likeness_to_edges(view: View, panel: Panel) -> float:
+    """Correlation of |map| with the picture's edges; NaN where it does not exist."""
+    return stability.correlation(np.abs(panel.shown), _edges(view))
+
+
+def _notes(panel: Panel) -> tuple[str, ...]:
+    peak = text["peak"].format(peak=panel.peak)
+    beyond = int((np.abs(panel.shown) > panel.limit).sum())
+    return (peak, text["beyond"].format(count=beyond, cells=panel.shown.size)) if beyond else (peak,)
+
+
+def _weights(view: View, branch: Branch, panel: Panel, kind: str) -> Array:
+    """The map of all heads (h, y, x) in a companion, laid over the map itself."""
+    layer, cells = view.layer, panel.cells
+    if kind == "mirrored":
+        recording = experiments.companion(view.gsa, kind)
+        return stability.mirrored_map(recording, layer, branch, cells)
+    if kind == "moved":
+        step = stability.step_of(cells, (panel.grid.rows, panel.grid.columns))
+        tall, wide = panel.grid.cell
+        pixels = (round(step[0] * tall), round(step[1] * wide))
+        recording = experiments.companion(view.gsa, kind, pixels)
+        return stability.moved_map(recording, layer, branch, cells, step)
+    return branch_map(experiments.companion(view.gsa, kind)[layer], branch, cells)
+
+
+def _edges(view: View) -> Array:
+    """The picture's edges, averaged over the cells of the layer."""
+    grid = view.gsa.recording.grid(view.layer)
+    brightness = np.asarray(view.gsa.crop.convert("L"), dtype=np.float64)
+    edges = edge_map(brightness)
+    tall, wide = (int(side) for side in grid.cell)
+    blocks = edges[: grid.rows * tall, : grid.columns * wide]
+    return blocks.reshape(grid.rows, tall, grid.columns, wide).mean(axis=(1, 3))

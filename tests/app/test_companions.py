@@ -1,0 +1,61 @@
+"""A map beside its companions: at what scale, and what is said of it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app import companions, experiments
+from app.figures import raster
+from tests.app import test_leaving
+
+view = test_leaving.view
+
+
+@pytest.fixture
+def bright(view, monkeypatch):
+    """The view, while the untrained network's weights are a hundred times those of the map."""
+
+    def companion(seen, kind, pixels=(0, 0)):
+        if kind != "untrained":
+            return seen.recording
+        layer = seen.recording[view.layer]
+        louder = replace(layer, q=layer.q * 100)
+        return replace(seen.recording, layers={**seen.recording.layers, view.layer: louder})
+
+    monkeypatch.setattr(experiments, "companion", companion)
+    return view
+
+
+def colours(panel):
+    return raster.coloured(panel.shown, panel.limit, signed=panel.signed, see_through=False)
+
+
+def test_a_bright_companion_leaves_the_row_as_legible_as_it_was(bright):
+    row = {each.id_: each for each in companions.rows(bright)["content"]}
+    own, untrained = row["trained"].panel, row["untrained"].panel
+    assert untrained.peak == pytest.approx(100 * own.peak)
+    assert own.limit == own.peak  # not that of the bright one
+    assert {each.panel.limit for each in row.values()} == {own.limit}
+    assert np.ptp(colours(own)[..., :3].astype(int), axis=(0, 1)).max() > 100
+
+
+def test_what_is_beyond_the_shared_scale_is_counted(bright):
+    row = {each.id_: each for each in companions.rows(bright)["content"]}
+    panel = row["untrained"].panel
+    count = (np.abs(panel.shown) > panel.limit).sum()
+    assert count > 80
+    assert f"{count} of 256 cells beyond" in row["untrained"].notes
+    assert not any("beyond" in note for note in row["trained"].notes)
+
+
+def test_with_scales_of_their_own_nothing_is_beyond(bright):
+    chosen = replace(bright.chosen, companion_scale="own")
+    for row in companions.rows(replace(bright, chosen=chosen)).values():
+        assert all(each.panel.limit == each.panel.peak for each in row)
+        assert not any("beyond" in note for each in row for note in each.notes)
+
+
+def test_the_same_picture_agrees_with_itself(bright):
+    row = {each.id_: each for each in companions.rows(bright)["content"]}
+    assert "r = 1.00" in row["shuffled"].notes  # here the very recording
