@@ -1,0 +1,274 @@
+"""The Triton steps give what the plain formulas give, and compile for GPUs that are not there.
+
+Tests marked `runs` launch kernels: on a GPU where there is one, and in any case on the CPU, in
+Triton's interpreter, for which `test_kernels_in_the_interpreter` starts them once more.
+The interpreter takes a product of bfloat16 for one of integers, so that type is left to GPUs.
+"""
+
+import os
+import subprocess
+import sys
+import warnings
+from importlib.util import find_spec
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor
+
+from gsa import fast, triton_steps
+from gsa.attention import column_scores, column_step, row_scores, row_step
+
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+DEVICE = torch.device("cpu" if INTERPRETED else "cuda")
+AXES = {
+    -2: (lambda q, r, v: column_step(column_scores(q, r), v), triton_steps.column_attention),
+    -1: (lambda q, r, v: row_step(row_scores(q, r), v), triton_steps.row_attention),
+}
+TOLERANCES = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 0.03}
+
+on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+with_triton = pytest.mark.skipif(find_spec("triton") is None, reason="needs Triton")
+runs = pytest.mark.skipif(
+    not (INTERPRETED or torch.cuda.is_available()),
+    reason="needs a CUDA GPU; the interpreter runs it in another process",
+)
+bfloat16 = pytest.param(
+    torch.bfloat16,
+    marks=pytest.mark.skipif(INTERPRETED, reason="Triton's interpreter has no bfloat16 product"),
+)
+
+
+def inputs(shape: tuple[int, ...], dtype: torch.dtype, axis: int) -> list[Tensor]:
+    """q, table and v for (b, h, d, e, y, x), in channels-last memory."""
+    b, h, d, e, y, x = shape
+    generator = torch.Generator().manual_seed(0)
+    n = y if axis == -2 else x
+    q, v = (torch.randn(b, y, x, h, channels, generator=generator) for channels in (d, e))
+    table = torch.randn(2 * n - 1, d, generator=generator)
+    placed = [each.to(DEVICE, dtype) for each in (q, table, v)]
+    return [each.permute(0, 3, 4, 1, 2) if each.dim() == 5 else each for each in placed]
+
+
+def compare(tensors: list[Tensor], axis: int, slope: Tensor | None = None) -> None:
+    """Result and gradients against those of the plain formulas in double precision."""
+    plain, quick = AXES[axis]
+    # copies in double precision against the very tensors, whose memory is part of the test
+    exact = [each.double().detach().requires_grad_() for each in tensors]
+    given = [each.detach().requires_grad_() for each in tensors]
+    wanted, found = plain(*exact), quick(*given)
+    if slope is None:
+        slope = torch.randn_like(found)
+    assert found.dtype == tensors[0].dtype
+    assert found.permute(0, 3, 4, 1, 2).is_contiguous()
+    wanted_grads = torch.autograd.grad(wanted, exact, slope.double())
+    found_grads = torch.autograd.grad(found, given, slope)
+    for a, b in zip((wanted, *wanted_grads), (found, *found_grads), strict=True):
+        assert (a - b).abs().max() <= TOLERANCES[b.dtype] * a.abs().max()
+
+
+SHAPES = [  # b, h, d, e, y, x
+    (2, 3, 8, 8, 5, 7),
+    (1, 1, 16, 16, 1, 1),
+    (2, 1, 3, 5, 18, 2),  # no power of two, d is not e, more than one tile
+    (1, 2, 64, 64, 2, 3),
+    (1, 2, 32, 8, 3, 19),
+]
+
+
+@with_triton
+@runs
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("axis", [-2, -1])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, bfloat16])
+def test_steps_equal_the_plain_formulas(
+    shape: tuple[int, ...], axis: int, dtype: torch.dtype
+) -> None:
+    compare(inputs(shape, dtype, axis), axis)
+
+
+@with_triton
+@runs
+@pytest.mark.parametrize("axis", [-2, -1])
+def test_any_memory_is_read_right(axis: int) -> None:
+    shape = (2, 2, 8, 8, 4, 5)
+    q, table, v = inputs(shape, torch.float32, axis)
+    compare([q.contiguous(), table.t().contiguous().t(), v.contiguous()], axis)
+    both = torch.cat((q.flatten(1, 2), v.flatten(1, 2)), dim=1)
+    both = both.contiguous(memory_format=torch.channels_last)
+    of_both = [each.unflatten(1, (2, 8)) for each in both.chunk(2, dim=1)]
+    assert [triton_steps._pixelwise(each).data_ptr() for each in of_both] == [
+        each.data_ptr() for each in of_both
+    ]  # read where it lies
+    compare([of_both[0], table, of_both[1]], axis)
+    part = (slice(None, None, 2), slice(None), slice(None), slice(1, None))
+    compare([q[part], table[1:-1] if axis == -2 else table, v[part]], axis)
+    compare([q, table, v], axis, slope=torch.ones((), device=DEVICE).expand(v.shape))
+
+
+@with_triton
+@runs
+def test_only_wanted_gradients_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    q, table, v = inputs((1, 1, 4, 4, 3, 3), torch.float32, -2)
+    for name in ("_query_gradient", "_table_gradient"):
+        monkeypatch.setattr(triton_steps, name, None)
+    out = triton_steps.column_attention(q, table, v.requires_grad_())
+    (grad,) = torch.autograd.grad(out.square().sum(), v)
+    assert grad.abs().sum() > 0
+
+
+@with_triton
+@runs
+def test_kernels_pass_their_own_examination() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        assert triton_steps._works(DEVICE, torch.float32, 2, 8, 8, 5)
+
+
+def test_wrong_kernels_are_left_with_one_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triton_steps, "_attend", lambda q, r, x, *_, **__: x * torch.nan)
+    monkeypatch.setattr(triton_steps, "_query_gradient", lambda q, *_: torch.zeros_like(q))
+    monkeypatch.setattr(triton_steps, "_table_gradient", lambda *_: torch.zeros(9, 4))
+    triton_steps._works.cache_clear()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            assert not triton_steps._works(torch.device("cpu"), torch.float32, 2, 4, 4, 5)
+    triton_steps._works.cache_clear()
+    assert len(caught) == 1
+    assert "the relative error is nan" in str(caught[0].message)
+
+
+def test_other_tensors_are_not_taken() -> None:
+    q = torch.zeros(2, 2, 8, 4, 4)
+    assert not triton_steps.available(q, q, -2)
+
+
+def test_the_core_needs_no_triton() -> None:
+    code = (
+        "import sys; sys.modules['triton'] = None\n"
+        "import gsa, gsa.attention, gsa.triton_steps as steps, torch\n"
+        "print(steps._installed(), steps._works(torch.device('cpu'), torch.float32, 1, 4, 4, 5))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False False"
+    assert "the plain formulas take some positional steps" in done.stderr
+
+
+@with_triton
+@pytest.mark.skipif(INTERPRETED, reason="this is the interpreter")
+def test_kernels_in_the_interpreter() -> None:
+    tests = (
+        test_steps_equal_the_plain_formulas,
+        test_any_memory_is_read_right,
+        test_only_wanted_gradients_are_computed,
+        test_kernels_pass_their_own_examination,
+    )
+    names = [f"{__file__}::{test.__name__}" for test in tests]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-vv", *names],
+        env=os.environ | {"TRITON_INTERPRET": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("PASSED") >= 24
+
+
+class Hopper:
+    """What Triton asks a driver before it compiles; it stands for a GPU of capability 9.0."""
+
+    def get_current_target(self):
+        from triton.backends.compiler import GPUTarget
+
+        return GPUTarget("cuda", 90, 32)
+
+    def get_current_device(self) -> int:
+        return 99  # what is compiled here must not be found by a GPU that is there
+
+    def get_current_stream(self, device: int) -> int:
+        return 0
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch, tmp_path) -> list:
+    """The kernels that the steps would launch, each compiled and left alone."""
+    from triton.runtime import driver
+
+    from gsa import triton_kernels
+
+    found = []
+
+    class Compiling:
+        def __init__(self, kernel) -> None:
+            self.kernel = kernel
+
+        def __getitem__(self, grid: tuple[int, ...]):
+            def compile_only(*args, **options) -> None:
+                found.append(self.kernel.warmup(*args, grid=grid, **options))
+
+            return compile_only
+
+    names = ("attend", "query_gradient", "table_gradient")
+    kernels = {name: Compiling(getattr(triton_kernels, name)) for name in names}
+    monkeypatch.setattr(triton_steps, "_kernels", lambda: SimpleNamespace(**kernels))
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(driver, "_active", Hopper())
+    return found
+
+
+@with_triton
+@pytest.mark.skipif(INTERPRETED, reason="the interpreter compiles nothing")
+@pytest.mark.parametrize(
+    ("dtype", "d", "n"),
+    [(torch.bfloat16, 8, 56), (torch.float16, 64, 7), (torch.float32, 8, 28)],
+)
+def test_kernels_compile_without_a_gpu(dtype: torch.dtype, d: int, n: int, compiled: list) -> None:
+    q = torch.zeros(1, n, n, 8, d, dtype=dtype).permute(0, 3, 4, 1, 2).requires_grad_()
+    table = torch.zeros(2 * n - 1, d, requires_grad=True)
+    triton_steps.column_attention(q, table, q).sum().backward()
+    assert len(compiled) == 4
+    for kernel in compiled:
+        assert kernel.asm["cubin"]
+        assert kernel.metadata.shared <= 227 * 1024
+        ptx = kernel.asm["ptx"]
+        product = "fma.rn.f32" if dtype == torch.float32 else "mma.sync"  # on tensor cores
+        assert 0 < ptx.rfind(product) < ptx.find("st.global")  # results are written, no scores
+        pipelined = dtype == torch.bfloat16
+        assert ("cp.async.cg" if pipelined else "ld.global.v4") in ptx  # 16 bytes at a time
+
+
+@on_gpu
+@with_triton
+@pytest.mark.parametrize("axis", [-2, -1])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize(("d", "n"), [(8, 56), (16, 28), (32, 14), (64, 7)])
+def test_sizes_of_a_network(d: int, n: int, dtype: torch.dtype, axis: int) -> None:
+    tensors = inputs((2, 8, d, d, n, n), dtype, axis)
+    assert triton_steps.available(tensors[0], tensors[2], axis)
+    compare(tensors, axis)
+
+
+@on_gpu
+@with_triton
+def test_a_run_repeats_to_the_bit() -> None:
+    tensors = inputs((8, 8, 8, 8, 56, 56), torch.bfloat16, -2)
+    results = []
+    for _ in range(2):
+        given = [each.detach().requires_grad_() for each in tensors]
+        out = triton_steps.column_attention(*given)
+        results.append((out, *torch.autograd.grad(out.float().square().sum(), given)))
+    for a, b in zip(*results, strict=True):
+        assert torch.equal(a, b)
+
+
+@on_gpu
+@with_triton
+def test_autocast_and_switches_are_heeded() -> None:
+    q, table, v = inputs((2, 2, 8, 8, 5, 5), torch.float32, -2)
+    with torch.autocast("cuda", torch.bfloat16):
+        assert triton_steps.available(q, v, -2)
+        assert triton_steps.column_attention(q, table, v).dtype == torch.bfloat16
+    assert not triton_steps.available(q.double(), v.double(), -2)
+    with fast.switched_off():
+        assert not triton_steps.available(q, v, -2)
