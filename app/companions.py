@@ -1,6 +1,6 @@
 """The maps of the place beside their companions: of changed pictures, of networks without learning.
 
-Numbers alone; `app.sections.stable` draws them and `app.leaving` puts them into files.
+Numbers alone; `app.sections.stable` draws them and `app.section_files` puts them into files.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def rows(view: View) -> dict[Branch, list[Beside]]:
     """The map of the chosen place in the chosen layer, first, and its companions, by branch.
 
     A shared scale ends at the peak of the map as it is: that one is always drawn in full, and what
-    is stronger in a companion gets the strongest colour and is counted below it. The peak of all
+    is stronger in a companion gets the strongest colour and is counted. The peak of all
     would leave the others dark where one companion is bright.
     """
     chosen = replace(view.chosen, direction="from")
@@ -58,15 +58,25 @@ def rows(view: View) -> dict[Branch, list[Beside]]:
     return found
 
 
-def likeness_to_edges(view: View, panel: Panel) -> float:
-    """Correlation of |map| with the picture's edges; NaN where it does not exist."""
-    return stability.correlation(np.abs(panel.shown), _edges(view))
+def sentences(view: View, found: dict[Branch, list[Beside]]) -> str:
+    """What is to be said of `rows`: their scale, what they should be like, and the edges."""
+    edges = _edges(view)
+    likeness = [
+        text["edges"].format(
+            branch=text[branch],
+            correlation=stability.correlation(np.abs(row[0].panel.shown), edges),
+        )
+        for branch, row in found.items()
+    ]
+    scale = text["companion_scale_words"][view.chosen.companion_scale]
+    return " ".join([scale, text["stable_words"], *likeness])
 
 
 def _notes(panel: Panel) -> tuple[str, ...]:
-    peak = text["peak"].format(peak=panel.peak)
-    beyond = int((np.abs(panel.shown) > panel.limit).sum())
-    return (peak, text["beyond"].format(count=beyond, cells=panel.shown.size)) if beyond else (peak,)
+    notes = [text["peak"].format(peak=panel.peak)]
+    if beyond := int((np.abs(panel.shown) > panel.limit).sum()):
+        notes.append(text["beyond"].format(count=beyond, cells=panel.shown.size))
+    return tuple(notes)
 
 
 def _weights(view: View, branch: Branch, panel: Panel, kind: str) -> Array:

@@ -19,11 +19,17 @@ KINDS = {
     "html": "text/html",
     "npz": "application/octet-stream",
 }
+SCOPES = {  # what a file shows, and how its name says so
+    "layers": "layers",
+    "heads": "layer-{layer}",
+    "companions": "layer-{layer}-companions",
+    "attributions": "why",
+}
 
 
 def file_name(view: View, scope: str, kind: str) -> str:
-    """Such as `panda_0021-layers.png`."""
-    part = f"layer-{view.layer}" if scope == "heads" else "layers"
+    """Such as `panda_0021-layers.png`; `scope` is one of `SCOPES`."""
+    part = SCOPES[scope].format(layer=view.layer)
     return f"{Path(view.picture.name).stem}-{part}.{kind}"
 
 
@@ -35,9 +41,11 @@ def file(view: View, scope: str, kind: str) -> bytes:
         scope: `layers`, the chosen place in every layer, or `heads`, all heads of the layer.
         kind: one of `KINDS`.
     """
-    provenance = _provenance(view, scope)
+    layers = (view.layer,) if scope == "heads" else tuple(view.gsa.recording.layers)
+    heads = "each" if scope == "heads" else view.chosen.heads
+    made_from = provenance(view, layers=layers, heads=heads)
     if kind == "npz":
-        return export.npz_bytes(view.gsa.recording, provenance)
+        return export.npz_bytes(view.gsa.recording, made_from)
     if scope == "heads":
         shown = panels.one_layer(view.gsa.recording, view.layer, view.chosen)
     else:
@@ -55,25 +63,28 @@ def file(view: View, scope: str, kind: str) -> bytes:
         for panel in shown
     ]
     title = text["figure_title"].format(picture=view.picture.name, name=view.gsa.card.name)
-    return export.figure_bytes(figures.strip(view.gsa.crop, drawn, title), kind, provenance)
+    return export.figure_bytes(figures.strip(view.gsa.crop, drawn, title), kind, made_from)
 
 
-def _provenance(view: View, scope: str) -> Provenance:
-    chosen, recording, seen = view.chosen, view.gsa.recording, view.gsa
+def provenance(view: View, made: type[Provenance] = Provenance, **fields: object) -> Provenance:
+    """What a file of the page is made from.
+
+    Args:
+        view: what is shown.
+        made: the class, which may have fields of its own.
+        fields: `layers`, `heads`, and whatever is not as the switches of the page say.
+    """
+    chosen, recording = view.chosen, view.gsa.recording
     height, width = recording.height, recording.width
-    return Provenance.of(
-        seen.card,
-        view.picture.data,
-        view.picture.name,
-        crop_box=seen.crop_box,
-        place=chosen.place(height, width),
-        region=chosen.region(height, width),
-        layers=(view.layer,) if scope == "heads" else tuple(recording.layers),
-        heads="each" if scope == "heads" else chosen.heads,
-        scale=chosen.scale,
-        direction=chosen.direction,
-        value=chosen.value,
-    )
+    said: dict[str, object] = {
+        "crop_box": view.gsa.crop_box,
+        "place": chosen.place(height, width),
+        "region": chosen.region(height, width),
+        "scale": chosen.scale,
+        "direction": chosen.direction,
+        "value": chosen.value,
+    }
+    return made.of(view.gsa.card, view.picture.data, view.picture.name, **(said | fields))
 
 
 def python(view: View) -> str:

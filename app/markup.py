@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from app import resources, state
+from app import leaving, resources, state
 from app.drawing import View
 from app.state import Widget
 from app.text import words
@@ -47,4 +47,25 @@ def target_box(view: View) -> None:
         key=Widget.target,
         on_change=state.take,
         args=("target", Widget.target),
+    )
+
+
+def download(label: str, view: View, scope: str, kind: str, make: Callable[[], bytes]) -> None:
+    """A button for a file, which is made when it is pressed.
+
+    Args:
+        label: of the button.
+        view: what is shown.
+        scope: what the file shows, one of `leaving.SCOPES`.
+        kind: of file, one of `leaving.KINDS`.
+        make: gives its bytes.
+    """
+    st.download_button(
+        label,
+        data=make,
+        file_name=leaving.file_name(view, scope, kind),
+        mime=leaving.KINDS[kind],
+        key=f"{Widget.take}_{scope}_{kind}",
+        on_click="ignore",
+        width="stretch",
     )

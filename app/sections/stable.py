@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
-from app import companions, state
+from app import companions, markup, section_files, state
 from app.components.strip import strip
 from app.drawing import View, beneath, drawn
 from app.state import Widget
@@ -40,11 +42,6 @@ def show(view: View) -> None:
         for branch, row in found.items()
     ]
     strip(rows, beneath(view.gsa, view.chosen), Widget.stable)
-    likeness = [
-        text["edges"].format(
-            branch=text[branch], correlation=companions.likeness_to_edges(view, row[0].panel)
-        )
-        for branch, row in found.items()
-    ]
-    scale = text["companion_scale_words"][view.chosen.companion_scale]
-    st.caption(" ".join([scale, text["stable_words"], *likeness]))
+    st.caption(companions.sentences(view, found))
+    make = partial(section_files.companions_file, view, "png")
+    markup.download(text["as_picture"], view, "companions", "png", make)

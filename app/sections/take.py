@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
-from app import leaving, state
+from app import leaving, markup, state
 from app.drawing import View
-from app.state import Widget
 from app.text import words
 
 text = words("look")
@@ -25,15 +24,9 @@ def show(view: View) -> None:
             st.markdown(f"**{title}**")
             buttons = st.columns(4)
             for place, kind in zip(buttons, leaving.KINDS, strict=True):
-                place.download_button(
-                    kind.upper(),
-                    data=_maker(view, scope, kind),
-                    file_name=leaving.file_name(view, scope, kind),
-                    mime=leaving.KINDS[kind],
-                    key=f"{Widget.take}_{scope}_{kind}",
-                    on_click="ignore",
-                    width="stretch",
-                )
+                with place:
+                    make = partial(leaving.file, view, scope, kind)
+                    markup.download(kind.upper(), view, scope, kind, make)
     st.markdown(f"**{text['take_python']}**")
     st.code(leaving.python(view), language=None)
     if view.picture.gallery:
@@ -41,7 +34,3 @@ def show(view: View) -> None:
         st.code(leaving.link(state.selection(), view.picture.gallery), language=None)
     else:
         st.caption(text["take_no_link"])
-
-
-def _maker(view: View, scope: str, kind: str) -> Callable[[], bytes]:
-    return lambda: leaving.file(view, scope, kind)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import streamlit as st
 
-from app import experiments, markup, resources, state
+from app import experiments, markup, resources, section_files, state
 from app.components.strip import strip
 from app.drawing import View
 from app.experiments import Explained
@@ -52,6 +54,7 @@ def _compute(view: View, target: int, key: str) -> None:
 
 
 def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> None:
+    label = view.gsa.card.classes[target]
     rows = []
     for mixer in text["twins"]:
         drawn = []
@@ -61,9 +64,8 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
             each = found[method, mixer]
             values = each.attribution.values
             limit = float(np.abs(values).max()) or 1.0
-            rgba = raster.coloured(
-                values, limit, signed=each.attribution.signed, see_through=view.chosen.beneath
-            )
+            signed = bool((values < 0).any())
+            rgba = raster.coloured(values, limit, signed=signed, see_through=view.chosen.beneath)
             drawn.append(
                 {
                     "id": f"{method} {mixer}",
@@ -73,7 +75,7 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
                     "source": [],
                     "alt": text["why_alternative"].format(name=name, twin=text["twins"][mixer]),
                     "notes": [
-                        f"{'±' if each.attribution.signed else '0 – '}{limit:.2g}",
+                        f"{'±' if signed else '0 – '}{limit:.2g}",
                         text["deletion_area"].format(area=each.deletion.area),
                     ],
                     "chosen": False,
@@ -85,9 +87,11 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
     with left:
         strip(rows, beneath, Widget.attributions)
         delta = found["integrated_gradients", "gsa"].attribution.delta
-        st.caption(text["why_words"].format(delta=delta or 0.0))
+        sentences = text["why_words"].format(delta=delta or 0.0)
+        st.caption(sentences)
+        make = partial(section_files.attributions_file, view, label, found, sentences, "png")
+        markup.download(text["as_picture"], view, "attributions", "png", make)
     with right:
-        label = view.gsa.card.classes[target]
         figure = charts.deletion(
             {
                 f"{text['methods'][method]}, {mixer}": (

@@ -258,6 +258,16 @@ def test_an_export_opens_again(page, kind, tmp_path):
     assert provenance["picture"] in page.url
 
 
+def test_the_companions_leave_as_a_picture(page, tmp_path):
+    page.get_by_text("Is it stable?", exact=True).click()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download as PNG").click()
+    assert waiting.value.suggested_filename.endswith("-companions.png")
+    waiting.value.save_as(tmp_path / "companions.png")
+    with Image.open(tmp_path / "companions.png") as picture:
+        assert json.loads(picture.text["Description"])["scale"] == "shared"
+
+
 def test_a_tap_picks_the_place_that_was_touched(page):
     for down, across, row, column in ((0.1, 0.1, 2, 2), (0.9, 0.3, 15, 5), (0.4, 0.97, 7, 16)):
         page.touchscreen.tap(*spot(page, down, across))

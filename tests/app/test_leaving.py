@@ -66,3 +66,4 @@ def test_an_npz_holds_the_maps_of_the_rectangle(view, direction):
 def test_names_tell_what_a_file_is(view):
     assert leaving.file_name(view, "heads", "svg") == "blobs-layer-2.1.svg"
     assert leaving.file_name(view, "layers", "npz") == "blobs-layers.npz"
+    assert leaving.file_name(view, "companions", "png") == "blobs-layer-2.1-companions.png"

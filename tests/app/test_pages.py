@@ -127,6 +127,7 @@ def test_attributions_come_with_their_deletion_curves(tiny_checkpoints):
     assert not app.exception
     assert TEXT["deletion_title"] in " ".join(each.value for each in app.markdown)
     assert not any(each.key == Widget.stop for each in app.button)  # nothing runs any more
+    assert [each.label for each in app.get("download_button")] == [TEXT["as_picture"]]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,136 @@
+"""Strips of the sections as files: companions of a map, and attributions of a class.
+
+They are drawn like all maps that leave the app, with the page's sentences below, since a file has
+no page round it.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from app import companions, leaving
+from app.drawing import View
+from app.experiments import Explained
+from app.text import words
+from gsa import export, figures
+from gsa.export import Provenance
+from gsa.maps import Cells
+from gsa.preprocess import Grid
+from gsa.ranges import measure
+
+text = words("look")
+_LINE = 0.13  # inches a line of sentences takes
+_LETTERS = 17  # of them that fit into an inch
+
+
+@dataclass(frozen=True)
+class ProvenanceOfTwins(Provenance):
+    """That of a figure which both twins have a part in."""
+
+    twin: str = ""  # checkpoint of the convolution twin
+    twin_weights_sha256: str = ""
+    target: str = ""  # the class that is explained
+
+
+def companions_file(view: View, kind: str) -> bytes:
+    """The maps of the chosen layer beside their companions, as `png`, `svg` or `html`."""
+    rows = companions.rows(view)
+    drawn = [
+        figures.Panel(
+            layer=view.layer,
+            branch=branch,
+            weights=each.panel.shown,
+            cells=each.panel.cells,
+            measures=each.panel.measures,
+            title="\n".join((each.title, *each.notes)),
+            limit=each.panel.limit,
+        )
+        for branch, row in rows.items()
+        for each in row
+    ]
+    chosen = view.chosen
+    names = text["figure_title"].format(picture=view.picture.name, name=view.gsa.card.name)
+    title = text["stable_figure"].format(title=names, layer=view.layer)
+    figure = figures.strip(view.gsa.crop, drawn, title)
+    made_from = leaving.provenance(
+        view,
+        layers=(view.layer,),
+        heads=chosen.heads,
+        scale=chosen.companion_scale,
+        direction="from",
+    )
+    return export.figure_bytes(
+        _with_words(figure, len(rows), companions.sentences(view, rows)), kind, made_from
+    )
+
+
+def attributions_file(
+    view: View, label: str, found: Mapping[tuple[str, str], Explained], sentences: str, kind: str
+) -> bytes:
+    """The attributions of both twins, as `png`, `svg` or `html`.
+
+    Args:
+        view: what is shown.
+        label: the class that is explained.
+        found: attributions by method and mixer, at least one of each mixer in `found`.
+        sentences: what stands below the strip.
+        kind: of file.
+    """
+    twins = [mixer for mixer in text["twins"] if any(each == mixer for _, each in found)]
+    drawn = []
+    for mixer in twins:
+        for method, name in text["methods"].items():
+            if each := found.get((method, mixer)):
+                area = text["deletion_area"].format(area=each.deletion.area)
+                drawn.append(_attribution(each, mixer, f"{name}\n{area}"))
+    gsa, conv = (view.seen[mixer].card for mixer in text["twins"])
+    title = text["why_figure"].format(
+        picture=view.picture.name, label=label, gsa=gsa.name, conv=conv.name
+    )
+    figure = figures.strip(view.gsa.crop, drawn, title)
+    columns = len(figure.axes) // len(twins)
+    for mixer, first in zip(twins, figure.axes[::columns], strict=True):
+        first.set_title(text["twins"][mixer], fontsize=8)  # of a network, not of a branch
+    height, width = view.gsa.recording.height, view.gsa.recording.width
+    made_from = leaving.provenance(
+        view,
+        ProvenanceOfTwins,
+        place=(height / 2, width / 2),
+        region=(0.0, 0.0, float(height), float(width)),  # of the whole picture, not of a place
+        layers=(),
+        heads="none",
+        scale="own",
+        direction="none",
+        value="attribution",
+        twin=conv.name,
+        twin_weights_sha256=conv.sha256,
+        target=label,
+    )
+    return export.figure_bytes(_with_words(figure, len(twins), sentences), kind, made_from)
+
+
+def _attribution(each: Explained, mixer: str, title: str) -> figures.Panel:
+    """A panel whose mark goes round the whole: no place looks, so there are no distances either."""
+    values = each.attribution.values
+    rows, columns = values.shape
+    whole = Cells(0, 0, rows, columns)
+    nothing = measure(np.zeros_like(values), whole, Grid(rows, columns, rows, columns))
+    return figures.Panel("", mixer, values, whole, nothing, title=title)
+
+
+def _with_words(figure: Figure, rows: int, sentences: str) -> Figure:
+    """The same figure, longer by what is said below it and by its longer titles."""
+    width, height = figure.get_size_inches()
+    breaks = max(axis.get_title().count("\n") for axis in figure.axes)
+    height += rows * max(breaks - 1, 0) * _LINE  # the strip has room for one line break
+    lines = textwrap.wrap(sentences, int(width * _LETTERS))
+    below = (len(lines) + 1) * _LINE
+    figure.set_size_inches(width, height + below)
+    figure.tight_layout(pad=0.4, rect=(0, below / (height + below), 1, 0.96))
+    figure.text(0.01, 0.01, "\n".join(lines), fontsize=7, va="bottom")
+    return figure

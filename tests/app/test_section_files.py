@@ -1,0 +1,128 @@
+"""Strips of the sections as files: they open, say what they show and where it is from."""
+
+import io
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app import companions, experiments, section_files
+from app.text import words
+from gsa import figures
+from gsa.checkpoints import load
+from tests.app import test_leaving
+
+TEXT = words("look")
+view = test_leaving.view
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The panels and figures that are drawn meanwhile."""
+    kept = []
+
+    def strip(crop, panels, title=""):
+        figure = figures_strip(crop, panels, title)
+        kept.append((panels, figure))
+        return figure
+
+    figures_strip = figures.strip
+    monkeypatch.setattr(figures, "strip", strip)
+    return kept
+
+
+@pytest.fixture
+def still(view, monkeypatch):
+    """The view, while every companion is the recording itself."""
+    monkeypatch.setattr(experiments, "companion", lambda seen, *_: seen.recording)
+    return view
+
+
+@pytest.fixture
+def twins(view, checkpoint_folder):
+    """The view with both twins, and attributions of one class, made up."""
+    conv = replace(view.gsa, card=load("tiny_conv", checkpoint_folder).card)
+    rng = np.random.default_rng(0)
+    found = {
+        (method, mixer): SimpleNamespace(
+            attribution=SimpleNamespace(values=rng.standard_normal((64, 64))),
+            deletion=SimpleNamespace(area=0.25),
+        )
+        for method in TEXT["methods"]
+        for mixer in TEXT["twins"]
+    }
+    return replace(view, seen={"gsa": view.gsa, "conv": conv}), found
+
+
+def provenance(data):
+    picture = Image.open(io.BytesIO(data))
+    picture.load()
+    assert min(picture.size) > 300
+    return json.loads(picture.text["Description"])
+
+
+def said(figure):
+    """All words of a figure, however they are broken into lines."""
+    found = [*figure.texts, *(axis.title for axis in figure.axes)]
+    if figure._suptitle:
+        found.append(figure._suptitle)
+    return " ".join(" ".join(each.get_text().split()) for each in found)
+
+
+def crowded(figure):
+    """Titles that lie over a map or over the figure's sentences."""
+    figure.canvas.draw()
+    maps_ = [axis.get_window_extent() for axis in figure.axes]
+    below = [each.get_window_extent() for each in figure.texts]
+    return [
+        axis.get_title()
+        for axis in figure.axes
+        for box in (*maps_, *below)
+        if axis.get_title() and axis.title.get_window_extent().overlaps(box)
+    ]
+
+
+def test_companions_leave_with_their_scale_and_words(still, drawn):
+    made_from = provenance(section_files.companions_file(still, "png"))
+    assert made_from["layers"] == [still.layer]
+    assert (made_from["scale"], made_from["direction"]) == ("shared", "from")
+    assert made_from["weights_sha256"] == still.gsa.card.sha256
+    ((panels, figure),) = drawn
+    rows = companions.rows(still)
+    assert len(panels) == sum(map(len, rows.values())) == 10
+    for panel, each in zip(panels, sum(rows.values(), []), strict=True):
+        np.testing.assert_array_equal(panel.weights, each.panel.shown)
+        assert panel.limit == each.panel.limit
+    for words_ in ("Untrained network", "r = 1.00", companions.sentences(still, rows)):
+        assert words_ in said(figure)
+    assert not crowded(figure)
+
+
+def test_attributions_leave_with_both_twins_and_the_class(twins, drawn):
+    shown, found = twins
+    data = section_files.attributions_file(shown, "bee", found, "Lower is better.", "png")
+    made_from = provenance(data)
+    assert made_from["target"] == "bee"
+    assert (made_from["checkpoint"], made_from["twin"]) == ("tiny_gsa", "tiny_conv")
+    assert made_from["twin_weights_sha256"] == shown.seen["conv"].card.sha256
+    ((panels, figure),) = drawn
+    assert len(panels) == 10
+    wanted = [found[method, mixer] for mixer in TEXT["twins"] for method in TEXT["methods"]]
+    for panel, each in zip(panels, wanted, strict=True):
+        assert panel.weights is each.attribution.values
+    for words_ in ("why bee?", "Lower is better.", "area 0.25", *TEXT["twins"].values()):
+        assert words_ in said(figure)
+    assert "attention attention" not in said(figure)
+    assert not crowded(figure)
+
+
+def test_attributions_that_were_stopped_leave_as_far_as_they_came(twins, drawn):
+    shown, found = twins
+    first = {key: each for key, each in found.items() if key == ("integrated_gradients", "gsa")}
+    provenance(section_files.attributions_file(shown, "bee", first, "So far.", "png"))
+    ((panels, figure),) = drawn
+    assert len(panels) == 1
+    assert TEXT["twins"]["conv"] not in said(figure)
