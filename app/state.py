@@ -30,6 +30,7 @@ _PICTURE = "picture"
 _COMPLAINT = "complaint"
 _KEPT = "kept"
 _WRITTEN = "written"
+_MOVING = "moving"
 _SETTLED = 1.5  # seconds after which the browser has the address that was written last
 
 
@@ -147,7 +148,13 @@ def selection() -> Selection:
 
 def change(**fields: object) -> None:
     """Change what is looked at."""
+    st.session_state.pop(_MOVING, None)
     st.session_state[_SELECTION] = replace(selection(), **fields)  # type: ignore[arg-type]
+
+
+def hold_link() -> None:
+    """Say that more changes follow at once, until the next: the link waits for the last of them."""
+    st.session_state[_MOVING] = True
 
 
 def take(field: str, key: str) -> None:
@@ -264,7 +271,13 @@ def to_parameters(chosen: Selection, gallery: str) -> dict[str, str]:
 
 
 def write_link() -> None:
-    """Put the state into the address bar."""
+    """Put the state into the address bar.
+
+    Each new address is one more that the browser's Back returns to, so a place that keys are still
+    moving is not written: a run of key presses is one step back.
+    """
+    if st.session_state.get(_MOVING):
+        return
     current = picture()
     wanted = to_parameters(selection(), current.gallery if current else "")
     if st.query_params.to_dict() != wanted:

@@ -1,3 +1,5 @@
+const REST = 900; // milliseconds without a key press after which a run of them is over
+
 // Called at the first drawing and whenever the data change; the DOM stays in between.
 export default function ({ data, parentElement, setStateValue }) {
   const find = (selector) => parentElement.querySelector(selector);
@@ -38,7 +40,9 @@ export default function ({ data, parentElement, setStateValue }) {
   if (busy && seen.dataset.cells) chosen = JSON.parse(seen.dataset.cells);
   draw(chosen);
 
-  const choose = (cells) => {
+  // While keys move the place it is not settled; when they rest, the same place is said again as
+  // one that is, so that a run of key presses can be told from as many choices.
+  const choose = (cells, moving = false) => {
     chosen = cells;
     const [top, left, bottom, right] = cells;
     seen.dataset.touched = Date.now();
@@ -47,12 +51,15 @@ export default function ({ data, parentElement, setStateValue }) {
     const one = bottom - top === 1 && right - left === 1;
     const said = (name, from, to, all) => `${name} ${from + 1}${to - from > 1 ? ` to ${to}` : ""} of ${all}`;
     find(".live").textContent = `${said("row", top, bottom, rows)}, ${said("column", left, right, columns)}`;
-    setStateValue(
-      "place",
-      one
-        ? { row: (top + 0.5) / rows, column: (left + 0.5) / columns }
-        : { row: top / rows, column: left / columns, bottom: bottom / rows, right: right / columns },
-    );
+    const place = one
+      ? { row: (top + 0.5) / rows, column: (left + 0.5) / columns }
+      : { row: top / rows, column: left / columns, bottom: bottom / rows, right: right / columns };
+    setStateValue("place", { ...place, moving });
+    clearTimeout(Number(seen.dataset.resting));
+    if (!moving) return;
+    seen.dataset.resting = setTimeout(() => {
+      if (seen.isConnected) setStateValue("place", { ...place, moving: false });
+    }, REST);
   };
 
   const cellAt = (event) => {
@@ -108,7 +115,7 @@ export default function ({ data, parentElement, setStateValue }) {
     if (event.key === "Home") {
       event.preventDefault();
       const middle = [Math.floor(rows / 2), Math.floor(columns / 2)];
-      choose(spanned(middle, middle));
+      choose(spanned(middle, middle), true);
     }
     if (!(event.key in steps)) return;
     event.preventDefault();
@@ -120,12 +127,12 @@ export default function ({ data, parentElement, setStateValue }) {
         Math.max(top, inside(bottom - 1 + down, rows - 1)),
         Math.max(left, inside(right - 1 + across, columns - 1)),
       ];
-      choose(spanned([top, left], corner));
+      choose(spanned([top, left], corner), true);
       return;
     }
     const by = [
       Math.max(-top, Math.min(rows - bottom, down)), Math.max(-left, Math.min(columns - right, across)),
     ];
-    choose([top + by[0], left + by[1], bottom + by[0], right + by[1]]);
+    choose([top + by[0], left + by[1], bottom + by[0], right + by[1]], true);
   };
 }

@@ -18,7 +18,8 @@ def picker(data: dict[str, Any], key: str, on_change: Callable[[], None]) -> Non
     """Draw the picker; a new place is left in the widget's `place`, in shares from 0 to 1.
 
     A click, tap or arrow key chooses a cell: {row, column} of its middle. A drag, or an arrow key
-    with Shift, chooses a rectangle: {row, column, bottom, right} of its edges.
+    with Shift, chooses a rectangle: {row, column, bottom, right} of its edges. `moving` says that
+    keys are being pressed: when they rest, the last place comes again without it.
 
     Args:
         data: `photo` and `crop` (URLs), `photo_size` [width, height] and `crop_box` [left,

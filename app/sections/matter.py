@@ -34,6 +34,8 @@ def take_part() -> None:
         part_bottom=place.get("bottom", place["row"] + half),
         part_right=place.get("right", place["column"] + half),
     )
+    if place.get("moving"):
+        state.hold_link()
 
 
 def show(view: View) -> None:

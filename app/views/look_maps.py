@@ -34,6 +34,8 @@ def take_place() -> None:
     if place:
         edges = ("row", "column", "bottom", "right")
         state.change(**{edge: float(place.get(edge, 0.0)) for edge in edges})
+        if place.get("moving"):
+            state.hold_link()
 
 
 def take_layer() -> None:

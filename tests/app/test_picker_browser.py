@@ -22,3 +22,49 @@ def test_a_very_long_photo_can_be_pointed_at(page, tmp_path, size):
     page.mouse.click(*spot(page, 0.22, 0.84))
     expect(page.get_by_text("Row 4, column 14 of 16 × 16 cells")).to_be_visible()
     assert settled(page) != before
+
+
+def length(page):
+    return page.evaluate("() => window.history.length")
+
+
+def test_a_run_of_key_presses_is_one_step_back(page):
+    page.mouse.click(*spot(page, 0.52, 0.52))
+    expect(page.get_by_text("Row 9, column 9 of 16 × 16")).to_be_visible()
+    page.wait_for_url(lambda url: "row=0.5312" in url)
+    before = length(page)
+    for _ in range(4):  # so slowly that most are shown before the next
+        page.keyboard.press("ArrowDown")
+        page.wait_for_timeout(300)
+    page.wait_for_url(lambda url: "row=0.7812" in url)
+    assert length(page) == before + 1
+    page.keyboard.press("ArrowRight")  # after a rest: another run
+    page.wait_for_url(lambda url: "column=0.5938" in url)
+    assert length(page) == before + 2
+    page.wait_for_timeout(2000)  # for a moment after a change the address is not followed
+    for row, column in ((13, 9), (9, 9)):
+        page.go_back()
+        expect(page.get_by_text(f"Row {row}, column {column} of 16 × 16")).to_be_visible()
+        page.wait_for_timeout(2000)
+
+
+def test_what_is_chosen_while_keys_still_move_is_in_the_address(page):
+    page.mouse.click(*spot(page, 0.52, 0.52))
+    expect(page.get_by_text("Row 9, column 9 of 16 × 16")).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    page.locator(".panel[data-id='2.1 content']").click()
+    page.wait_for_url(lambda url: "layer=2.1" in url and "row=0.5938" in url)
+
+
+def test_keys_that_move_the_changed_part_are_one_step_back_too(page):
+    page.get_by_text("Does it matter?", exact=True).click()
+    part = page.locator(".seen").nth(1)
+    part.scroll_into_view_if_needed()
+    box = part.bounding_box()
+    page.mouse.click(box["x"] + 0.1 * box["width"], box["y"] + 0.1 * box["height"])
+    page.wait_for_url(lambda url: "part_top=0.0625" in url)
+    before = length(page)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.wait_for_url(lambda url: "part_top=0.1875" in url)
+    assert length(page) == before + 1
