@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gsa import fast
+from gsa import fast, triton_steps
 from gsa.config import Positional, ProjectionNorm, RelativeInit
 from gsa.pointwise import PointwiseConv2d
 
@@ -177,6 +177,8 @@ def column_attention(q: Tensor, r_c: Tensor, v: Tensor) -> Tensor:
     """The whole column step, `column_step(column_scores(q, r_c), v)`, in the faster way."""
     if fast.pays(q):
         return fast.column_attention(q, by_pair(r_c), v)
+    if triton_steps.available(q, v, axis=-2):
+        return triton_steps.column_attention(q, r_c, v)
     return column_step(column_scores(q, r_c), v)
 
 
@@ -184,6 +186,8 @@ def row_attention(q: Tensor, r_r: Tensor, u: Tensor) -> Tensor:
     """The whole row step, `row_step(row_scores(q, r_r), u)`, in the faster way."""
     if fast.pays(q):
         return fast.row_attention(q, by_pair(r_r), u)
+    if triton_steps.available(q, u, axis=-1):
+        return triton_steps.row_attention(q, r_r, u)
     return row_step(row_scores(q, r_r), u)
 
 
@@ -234,8 +238,8 @@ class GlobalSelfAttention(nn.Module):
     Works at any input size: the relative embeddings are made for `size` and interpolated for
     another (`resize_embeddings`), which is an approximation: accuracy is measured at `size`.
 
-    On a CPU the positional steps are taken by `gsa.fast`, which has first
-    derivatives only; inside `gsa.fast.switched_off()` the plain formulas are used throughout.
+    The positional steps are taken by `gsa.fast` on a CPU and by `gsa.triton_steps` on a GPU, which
+    have first derivatives only; inside `gsa.fast.switched_off()` the plain formulas are used.
 
     `reach`, where it is not None, cuts every weight further than so many cells along either axis;
     networks are trained without (`gsa.interventions` sets it).

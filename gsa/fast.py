@@ -39,9 +39,17 @@ def switched_off() -> Iterator[None]:
         _off.reset(token)
 
 
+def wanted() -> bool:
+    """Whether a faster way may be taken: not inside `switched_off`, nor while torch compiles.
+
+    `torch.compile` has kernels of its own for the plain formulas.
+    """
+    return not _off.get() and not torch.compiler.is_compiling()
+
+
 def pays(q: Tensor) -> bool:
     """Whether these functions are the faster way for the queries (`python -m gsa bench`)."""
-    return q.device.type == "cpu" and not torch.compiler.is_compiling() and not _off.get()
+    return q.device.type == "cpu" and wanted()
 
 
 def column_attention(q: Tensor, pairs: Tensor, v: Tensor) -> Tensor:
@@ -74,10 +82,10 @@ def row_attention(q: Tensor, pairs: Tensor, u: Tensor) -> Tensor:
 
 def _step(q: Tensor, pairs: Tensor, v: Tensor, *, columns: bool) -> Tensor:
     """In the type of autocast where that is on, else in that of the queries."""
-    wanted = q.dtype
-    if torch.is_autocast_enabled("cpu") and wanted != torch.float64:
-        wanted = torch.get_autocast_dtype("cpu")
-    q, pairs, v = (each.to(wanted) for each in (q, pairs, v))
+    dtype = q.dtype
+    if torch.is_autocast_enabled("cpu") and dtype != torch.float64:
+        dtype = torch.get_autocast_dtype("cpu")
+    q, pairs, v = (each.to(dtype) for each in (q, pairs, v))
     out = _AxialAttention.apply(_pixels(q), pairs, _pixels(v), columns)
     return out.permute(0, 3, 4, 1, 2)
 
@@ -141,18 +149,28 @@ class _AxialAttention(torch.autograd.Function):
         q, pairs, v = ctx.saved_tensors
         grad_q, grad_v = torch.empty_like(q), torch.empty_like(v)
         q, v, grad, to_q, to_v = (_lines(x, ctx.columns) for x in (q, v, grad, grad_q, grad_v))
-        to_scores = pairs.transpose(1, 2)
         # many lines' shares are summed up, in single precision at least
         wide = torch.promote_types(pairs.dtype, torch.float32)
-        grad_pairs = torch.zeros_like(to_scores, dtype=wide)
+        grad_pairs = torch.zeros_like(pairs, dtype=wide)
         for at in _blocks(q):
-            q_1, v_1, grad_1 = _by_position(q[at]), _by_line(v[at]), _by_line(grad[at])
-            scores = torch.bmm(q_1, to_scores)  # (a, L, i)
-            _put(to_v[at].transpose(2, 3), _read(scores.permute(1, 2, 0), grad_1))
-            slopes = torch.bmm(grad_1, v_1.transpose(1, 2)).transpose(0, 1)  # (a, L, i)
-            _put(to_q[at].permute(2, 0, 1, 3, 4), torch.bmm(slopes, pairs))
-            grad_pairs += torch.bmm(q_1.transpose(1, 2), slopes)  # (a, d, i)
-        return grad_q, grad_pairs.transpose(1, 2).to(pairs.dtype), grad_v, None
+            grad_pairs += _go_back(pairs, q[at], v[at], grad[at], to_q[at], to_v[at])
+        return grad_q, grad_pairs.to(pairs.dtype), grad_v, None
+
+
+def _go_back(
+    pairs: Tensor, q: Tensor, v: Tensor, grad: Tensor, to_q: Tensor, to_v: Tensor
+) -> Tensor:
+    """Fill in one block's gradients of q and v; returns its share of the gradient of the pairs.
+
+    A block is a call of its own so that its tensors are gone before the next block's are made.
+    """
+    by_position, lines_grad = _by_position(q), _by_line(grad)
+    scores = torch.bmm(by_position, pairs.transpose(1, 2))  # (a, L, i)
+    _put(to_v.transpose(2, 3), _read(scores.permute(1, 2, 0), lines_grad))
+    del scores  # as large as the slopes that follow
+    slopes = torch.bmm(lines_grad, _by_line(v).transpose(1, 2)).transpose(0, 1)  # (a, L, i)
+    _put(to_q.permute(2, 0, 1, 3, 4), torch.bmm(slopes, pairs))
+    return torch.bmm(slopes.transpose(1, 2), by_position)  # (a, i, d)
 
 
 def _read(scores: Tensor, values: Tensor) -> Tensor:

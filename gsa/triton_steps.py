@@ -66,12 +66,9 @@ def available(q: Tensor, v: Tensor, axis: int) -> bool:
         axis: -2 for `column_attention`, -1 for `row_attention`.
 
     Returns:
-        False also inside `gsa.fast.switched_off()` and while torch compiles, which has kernels of
-        its own for the plain formulas.
+        False also where `gsa.fast.wanted` says no.
     """
-    if q.device.type != "cuda" or torch.compiler.is_compiling() or fast._off.get():
-        return False
-    if not _installed():
+    if q.device.type != "cuda" or not fast.wanted() or not _installed():
         return False
     dtype = _dtype(q)
     (_, h, d, _, _), e = q.shape, v.shape[2]
