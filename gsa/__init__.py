@@ -15,6 +15,7 @@ from gsa.attention import GlobalSelfAttention
 from gsa.baselines import edge_map, shuffled, untrained
 from gsa.checkpoints import Card, Checkpoint, CheckpointError, available, load, pairs
 from gsa.config import PRESETS, NetworkConfig, preset
+from gsa.folding import folded
 from gsa.heuristics import class_flow, output_gradients, rollout
 from gsa.maps import (
     Cells,
@@ -44,6 +45,7 @@ __all__ = [
     "rollout",
     "output_gradients",
     "edge_map",
+    "folded",
     "class_flow",
     "PRESETS",
     "Card",
