@@ -31,6 +31,8 @@ _COMPLAINT = "complaint"
 _KEPT = "kept"
 _WRITTEN = "written"
 _MOVING = "moving"
+_LINK = "link"
+_LINK_COMPLAINT = "link_complaint"
 _SETTLED = 1.5  # seconds after which the browser has the address that was written last
 
 
@@ -142,13 +144,38 @@ class Selection:
 def selection() -> Selection:
     """What is looked at now; at the start of a session, what the link says."""
     if _SELECTION not in st.session_state:
-        st.session_state[_SELECTION] = from_parameters(st.query_params.to_dict())
+        _read_link()
     return st.session_state[_SELECTION]
+
+
+def _read_link() -> None:
+    """Select what the address bar says, as far as its form goes; the rest is for `unchecked`."""
+    st.session_state[_LINK] = st.query_params.to_dict()
+    st.session_state[_SELECTION] = from_parameters(st.session_state[_LINK])
+
+
+def unchecked_link() -> dict[str, str]:
+    """The parameters of a link that was read and not compared with what there is; else none."""
+    selection()
+    return st.session_state.get(_LINK, {})
+
+
+def check_link(fitting: Selection, said: str) -> None:
+    """Select what there is of the link that was read, and keep what is to be said of it."""
+    st.session_state[_SELECTION] = fitting
+    if st.session_state.pop(_LINK, None) is not None:
+        st.session_state[_LINK_COMPLAINT] = said
+
+
+def link_complaint() -> str:
+    """What was wrong with the link; empty if nothing, or once something else is chosen."""
+    return st.session_state.get(_LINK_COMPLAINT, "")
 
 
 def change(**fields: object) -> None:
     """Change what is looked at."""
-    st.session_state.pop(_MOVING, None)
+    for outdated in (_MOVING, _LINK_COMPLAINT):
+        st.session_state.pop(outdated, None)
     st.session_state[_SELECTION] = replace(selection(), **fields)  # type: ignore[arg-type]
 
 
@@ -170,7 +197,8 @@ def picture() -> Picture | None:
 def show(chosen: Picture) -> None:
     """Make a picture, which is known to open, the current one."""
     st.session_state[_PICTURE] = chosen
-    st.session_state.pop(_COMPLAINT, None)
+    for outdated in (_COMPLAINT, _LINK_COMPLAINT):
+        st.session_state.pop(outdated, None)
 
 
 def complain(sentence: str) -> None:
@@ -214,7 +242,7 @@ def linked_picture() -> str:
     return str(st.query_params.get("picture", ""))
 
 
-_CHOICES = {
+CHOICES = {
     "direction": get_args(Direction),
     "value": get_args(Value),
     "scale": get_args(Scale),
@@ -240,7 +268,7 @@ def from_parameters(parameters: dict[str, str]) -> Selection:
             read[each.name] = text == "1"
         elif isinstance(default, float):
             read[each.name] = _share(text, default)
-        elif text in _CHOICES.get(each.name, (text,)):
+        elif text in CHOICES.get(each.name, (text,)):
             read[each.name] = text
     return replace(start, **read)
 
@@ -301,6 +329,6 @@ def follow_link() -> bool:
     for key, name in vars(Widget).items():
         if not key.startswith("_") and key != "source":
             st.session_state.pop(name, None)
-    st.session_state[_SELECTION] = from_parameters(now)
+    _read_link()
     st.session_state[_WRITTEN] = now, time.monotonic()
     return True

@@ -3,7 +3,7 @@
 import streamlit as st
 
 import gsa
-from app import resources, state
+from app import links, resources, state
 from app.components.gallery import gallery
 from app.preview import FIRST_PICTURE
 from app.state import Widget
@@ -64,6 +64,8 @@ def _pair_box(known: list[str]) -> None:
 
 def page() -> None:
     """Draw the page."""
+    if state.picture() is None or state.follow_link():
+        start_picture()
     try:
         known = list(gsa.pairs())
         pair = resources.twins(state.selection().pair)
@@ -73,8 +75,6 @@ def page() -> None:
     if not pair:
         st.error(text["no_checkpoints"].format(folder=folder(), variable=ENVIRONMENT))
         st.stop()
-    if state.picture() is None or state.follow_link():
-        start_picture()
     current = state.picture()
     assert current is not None  # the gallery is part of the app
 
@@ -128,4 +128,19 @@ def page() -> None:
         st.error(text["broken_checkpoint"].format(error=error))
         st.stop()
 
+    _check_link(known, seen["gsa"])
     look_maps.inspect(seen, current)
+
+
+def _check_link(pairs: list[str], seen: resources.Seen) -> None:
+    """Put right what the link, or the choice of other networks, names and there is not."""
+    layers = seen.recording.layers
+    known = links.Known(
+        pictures=tuple(entry["name"] for entry in resources.gallery()),
+        pairs=tuple(pairs),
+        layers=tuple(layers),
+        heads=max(layer.heads for layer in layers.values()),
+        classes=seen.card.classes,
+    )
+    fitting = links.fitted(state.selection(), known)
+    state.check_link(fitting, links.complaint(state.unchecked_link(), fitting, known))

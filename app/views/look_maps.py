@@ -48,6 +48,9 @@ def take_layer() -> None:
 @st.fragment
 def inspect(seen: dict[str, Seen], picture: Picture) -> None:
     """Picker, predictions, maps of all layers, and a section that says more about them."""
+    with st.container():  # always there, so that its going does not draw all that follows anew
+        if state.link_complaint():
+            st.warning(state.link_complaint())
     chosen = state.selection()
     recording = seen["gsa"].recording
     left, right = st.columns([5, 12], gap="medium")

@@ -1,0 +1,34 @@
+"""Links in a real browser: the address bar says what is shown."""
+
+from playwright.sync_api import expect
+
+from tests.app import test_browser as inspector
+from tests.app.test_browser import wait_for_maps
+
+pytestmark = inspector.pytestmark
+address, browser, page = inspector.address, inspector.browser, inspector.page
+
+
+def test_a_link_that_names_what_there_is_not_is_answered_and_cleaned(page, address):
+    page.goto(f"{address}/?picture=panda_0021.jpg&layer=9.9&x=foo&heads=1")
+    wait_for_maps(page)
+    warning = page.get_by_text("The link cannot be followed in all")
+    expect(warning).to_be_visible()
+    clean = "?picture=panda_0021.jpg&row=0.5000&column=0.5000&heads=1"
+    page.wait_for_url(lambda url: url.endswith(clean))
+    page.locator(".panel[data-id='2.1 content']").click()
+    expect(warning).to_be_hidden()
+    page.wait_for_url(lambda url: "layer=2.1" in url)
+
+
+def test_back_to_a_wrong_link_does_not_trap(page, address):
+    page.goto(f"{address}/networks")
+    page.get_by_text("tiny_gsa").first.wait_for()
+    page.goto(f"{address}/?picture=panda_0021.jpg&layer=9.9")
+    wait_for_maps(page)
+    page.wait_for_url(lambda url: "layer" not in url)
+    page.wait_for_timeout(2000)  # for a moment after a change the address is not followed
+    for _ in range(2):
+        page.go_back()
+        page.wait_for_timeout(2000)
+    assert page.url.endswith("/networks")
