@@ -16,6 +16,7 @@ def add(command: AddCommand) -> None:
     added.add_argument("--threads", type=int, default=1, metavar="N")
     added.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
     added.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    added.add_argument("--compile", action="store_true", help="all of them by torch.compile")
     added.add_argument("--out", type=Path, metavar="DIR", help="write JSON and the page there")
 
 
@@ -31,6 +32,7 @@ def _bench(arguments: Arguments) -> int:
         threads=arguments.threads,
         dtype=getattr(torch, arguments.dtype),
         device=arguments.device,
+        compile=arguments.compile,
     )
     if effort.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("`device` (='cuda') is not there: torch finds no GPU.")

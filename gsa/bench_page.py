@@ -60,6 +60,7 @@ def write(folder: Path, found: dict[str, Any]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     setting = found["setting"]
     name = "{device}-{dtype}-batch{batch}-threads{threads}".format(**setting)
+    name += "-compiled" if setting["compile"] else ""
     path = folder / f"{name}.json"
     path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(page(folder), encoding="utf-8")
@@ -75,6 +76,7 @@ def page(folder: Path) -> str:
 def _section(run: dict[str, Any]) -> str:
     machine, setting, rates = run["machine"], run["setting"], run["rates"]
     title = "## {device}, {dtype}, batch of {batch}, {threads} thread(s)".format(**setting)
+    title += ", by torch.compile" if setting["compile"] else ""
     about = (
         f"{machine['processor']}, {machine['cores']} cores, device {machine['device']}, torch "
         f"{machine['torch']}. A large matrix product runs at "

@@ -25,10 +25,12 @@ def test_a_known_ratio_comes_out():
 
 def test_the_geometric_mean_and_its_target():
     ratios = [Ratio("a", "gsa-pytorch", r, r, r, 1.0, 1.0) for r in (0.25, 1.0)]
-    (found,) = geometric_mean("module forward", ratios)
+    (found,) = geometric_mean("module forward", ratios, "cpu")
     assert found.ratio == pytest.approx(0.5)
     assert found.target == 0.5
     assert found.met is (found.ratio <= 0.5)
+    (strict,) = geometric_mean("module forward", ratios, "cuda")
+    assert not strict.met
 
 
 def test_all_mixers_give_what_a_convolution_gives():
