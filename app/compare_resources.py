@@ -29,6 +29,7 @@ from gsa.maps import Branch, branches
 DATA = "GSA_DATA"  # names the folder that data sets must lie in; anywhere if it is not set
 PICTURES = 16  # of the gallery, that receptive fields are averaged over
 MIXERS: tuple[Mixer, Mixer] = ("gsa", "conv")
+Pair = dict[str, str]  # names of checkpoints by mixer, as `resources.twins` gives them
 _KEPT = 128
 _MEASURING = threading.Lock()  # one clock at a time, or they would measure each other
 
@@ -68,18 +69,17 @@ def keep(key: str, value: Any) -> None:
             results.popitem(last=False)
 
 
-def cards() -> dict[str, Card]:
-    """The cards of the first pair by mixer; empty if there is none."""
-    return {mixer: resources.checkpoint(name).card for mixer, name in resources.twins().items()}
+def cards(pair: Pair) -> dict[str, Card]:
+    """The cards of a pair by mixer."""
+    return {mixer: resources.checkpoint(name).card for mixer, name in pair.items()}
 
 
-def version() -> str:
-    """Changes with the weights of the first pair."""
-    return " ".join(f"{card.name} {card.sha256[:16]}" for card in cards().values())
+def version(pair: Pair) -> str:
+    """Changes with the pair and its weights."""
+    return " ".join(f"{card.name} {card.sha256[:16]}" for card in cards(pair).values())
 
 
-def _twins(*, trained: bool = True) -> dict[Mixer, Checkpoint]:
-    pair = resources.twins()
+def _twins(pair: Pair, *, trained: bool = True) -> dict[Mixer, Checkpoint]:
     found = {mixer: resources.checkpoint(pair[mixer]) for mixer in MIXERS}
     if trained:
         return found
@@ -97,14 +97,17 @@ def _turn_by_turn(steps: Iterator[Any]) -> Iterator[Any]:
         yield step
 
 
-def fields(place: tuple[float, float], *, trained: bool) -> Iterator[tuple[float, Fields]]:
+def fields(
+    pair: Pair, place: tuple[float, float], *, trained: bool
+) -> Iterator[tuple[float, Fields]]:
     """Receptive fields of both twins.
 
     Args:
+        pair: of checkpoints.
         place: (row, column) as shares of the picture's sides.
         trained: with the weights of the checkpoints, or with random ones.
     """
-    twins = _twins(trained=trained)
+    twins = _twins(pair, trained=trained)
     names = [entry["name"] for entry in resources.gallery()][:PICTURES]
     photos = [gsa.open_picture(resources.GALLERY / name) for name in names]
     size = twins["gsa"].preprocess.size
@@ -145,10 +148,13 @@ def devices() -> list[tuple[str, str]]:
     return [(device, dtype) for device in found for dtype in ("float32", "bfloat16")]
 
 
-def costs(kind: str, device: str, dtype: str, limit: float) -> Iterator[tuple[float, list[Any]]]:
+def costs(
+    pair: Pair, kind: str, device: str, dtype: str, limit: float
+) -> Iterator[tuple[float, list[Any]]]:
     """Measured costs of single layers, or of the twins' networks, as the input grows.
 
     Args:
+        pair: of checkpoints; what is measured has the widths of its networks.
         kind: `layer` or `network`.
         device: one of `devices()`, as `dtype`.
         dtype: `float32` or `bfloat16`.
@@ -157,7 +163,7 @@ def costs(kind: str, device: str, dtype: str, limit: float) -> Iterator[tuple[fl
     from gsa import scaling
 
     setting = scaling.Setting(device, dtype, limit=limit)
-    config = cards()["gsa"].network
+    config = cards(pair)["gsa"].network
     if kind == "layer":
         width, heads = config.widths[0], config.heads
         steps = scaling.measure_layers(width, heads, scaling.SIZES, setting)
@@ -193,23 +199,23 @@ def data_folder(text: str) -> Path:
     return path
 
 
-def _sample(folder: str, count: int) -> Any:
+def _sample(pair: Pair, folder: str, count: int) -> Any:
     """Labelled pictures: of the gallery where no folder is named."""
     from gsa import samples
 
-    card = cards()["gsa"]
+    card = cards(pair)["gsa"]
     if folder:
         return samples.from_folder(card, data_folder(folder), count)
     titles = {resources.GALLERY / entry["name"]: entry["title"] for entry in resources.gallery()}
     return samples.from_files(card, titles)
 
 
-def stress(test: str, folder: str, count: int) -> Iterator[tuple[float, list[Any]]]:
+def stress(pair: Pair, test: str, folder: str, count: int) -> Iterator[tuple[float, list[Any]]]:
     """Scores of both twins in a test: the gallery's pictures, or up to `count` of a folder's."""
     from gsa import robustness
 
-    sample = _sample(folder, count)
-    twins = list(_twins().values())
+    sample = _sample(pair, folder, count)
+    twins = list(_twins(pair).values())
     total = len(twins) * len(robustness.TESTS[test].severities)
     found: list[Any] = []
     steps = robustness.scores(twins, sample.pictures, sample.labels, [test])
@@ -218,7 +224,7 @@ def stress(test: str, folder: str, count: int) -> Iterator[tuple[float, list[Any
         yield len(found) / total, found
 
 
-def differences(folder: str, count: int) -> Iterator[tuple[float, Any]]:
+def differences(pair: Pair, folder: str, count: int) -> Iterator[tuple[float, Any]]:
     """What each twin gets right: the gallery's pictures, or up to `count` of a folder's.
 
     Yields:
@@ -226,8 +232,8 @@ def differences(folder: str, count: int) -> Iterator[tuple[float, Any]]:
     """
     from gsa import differences as between
 
-    twins = _twins()
-    sample = _sample(folder, count)
+    twins = _twins(pair)
+    sample = _sample(pair, folder, count)
     for share, found in _turn_by_turn(between.compare(twins["gsa"], twins["conv"], sample)):
         yield share, (found, sample) if found is not None else None
 

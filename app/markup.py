@@ -36,6 +36,21 @@ def predictions(columns: Sequence[tuple[str, str, str, Sequence[tuple[str, float
     return f"<div class='predictions'>{''.join(sections)}</div>"
 
 
+def pair_box(known: Sequence[str]) -> None:
+    """A choice of the networks, by the names of their pairs, at least one."""
+    chosen = state.selection().pair
+    # set and not prepared: two pages have this widget, and to Streamlit they are two
+    state.set_widget(Widget.pair, chosen if chosen in known else known[0])
+    st.selectbox(
+        text["pair"],
+        known,
+        format_func=lambda name: text["pairs"].get(name, name),
+        key=Widget.pair,
+        on_change=state.take,
+        args=("pair", Widget.pair),
+    )
+
+
 def target_box(view: View) -> None:
     """A choice of the class that is asked about."""
     labels = sorted(view.gsa.card.classes)

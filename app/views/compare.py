@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from app import compare_resources
+import gsa
+from app import compare_resources, markup, resources, state
 from app.text import words
 from app.views import compare_cost, compare_fields, compare_right, compare_trials
 from gsa.checkpoints import CheckpointError, folder
@@ -11,11 +12,13 @@ text = words("compare")
 
 st.html(f"<h1 class='look'>{text['title']}</h1><p class='look'>{text['lead']}</p>")
 try:
-    cards = compare_resources.cards()
+    known = list(gsa.pairs())
+    pair = resources.twins(state.selection().pair)
+    compare_resources.cards(pair)
 except CheckpointError as error:
     st.error(text["broken"].format(error=error))
     st.stop()
-if not cards:
+if not pair:
     st.error(text["no_checkpoints"].format(folder=folder()))
     st.stop()
 
@@ -27,7 +30,8 @@ SECTIONS = {
     "probes": compare_trials.probes,
     "paper": compare_right.paper,
 }
-section = st.segmented_control(
+left, *right = st.columns([13, 2] if len(known) > 1 else 1, vertical_alignment="bottom")
+section = left.segmented_control(
     text["section"],
     list(SECTIONS),
     format_func=text["sections"].get,
@@ -36,4 +40,7 @@ section = st.segmented_control(
     label_visibility="collapsed",
     key="compare_section",
 )
-SECTIONS[section]()
+for place in right:
+    with place:
+        markup.pair_box(known)
+SECTIONS[section](pair)

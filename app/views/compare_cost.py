@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import compare_resources
+from app.compare_resources import Pair
 from app.figures import compare as figures
 from app.text import words
 from app.views.compare_run import measured
@@ -16,7 +17,7 @@ UNITS = {"seconds": 1e3, "peak_bytes": 1 / 2**20, "flops": 1e-9}  # as the texts
 LIMIT = 1.0  # seconds that one forward pass may take
 
 
-def show() -> None:
+def show(pair: Pair) -> None:
     """The section."""
     st.markdown(text["lead"])
     left, middle, right = st.columns([3, 2, 3], vertical_alignment="bottom")
@@ -43,9 +44,9 @@ def show() -> None:
         key="compare_cost_figure",
     )
     found: list[Cost] | None = measured(
-        f"cost {compare_resources.version()} {kind} {device} {dtype}",
+        f"cost {compare_resources.version(pair)} {kind} {device} {dtype}",
         text["start"],
-        lambda: compare_resources.costs(kind, device, dtype, LIMIT),
+        lambda: compare_resources.costs(pair, kind, device, dtype, LIMIT),
         lambda so_far: _chart(so_far, figure, f"so far {len(so_far)}"),
     )
     if found is None:

@@ -7,7 +7,7 @@ import math
 import streamlit as st
 
 from app import compare_resources, state
-from app.compare_resources import MIXERS, Fields
+from app.compare_resources import MIXERS, Fields, Pair
 from app.figures import compare as figures
 from app.text import words
 from app.views.compare_run import measured
@@ -18,7 +18,7 @@ text = page["fields"]
 _CONFIG = {"displayModeBar": False}
 
 
-def show() -> None:
+def show(pair: Pair) -> None:
     """The section."""
     st.markdown(text["lead"])
     left, middle, right = st.columns([2, 3, 4], vertical_alignment="bottom")
@@ -38,9 +38,11 @@ def show() -> None:
     )
     chosen = state.selection()
     place = (chosen.row, chosen.column) if point == "chosen" else (0.5, 0.5)
-    key = f"fields {compare_resources.version()} {weights} {place[0]:.3f} {place[1]:.3f}"
+    key = f"fields {compare_resources.version(pair)} {weights} {place[0]:.3f} {place[1]:.3f}"
     found: Fields | None = measured(
-        key, text["start"], lambda: compare_resources.fields(place, trained=weights == "trained")
+        key,
+        text["start"],
+        lambda: compare_resources.fields(pair, place, trained=weights == "trained"),
     )
     if found is None:
         return

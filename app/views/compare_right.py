@@ -8,7 +8,7 @@ import streamlit as st
 from PIL import ImageOps
 
 from app import compare_resources
-from app.compare_resources import MIXERS
+from app.compare_resources import MIXERS, Pair
 from app.figures import compare as figures
 from app.text import words
 from app.views.compare_run import measured
@@ -61,16 +61,16 @@ def folder_and_count(key: str, left: Any, right: Any) -> tuple[str, int]:
     return folder.strip(), int(count)
 
 
-def show() -> None:
+def show(pair: Pair) -> None:
     """The section."""
     st.markdown(text["lead"])
-    _cards(compare_resources.cards())
+    _cards(compare_resources.cards(pair))
     columns = st.columns([4, 1], vertical_alignment="bottom")
     folder, count = folder_and_count("compare_right", *columns)
     found = measured(
-        f"right {compare_resources.version()} {folder} {count}",
+        f"right {compare_resources.version(pair)} {folder} {count}",
         text["start"],
-        lambda: compare_resources.differences(folder, count),
+        lambda: compare_resources.differences(pair, folder, count),
     )
     if found is None:
         return
@@ -154,7 +154,7 @@ def _classes(between: Any) -> None:
     st.dataframe(sorted(rows, key=lambda row: -row[names["n"]]), hide_index=True, height=240)
 
 
-def paper() -> None:
+def paper(pair: Pair) -> None:
     """The paper's table beside what is counted and measured here."""
     quoted = page["paper"]
     names = quoted["table"]
@@ -181,4 +181,4 @@ def paper() -> None:
     )
     st.caption(quoted["source"])
     st.markdown(quoted["ours"])
-    _cards(compare_resources.cards())
+    _cards(compare_resources.cards(pair))

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app import compare_resources
-from app.compare_resources import MIXERS
+from app.compare_resources import MIXERS, Pair
 from app.figures import compare as figures
 from app.text import words
 from app.views.compare_right import folder_and_count
@@ -18,7 +18,7 @@ page = words("compare")
 _CONFIG = {"displayModeBar": False}
 
 
-def stress() -> None:
+def stress(pair: Pair) -> None:
     """Accuracy against severity."""
     text = page["stress"]
     st.markdown(text["lead"])
@@ -33,7 +33,7 @@ def stress() -> None:
 
     def chart(scores: list[Any], key: str) -> None:
         lines = {}
-        cards = compare_resources.cards()
+        cards = compare_resources.cards(pair)
         for mixer in MIXERS:
             card = cards[mixer]
             own = [score for score in scores if score.checkpoint == card.name]
@@ -46,9 +46,9 @@ def stress() -> None:
         )
 
     found = measured(
-        f"stress {compare_resources.version()} {test} {folder} {count}",
+        f"stress {compare_resources.version(pair)} {test} {folder} {count}",
         text["start"],
-        lambda: compare_resources.stress(test, folder, count),
+        lambda: compare_resources.stress(pair, test, folder, count),
         lambda so_far: chart(so_far, f"so far {len(so_far)}"),
     )
     if found is not None:
@@ -56,8 +56,8 @@ def stress() -> None:
         st.caption(text["note"].format(n=found[0].n, source=folder or text["gallery"]))
 
 
-def probes() -> None:
-    """Tiny twins trained on the spot."""
+def probes(_: Pair) -> None:
+    """Tiny twins trained on the spot, whatever pair is chosen."""
     text = page["probes"]
     st.markdown(text["lead"])
     left, right = st.columns([2, 3])

@@ -3,7 +3,7 @@
 import streamlit as st
 
 import gsa
-from app import links, resources, state
+from app import links, markup, resources, state
 from app.components.gallery import gallery
 from app.preview import FIRST_PICTURE
 from app.state import Widget
@@ -48,20 +48,6 @@ def start_picture() -> None:
             return
 
 
-def _pair_box(known: list[str]) -> None:
-    """A choice of the networks."""
-    chosen = state.selection().pair
-    state.prepare_widget(Widget.pair, chosen if chosen in known else known[0])
-    st.selectbox(
-        text["pair"],
-        known,
-        format_func=lambda name: text["pairs"].get(name, name),
-        key=Widget.pair,
-        on_change=state.take,
-        args=("pair", Widget.pair),
-    )
-
-
 def page() -> None:
     """Draw the page."""
     if state.picture() is None or state.follow_link():
@@ -95,7 +81,7 @@ def page() -> None:
         )
     if several:
         with last[0]:
-            _pair_box(known)
+            markup.pair_box(known)
     with right:
         if source == "upload":
             st.file_uploader(

@@ -8,11 +8,14 @@ from streamlit.testing.v1 import AppTest
 
 from app import compare_resources
 from app.figures import compare as figures
+from app.state import Widget
 from app.text import words
+from tests.app import test_pages
 from tests.app.test_pages import MAIN
 from tests.conftest import photo
 
 TEXT = words("compare")
+two_pairs = test_pages.two_pairs
 
 
 @pytest.fixture
@@ -85,6 +88,62 @@ def test_costs_are_measured_live(page, monkeypatch):
     page.button_group("compare_cost_figure").set_value("peak_bytes").run()
     assert not page.exception
     assert not page.button
+
+
+def opened(name="fields"):
+    results, _ = compare_resources._store()
+    results.clear()
+    app = AppTest.from_file(MAIN, default_timeout=120).run()
+    app.switch_page("views/compare.py").run()
+    return section(app, name)
+
+
+def test_another_pair_is_what_everything_on_the_page_is_of(two_pairs):
+    app = opened()
+    assert app.selectbox(Widget.pair).value == "small"
+    start(app)
+    assert charts(app) == 2
+    app.selectbox(Widget.pair).set_value("tiny").run()
+    assert not app.exception
+    assert app.button  # the fields of this pair have not been measured
+    start(app)
+    for name in ("right", "paper"):
+        section(app, name)
+        assert list(app.dataframe[-1].value["Checkpoint"]) == ["tiny_gsa", "tiny_conv"]
+    app.selectbox(Widget.pair).set_value("small").run()
+    assert list(app.dataframe[-1].value["Checkpoint"]) == ["small_gsa", "small_conv"]
+    assert charts(section(app, "fields")) == 2  # those that were kept
+
+
+@pytest.mark.parametrize(("name", "measure"), [("cost", "costs"), ("stress", "stress")])
+def test_measurements_are_of_the_chosen_pair(two_pairs, monkeypatch, name, measure):
+    asked = []
+
+    def measured(pair, *_):
+        asked.append(pair)
+        raise ValueError("enough")
+        yield
+
+    monkeypatch.setattr(compare_resources, measure, measured)
+    app = opened(name)
+    app.selectbox(Widget.pair).set_value("tiny").run()
+    start(app)
+    assert asked == [{"conv": "tiny_conv", "gsa": "tiny_gsa"}]
+
+
+def test_pages_share_the_pair(two_pairs):
+    app = opened()
+    app.selectbox(Widget.pair).set_value("tiny").run()
+    app.switch_page("views/look.py").run()
+    assert app.selectbox(Widget.pair).value == "tiny"
+    assert app.query_params["pair"] in ("tiny", ["tiny"])
+    app.selectbox(Widget.pair).set_value("small").run()
+    app.switch_page("views/compare.py").run()
+    assert app.selectbox(Widget.pair).value == "small"
+
+
+def test_one_pair_is_no_choice(page):
+    assert Widget.pair not in [each.key for each in page.selectbox]
 
 
 @pytest.fixture
