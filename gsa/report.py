@@ -76,10 +76,12 @@ def _verdict(gsa: list[Card], conv: list[Card]) -> str:
     one, other = Scatter.of(gsa), Scatter.of(conv)
     difference = Difference.between(one, other)
     word = "ahead of" if difference.gain > 0 else "behind"
+    points = f"{abs(difference.gain) * 100:.1f}"
+    place = "level with" if points == "0.0" else f"{points} points {word}"
     several = math.isfinite(difference.scatter)
     by_mean = f" (means over {one.n} and {other.n} seeds)" if several else ""
     verdict = (
-        f"**GSA is {abs(difference.gain) * 100:.1f} points {word} its conv twin** in top-1"
+        f"**GSA is {place} its conv twin** in top-1"
         f"{by_mean}, with {gsa[0].params / conv[0].params:.2f} of its parameters and "
         f"{gsa[0].flops / conv[0].flops:.2f} of its operations. The intervals above are for the "
         "drawing of pictures; "

@@ -50,6 +50,11 @@ def test_one_seed_is_said_to_be_one(folder):
     assert "standard deviation" not in page
 
 
+def test_twins_with_the_same_figure_are_level(folder):
+    write_card(card("gsa", 0.6), folder)
+    assert "**GSA is level with its conv twin** in top-1" in report(folder)
+
+
 def test_a_difference_larger_than_the_scatter_is_called_so(folder):
     add_seeds(folder, gsa=[0.52, 0.54], conv=[0.61, 0.59])
     page = report(folder)
