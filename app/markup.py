@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import streamlit as st
 
@@ -65,7 +66,14 @@ def target_box(view: View) -> None:
     )
 
 
-def download(label: str, view: View, scope: str, kind: str, make: Callable[[], bytes]) -> None:
+def download(
+    label: str,
+    view: View,
+    scope: str,
+    kind: str,
+    make: Callable[[], bytes],
+    width: Literal["content", "stretch"] = "content",
+) -> None:
     """A button for a file, which is made when it is pressed.
 
     Args:
@@ -74,6 +82,7 @@ def download(label: str, view: View, scope: str, kind: str, make: Callable[[], b
         scope: what the file shows, one of `leaving.SCOPES`.
         kind: of file, one of `leaving.KINDS`.
         make: gives its bytes.
+        width: of the button: that of its label, or of the column.
     """
     st.download_button(
         label,
@@ -82,5 +91,5 @@ def download(label: str, view: View, scope: str, kind: str, make: Callable[[], b
         mime=leaving.KINDS[kind],
         key=f"{Widget.take}_{scope}_{kind}",
         on_click="ignore",
-        width="stretch",
+        width=width,
     )

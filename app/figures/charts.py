@@ -78,30 +78,31 @@ def by_radius(
 
 
 def deletion(
-    curves: Mapping[str, tuple[Iterable[float], Iterable[float]]], axis: str, value_axis: str
+    curves: Mapping[tuple[str, str], tuple[Iterable[float], Iterable[float]]],
+    axis: str,
+    value_axis: str,
 ) -> go.Figure:
-    """Probability while pixels are removed, a curve for each map; dashed for the conv twin.
+    """Probability while pixels are removed, a colour for each method; dotted for the conv twin.
 
     Args:
-        curves: shares of pixels and probabilities by a name that ends in its network's mixer.
+        curves: shares of pixels and probabilities by the method's name and its network's mixer.
         axis: title of the share's axis.
         value_axis: title of the probability axis.
     """
     figure = go.Figure()
     colours: dict[str, str] = {}
-    for name, (shares, values) in curves.items():
-        method, mixer = name.rsplit(", ", 1)
+    for (method, mixer), (shares, values) in curves.items():
+        fresh = method not in colours
         colour = colours.setdefault(method, theme.SERIES[len(colours) % len(theme.SERIES)])
         figure.add_scatter(
-            x=list(shares), y=list(values), name=name, mode="lines",
+            x=list(shares), y=list(values), name=method, mode="lines",
+            legendgroup=method, showlegend=fresh,
             line={"color": colour, "width": 2, "dash": "dot" if mixer == "conv" else "solid"},
-            hovertemplate="%{x:.0%} removed: %{y:.0%}<extra>" + name + "</extra>",
+            hovertemplate=f"%{{x:.0%}} removed: %{{y:.0%}}<extra>{method}, {mixer}</extra>",
         )  # fmt: skip
     figure.update_xaxes(tickformat=".0%")
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
-    _titled(figure, axis, value_axis, height=400)
-    figure.update_layout(height=480, margin={"b": 170})
-    return figure.update_layout(legend={"orientation": "h", "y": -0.2, "yanchor": "top"})
+    return _titled(figure, axis, value_axis, height=400)
 
 
 def _line(

@@ -26,7 +26,7 @@ def show(view: View) -> None:
             for place, kind in zip(buttons, leaving.KINDS, strict=True):
                 with place:
                     make = partial(leaving.file, view, scope, kind)
-                    markup.download(kind.upper(), view, scope, kind, make)
+                    markup.download(kind.upper(), view, scope, kind, make, width="stretch")
     st.markdown(f"**{text['take_python']}**")
     st.code(leaving.python(view), language=None)
     if view.picture.gallery:

@@ -94,7 +94,7 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
     with right:
         figure = charts.deletion(
             {
-                f"{text['methods'][method]}, {mixer}": (
+                (text["methods"][method], mixer): (
                     each.deletion.shares,
                     each.deletion.probabilities,
                 )
@@ -105,3 +105,4 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
         )
         st.markdown(f"**{text['deletion_title']}**")
         st.plotly_chart(figure, theme=None, config=markup.CHART, alt=text["deletion_title"])
+        st.caption(text["deletion_words"])

@@ -10,7 +10,8 @@ from gsa.checkpoints import CheckpointError, folder
 
 text = words("compare")
 
-st.html(f"<h1 class='look'>{text['title']}</h1><p class='look'>{text['lead']}</p>")
+head, choice = st.columns([13, 2], vertical_alignment="bottom")
+head.html(f"<h1 class='look'>{text['title']}</h1><p class='look'>{text['lead']}</p>")
 try:
     known = list(gsa.pairs())
     pair = resources.twins(state.selection().pair)
@@ -30,8 +31,10 @@ SECTIONS = {
     "probes": compare_trials.probes,
     "paper": compare_right.paper,
 }
-left, *right = st.columns([13, 2] if len(known) > 1 else 1, vertical_alignment="bottom")
-section = left.segmented_control(
+if len(known) > 1:
+    with choice:
+        markup.pair_box(known)
+section = st.segmented_control(
     text["section"],
     list(SECTIONS),
     format_func=text["sections"].get,
@@ -40,7 +43,4 @@ section = left.segmented_control(
     label_visibility="collapsed",
     key="compare_section",
 )
-for place in right:
-    with place:
-        markup.pair_box(known)
 SECTIONS[section](pair)

@@ -137,7 +137,6 @@ def _classes(between: Any) -> None:
             if each.first != each.second
         ],
         hide_index=True,
-        height=240,
     )
     names = text["confused_table"]
     st.markdown(f"**{text['confused']}**")
@@ -151,7 +150,7 @@ def _classes(between: Any) -> None:
         for mixer, answers in zip(MIXERS, (between.first, between.second), strict=True)
         for label, guess, n in answers.confused(between.labels)
     ]
-    st.dataframe(sorted(rows, key=lambda row: -row[names["n"]]), hide_index=True, height=240)
+    st.dataframe(sorted(rows, key=lambda row: -row[names["n"]]), hide_index=True)
 
 
 def paper(pair: Pair) -> None:

@@ -73,6 +73,15 @@ def test_the_range_chart_has_a_line_for_each_branch():
     assert json.loads(again) == figure
 
 
+def test_the_deletion_chart_names_each_method_once():
+    curve = ([0.0, 1.0], [0.9, 0.1])
+    curves = {(method, mixer): curve for method in ("one", "other") for mixer in ("gsa", "conv")}
+    drawn = charts.deletion(curves, "share", "probability").data
+    assert [trace.name for trace in drawn if trace.showlegend] == ["one", "other"]
+    assert [trace.line.dash for trace in drawn] == ["solid", "dot", "solid", "dot"]
+    assert drawn[0].line.color == drawn[1].line.color != drawn[2].line.color
+
+
 @pytest.mark.parametrize("see_through", [False, True])
 def test_nothing_but_zeros_can_be_drawn(see_through):
     rgba = raster.coloured(np.zeros((3, 3)), 1.0, signed=True, see_through=see_through)

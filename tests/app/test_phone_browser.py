@@ -1,0 +1,74 @@
+"""The pages on a phone: nothing lies over anything else, nothing is cut off."""
+
+import pytest
+from playwright.sync_api import expect
+
+from app.text import words
+from tests.app import test_browser as inspector
+from tests.app.test_browser import settled, wait_for_maps
+
+LOOK, COMPARE = words("look"), words("compare")
+pytestmark = inspector.pytestmark
+address, browser = inspector.address, inspector.browser
+
+
+@pytest.fixture
+def phone(browser):
+    context = browser.new_context(
+        viewport={"width": 400, "height": 850}, has_touch=True, is_mobile=True
+    )
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    yield page
+    context.close()
+
+
+def boxes(locator):
+    """All at one moment, since a page that still loads may move."""
+    return locator.evaluate_all("all => all.map(each => each.getBoundingClientRect().toJSON())")
+
+
+@pytest.mark.parametrize(("section", "rows"), [("heads", [4]), ("stable", [3, 2])])
+def test_maps_of_a_row_stand_side_by_side_and_none_is_alone(phone, address, section, rows):
+    phone.goto(f"{address}/?section={section}", wait_until="domcontentloaded")
+    wait_for_maps(phone)
+    strip = phone.locator(".strip").nth(1)
+    strip.locator(".picture").first.wait_for()
+    settled(phone)
+    edge = max(box["right"] for box in boxes(strip))
+    for each in strip.locator(".maps").all():
+        pictures = boxes(each.locator(".picture"))
+        tops = sorted({round(box["y"]) for box in pictures})
+        assert [sum(round(box["y"]) == top for box in pictures) for top in tops] == rows
+        assert max(box["right"] for box in pictures) <= edge
+
+
+def test_the_legend_of_the_deletion_chart_lies_beside_its_axes(phone, address):
+    phone.goto(f"{address}/?section=why", wait_until="domcontentloaded")
+    wait_for_maps(phone)
+    phone.get_by_role("button", name=LOOK["why_button"]).click()
+    expect(phone.get_by_text(LOOK["deletion_words"])).to_be_visible(timeout=120_000)
+    legend = phone.locator(".stPlotlyChart .legend").bounding_box()
+    axes = phone.locator(".stPlotlyChart .xtitle").bounding_box()
+    plot = phone.locator(".stPlotlyChart .gridlayer").first.bounding_box()
+    assert legend["y"] + legend["height"] <= plot["y"] + 1
+    assert axes["y"] >= plot["y"] + plot["height"]
+
+
+def test_every_question_of_the_compare_page_can_be_seen(phone, address):
+    phone.goto(f"{address}/compare", wait_until="domcontentloaded")
+    for title in COMPARE["sections"].values():
+        button = phone.get_by_role("radio", name=title, exact=True).or_(
+            phone.get_by_text(title, exact=True)
+        )
+        button.first.wait_for()
+        box = button.first.bounding_box()
+        assert 0 <= box["x"] < box["x"] + box["width"] <= 400
+
+
+def test_the_tools_of_a_table_do_not_lie_over_words(phone, address):
+    phone.goto(f"{address}/networks", wait_until="domcontentloaded")
+    tools = phone.locator("[data-testid=stElementToolbar]").first
+    tools.wait_for()
+    lead = phone.locator("p.look").bounding_box()
+    assert tools.bounding_box()["y"] >= lead["y"] + lead["height"] - 1
