@@ -14,6 +14,7 @@ from app.state import Widget
 from app.text import words
 
 text = words("look")
+PERCENT = st.column_config.NumberColumn(format="%.1f%%")  # of tables; for values of `in_percent`
 CHART = {"displaylogo": False, "modeBarButtons": [["toImage"]]}  # how plotly figures behave
 
 
@@ -50,6 +51,11 @@ def pair_box(known: Sequence[str]) -> None:
         on_change=state.take,
         args=("pair", Widget.pair),
     )
+
+
+def in_percent(share: float | None) -> float | None:
+    """A share from 0 to 1 as a column `PERCENT` shows it, always with one digit behind the dot."""
+    return None if share is None else 100 * share
 
 
 def target_box(view: View) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 from PIL import ImageOps
 
-from app import compare_resources
+from app import compare_resources, markup
 from app.compare_resources import MIXERS, Pair
 from app.figures import compare as figures
 from app.text import words
@@ -28,12 +28,12 @@ def _cards(cards: dict[str, Card]) -> None:
         [
             {
                 names["name"]: card.name,
-                names["top1"]: card.results.get("top1"),
+                names["top1"]: markup.in_percent(card.results.get("top1")),
                 names["interval"]: " – ".join(
                     f"{bound:.1%}" for bound in card.results.get("top1_interval", ())
                 ),
-                names["per_class"]: card.results.get("mean_per_class"),
-                names["calibration"]: card.results.get("calibration_error"),
+                names["per_class"]: markup.in_percent(card.results.get("mean_per_class")),
+                names["calibration"]: markup.in_percent(card.results.get("calibration_error")),
                 names["n"]: card.results.get("n"),
                 names["params"]: card.params / 1e6,
                 names["flops"]: card.flops / 1e9,
@@ -44,10 +44,7 @@ def _cards(cards: dict[str, Card]) -> None:
         column_config={
             names["params"]: st.column_config.NumberColumn(format="%.2f M"),
             names["flops"]: st.column_config.NumberColumn(format="%.2f G"),
-            **{
-                names[key]: st.column_config.NumberColumn(format="percent")
-                for key in ("top1", "per_class", "calibration")
-            },
+            **{names[key]: markup.PERCENT for key in ("top1", "per_class", "calibration")},
         },
     )
 

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app import markup
 from app.text import words
 from gsa import checkpoints
 
@@ -25,13 +26,13 @@ st.dataframe(
             text["mixer"]: text["mixers"][card.mixer],
             text["parameters"]: card.params / 1e6,
             text["operations"]: card.flops / 1e9,
-            text["top1"]: card.results.get("top1"),
+            text["top1"]: markup.in_percent(card.results.get("top1")),
             text["interval"]: " – ".join(
                 f"{bound:.1%}" for bound in card.results.get("top1_interval", ())
             ),
-            text["top5"]: card.results.get("top5"),
-            text["mean_per_class"]: card.results.get("mean_per_class"),
-            text["calibration"]: card.results.get("calibration_error"),
+            text["top5"]: markup.in_percent(card.results.get("top5")),
+            text["mean_per_class"]: markup.in_percent(card.results.get("mean_per_class")),
+            text["calibration"]: markup.in_percent(card.results.get("calibration_error")),
             text["size"]: card.preprocess.size,
         }
         for card in cards
@@ -41,10 +42,7 @@ st.dataframe(
         text["parameters"]: st.column_config.NumberColumn(format="%.2f M"),
         text["operations"]: st.column_config.NumberColumn(format="%.2f G"),
         text["size"]: st.column_config.NumberColumn(format="%d px"),
-        **{
-            text[key]: st.column_config.NumberColumn(format="percent")
-            for key in ("top1", "top5", "mean_per_class", "calibration")
-        },
+        **{text[key]: markup.PERCENT for key in ("top1", "top5", "mean_per_class", "calibration")},
     },
 )
 for card in cards:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app import panels
+from app import markup, panels
 from app.state import Selection, Widget, to_parameters
 from app.text import words
 from tests.conftest import photo
@@ -215,6 +215,12 @@ def test_the_networks_page_shows_the_cards(page):
     assert not page.exception
     table = page.dataframe[0].value
     assert list(table["Checkpoint"]) == ["tiny_conv", "tiny_gsa"]
+
+
+def test_shares_in_tables_have_one_digit_behind_the_dot():
+    share = markup.in_percent(0.8336)
+    assert markup.PERCENT["type_config"]["format"] % share == "83.4%"
+    assert markup.in_percent(None) is None
 
 
 def test_every_gallery_picture_has_a_credit_and_opens():
