@@ -28,6 +28,7 @@ def test_a_run_is_cancelled_at_once_and_can_be_started_again(compare):
     start.click()
     cancel = compare.get_by_role("button", name=TEXT["cancel"])
     expect(compare.get_by_text("of 300, loss").first).to_be_visible()
+    expect(start).to_be_hidden()
     cancel.click()
     expect(cancel).to_be_hidden(timeout=5_000)
     expect(start).to_be_enabled()
