@@ -143,8 +143,9 @@ def against(
         )  # fmt: skip
     if level is not None:
         figure.add_hline(
-            y=level[1], line={"dash": "dot", "color": "#7d7a76"}, annotation_text=level[0]
-        )
+            y=level[1], line={"dash": "dot", "color": "#7d7a76"}, annotation_text=level[0],
+            annotation_position="bottom left",  # lines come down to the level at the right
+        )  # fmt: skip
     figure.update_xaxes(type="category")
     figure.update_yaxes(tickformat=".0%", range=[0, 1.05])
     return _finished(figure, axis, value_axis)

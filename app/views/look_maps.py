@@ -51,6 +51,7 @@ def inspect(seen: dict[str, Seen], picture: Picture) -> None:
     with st.container():  # always there, so that its going does not draw all that follows anew
         if state.link_complaint():
             st.warning(state.link_complaint())
+    state.write_link()  # not at the end: some sections take their time
     chosen = state.selection()
     recording = seen["gsa"].recording
     left, right = st.columns([5, 12], gap="medium")
@@ -65,7 +66,6 @@ def inspect(seen: dict[str, Seen], picture: Picture) -> None:
         _switches(recording[layer].heads, chosen)
         _proof(recording, chosen)
     _section(view)
-    state.write_link()
 
 
 def _section(view: View) -> None:

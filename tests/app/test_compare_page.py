@@ -249,3 +249,5 @@ def test_growth_has_logarithmic_axes_and_against_has_intervals():
     drawn = figures.against({"a": ("gsa", ["1"], [(0.5, 0.4, 0.7)])}, "x", "y", ("even", 0.5))
     bars = drawn.data[0].error_y
     assert (bars.array[0], bars.arrayminus[0]) == (pytest.approx(0.2), pytest.approx(0.1))
+    (name,) = drawn.layout.annotations
+    assert (name.text, name.x, name.yanchor) == ("even", 0, "top")  # away from where lines end
