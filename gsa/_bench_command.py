@@ -16,7 +16,9 @@ def add(command: AddCommand) -> None:
     added.add_argument("--threads", type=int, default=1, metavar="N")
     added.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
     added.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    added.add_argument("--compile", action="store_true", help="all of them by torch.compile")
+    added.add_argument(
+        "--compile", action="store_true", help="modules and networks by torch.compile"
+    )
     added.add_argument("--out", type=Path, metavar="DIR", help="write JSON and the page there")
 
 

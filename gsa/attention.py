@@ -239,7 +239,8 @@ class GlobalSelfAttention(nn.Module):
     another (`resize_embeddings`), which is an approximation: accuracy is measured at `size`.
 
     The positional steps are taken by `gsa.fast` on a CPU and by `gsa.triton_steps` on a GPU, which
-    have first derivatives only; inside `gsa.fast.switched_off()` the plain formulas are used.
+    have first derivatives by `backward` and `autograd.grad` only; inside `gsa.fast.switched_off()`
+    the plain formulas are used, also for second derivatives, forward mode and `torch.func`.
 
     `reach`, where it is not None, cuts every weight further than so many cells along either axis;
     networks are trained without (`gsa.interventions` sets it).

@@ -84,16 +84,16 @@ def parts(effort: Effort, machine: Rates) -> Iterator[Part]:
         with torch.inference_mode():
             works = _works(module, x)
             found = {name: _seconds(work, effort) for name, (work, _) in works.items()}
-            for name, (work, moved) in works.items():
-                flops = _flops(work)
-                yield Part(
-                    stage=f"{side}x{side}",
-                    name=name,
-                    seconds=found[name],
-                    share=found[name] / sum(found.values()),
-                    flops=flops,
-                    roofline=roofline(flops, moved, machine),
-                )
+            flops = {name: _flops(work) for name, (work, _) in works.items()}
+        for name, (_, moved) in works.items():
+            yield Part(
+                stage=f"{side}x{side}",
+                name=name,
+                seconds=found[name],
+                share=found[name] / sum(found.values()),
+                flops=flops[name],
+                roofline=roofline(flops[name], moved, machine),
+            )
 
 
 def _works(module: GlobalSelfAttention, x: Tensor) -> dict[str, tuple[Any, int]]:

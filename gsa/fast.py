@@ -8,7 +8,8 @@ lines share the embeddings of a position; values line by line. A channels-last t
 of a pixel side by side) gives both in copies of whole channels, a block at a time.
 
 The results equal `column_step(column_scores(...))` and its row pair in `gsa.attention` up to
-rounding. First derivatives only.
+rounding. Derivatives are those of `backward` and `autograd.grad`; second ones, forward mode and
+`torch.func` need the plain formulas (`switched_off`).
 """
 
 from __future__ import annotations

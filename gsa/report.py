@@ -45,8 +45,9 @@ def report(folder: Path) -> str:
 
 _INTRODUCTION = (
     "This page is generated from the cards beside the weights (`python -m gsa report`). Twins are "
-    "trained by one recipe; only the mixer differs. Accuracy is on a part of the data that nothing "
-    "was chosen by, and of the half-precision weights as they lie here."
+    "trained by one recipe; only the mixer differs. Accuracy is on a part of the data by which no "
+    "epoch, temperature or option was chosen; recipes were revised after earlier pairs had been "
+    "evaluated on it. It is that of the half-precision weights as they lie here."
 )
 
 

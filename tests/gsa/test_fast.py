@@ -84,12 +84,17 @@ def test_module_is_the_same_in_both_ways(side: int, monkeypatch: pytest.MonkeyPa
         torch.testing.assert_close(a, b)
 
 
-def test_the_fast_way_can_be_switched_off() -> None:
-    q = torch.zeros(1, 2, 4, 8, 8)
-    assert fast.pays(q)
+def test_the_fast_way_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken(*_: object) -> Tensor:
+        raise AssertionError("the fast way")
+
+    monkeypatch.setattr(fast, "column_attention", taken)
+    module, x = GlobalSelfAttention(6, 8, 2, (8, 8)), torch.zeros(1, 6, 8, 8)
+    with pytest.raises(AssertionError, match="the fast way"):
+        module(x)
     with fast.switched_off():
-        assert not fast.pays(q)
-    assert not fast.pays(q.to("meta"))
+        assert module(x).shape == (1, 8, 8, 8)
+    assert not fast.pays(torch.zeros(1, 2, 4, 8, 8, device="meta"))
 
 
 def test_no_score_tensor_is_kept_for_the_backward_pass() -> None:

@@ -26,8 +26,13 @@ def _lived_in(config: NetworkConfig) -> ResNet:
     return model.eval()
 
 
-@pytest.mark.parametrize("projection_norm", ["none", "batch", "rms"])
-@pytest.mark.parametrize("name", ["gsa_resnet14_tiny", "resnet14_tiny"])
+@pytest.mark.parametrize(
+    ("name", "projection_norm"),
+    [
+        ("resnet14_tiny", "none"),
+        *(("gsa_resnet14_tiny", norm) for norm in ("none", "batch", "rms")),
+    ],
+)
 def test_answers_and_recordings_stay(name: str, projection_norm: str) -> None:
     model = _lived_in(preset(name, num_classes=5, projection_norm=projection_norm))
     quick = folded(model)

@@ -31,3 +31,19 @@ def test_its_weights_and_its_field_are_those_of_a_plain_convolution() -> None:
     plain.load_state_dict(ours.state_dict())
     assert ours.dilation == plain.dilation == (1, 1)
     assert ours.kernel_size == plain.kernel_size
+
+
+@pytest.mark.parametrize(("dtype", "dilation"), [(torch.float32, 2), (torch.float64, 1)])
+def test_onednn_is_asked_for_in_single_precision(
+    dtype: torch.dtype, dilation: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    convolve = F.conv2d
+
+    def spy(*arguments: object, **options: object) -> torch.Tensor:
+        seen.append(options["dilation"])
+        return convolve(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(F, "conv2d", spy)
+    PointwiseConv2d(2, 3).to(dtype)(torch.zeros(1, 2, 4, 4, dtype=dtype))
+    assert seen == [dilation]
