@@ -167,7 +167,7 @@ def _modules(effort: Effort) -> Iterator[Ratio]:
         for side, width in STAGES:
             contenders = {
                 name: _work(module, (effort.batch, width, side, side), mode != "forward", effort)
-                for name, module in _mixers(side, width).items()
+                for name, module in _mixers(side, width, effort.dtype).items()
             }
             what = f"module {mode} {side}x{side}"
             if mode == "memory":
@@ -178,7 +178,7 @@ def _modules(effort: Effort) -> Iterator[Ratio]:
         yield from geometric_mean(f"module {mode}", found, effort.device)
 
 
-def _mixers(side: int, width: int) -> dict[str, nn.Module]:
+def _mixers(side: int, width: int, dtype: torch.dtype = torch.float32) -> dict[str, nn.Module]:
     size = (side, side)
     found: dict[str, nn.Module] = {
         SUBJECT: GlobalSelfAttention(width, width, HEADS, size),
@@ -186,7 +186,8 @@ def _mixers(side: int, width: int) -> dict[str, nn.Module]:
         "3x3 convolution": nn.Conv2d(width, width, 3, padding=1, bias=False),
         "dense attention": DenseAttention(width, HEADS),
     }
-    if importlib.util.find_spec("gsa_pytorch"):
+    # the other module makes single precision of its own, and fails among half precision
+    if dtype == torch.float32 and importlib.util.find_spec("gsa_pytorch"):
         from gsa_pytorch import GSA
 
         found["gsa-pytorch"] = GSA(
