@@ -1,4 +1,5 @@
 const REST = 900; // milliseconds without a key press after which a run of them is over
+const PATIENCE = 5000; // milliseconds that an answer may take
 
 // Called at the first drawing and whenever the data change; the DOM stays in between.
 export default function ({ data, parentElement, setStateValue }) {
@@ -34,10 +35,13 @@ export default function ({ data, parentElement, setStateValue }) {
     place(find(".column"), left, 0, right - left, rows);
   };
 
-  // Answers to quick clicks may come late: for a moment the own place is newer than the server's.
-  const busy = Date.now() - Number(seen.dataset.touched || 0) < 700;
+  // Answers to quick clicks come late, and those to the first of them first: the own place is newer
+  // than the server's until that has it too. A server that never answers is not waited for.
+  const own = seen.dataset.cells;
+  const waiting = Date.now() - Number(seen.dataset.touched || 0) < PATIENCE;
   let chosen = data.cells;
-  if (busy && seen.dataset.cells) chosen = JSON.parse(seen.dataset.cells);
+  if (own === JSON.stringify(data.cells)) delete seen.dataset.cells;
+  else if (own && waiting) chosen = JSON.parse(own);
   draw(chosen);
 
   // While keys move the place it is not settled; when they rest, the same place is said again as

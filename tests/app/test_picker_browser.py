@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from app.components import asset
 from tests.app import test_browser as inspector
 from tests.app.test_browser import settled, spot, upload
 from tests.conftest import photo
@@ -68,3 +69,41 @@ def test_keys_that_move_the_changed_part_are_one_step_back_too(page):
     page.keyboard.press("ArrowDown")
     page.wait_for_url(lambda url: "part_top=0.1875" in url)
     assert length(page) == before + 1
+
+
+def test_a_late_answer_does_not_take_the_place_back(browser):
+    """The script alone, with a server that answers after a second, the first key first."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_content(asset("picker.html"))
+    places = page.evaluate(
+        """async (source) => {
+          const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+          const picker = (await import(url)).default;
+          const said = [];
+          const answer = (cells) => picker({
+            data: {
+              photo: "", crop: "", label: "", region: "", photo_size: [16, 16],
+              crop_box: [0, 0, 16, 16], rows: 16, columns: 16, cells,
+            },
+            parentElement: document.body,
+            setStateValue: (_, place) => said.push(place),
+          });
+          const press = (key) =>
+            document.querySelector(".seen").dispatchEvent(new KeyboardEvent("keydown", { key }));
+          answer([8, 8, 9, 9]);
+          press("ArrowRight");
+          press("ArrowRight");
+          await new Promise((done) => setTimeout(done, 1000));
+          answer([8, 9, 9, 10]);
+          press("ArrowDown");
+          answer([9, 10, 10, 11]);  // the server has caught up: from now on it is right
+          answer([0, 0, 1, 1]);
+          press("ArrowDown");
+          return said.filter((place) => place.moving).map((place) => [place.row, place.column]);
+        }""",
+        asset("picker.js"),
+    )
+    cells = [(row * 16 - 0.5, column * 16 - 0.5) for row, column in places]
+    assert cells == [(8, 9), (8, 10), (9, 10), (1, 0)]
+    context.close()
