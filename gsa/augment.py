@@ -27,23 +27,24 @@ from gsa.recipe import Recipe
 _POLICIES: dict[str, type[Transform]] = {"trivial": TrivialAugmentWide, "rand": RandAugment}
 
 
-def views(pictures: list[Tensor], size: int, recipe: Recipe) -> Tensor:
+def views(pictures: list[Tensor], recipe: Recipe, epoch: int) -> Tensor:
     """A random crop of each picture, perhaps mirrored, then changed by the recipe's policy.
 
     Args:
         pictures: (3, rows, columns) uint8 each, of any size.
-        size: side of the crops in pixels.
-        recipe: gives the smallest crop and the policy.
+        recipe: gives the smallest crop, the side of the crops and the policy.
+        epoch: from 0; both may change with it.
 
     Returns:
         (n, 3, size, size) uint8.
     """
+    size, policy = recipe.size_at(epoch), recipe.augment_at(epoch)
     steps: list[Transform] = [
         RandomResizedCrop(size, scale=(recipe.crop_scale, 1.0), antialias=True),
         RandomHorizontalFlip(),
     ]
-    if recipe.augment:
-        steps.append(_POLICIES[recipe.augment](interpolation=InterpolationMode.BILINEAR))
+    if policy:
+        steps.append(_POLICIES[policy](interpolation=InterpolationMode.BILINEAR))
     change = Compose(steps)
     return torch.stack([change(picture) for picture in pictures])
 

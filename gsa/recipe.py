@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -30,6 +31,7 @@ class Recipe:
     init_from: str = ""  # pair whose weights the run starts from, all but the head; "": random
     early_size: int = 0  # input of the first `early_epochs`, smaller and cheaper; 0: `size`
     early_epochs: int = 0
+    restart: int = 0  # epoch, from 0, at which sizes, warm-up and cosine begin anew; 0: never
     batch_size: int = 64
     learning_rate: float = 2e-3  # peak, of AdamW
     weight_decay: float = 0.05  # of matrices; vectors and relative embeddings have none
@@ -37,6 +39,7 @@ class Recipe:
     label_smoothing: float = 0.1
     crop_scale: float = 0.35  # smallest share of a picture's area that a random crop takes
     augment: Augment = ""  # TrivialAugmentWide or RandAugment of torchvision, on each crop
+    augment_from: int = 0  # first epoch, from 0, with `augment`
     erase: float = 0.0  # probability that a rectangle of a picture is blanked
     mixup: float = 0.0  # alpha; 0: none
     cutmix: float = 0.0  # alpha; 0: none. With both, each batch draws one
@@ -60,6 +63,8 @@ class Recipe:
             "cutmix",
             "early_size",
             "early_epochs",
+            "restart",
+            "augment_from",
             "seed",
         ):
             if getattr(self, name) < 0:
@@ -80,6 +85,10 @@ class Recipe:
             raise RecipeError(
                 f"`early_size` (={self.early_size}) must be from 32 to `size` (={self.size})."
             )
+        if self.restart >= self.epochs:
+            raise RecipeError(
+                f"`restart` (={self.restart}) must be below `epochs` (={self.epochs})."
+            )
 
     def config(self, mixer: Mixer, num_classes: int) -> NetworkConfig:
         """The network that this recipe trains with one of the mixers."""
@@ -94,7 +103,29 @@ class Recipe:
 
     def size_at(self, epoch: int) -> int:
         """Side of the input in an epoch, from 0."""
-        return self.early_size if epoch < self.early_epochs else self.size
+        since, _ = self._cycle(epoch)
+        return self.early_size if since < self.early_epochs else self.size
+
+    def augment_at(self, epoch: int) -> Augment:
+        """What changes the crops of an epoch, from 0."""
+        return self.augment if epoch >= self.augment_from else ""
+
+    def learning_rate_at(self, epoch: float) -> float:
+        """Linear warm-up, then half a cosine to zero; `epoch` may be fractional.
+
+        With `restart` twice, one after the other (SGDR: Loshchilov and Hutter 2017).
+        """
+        since, length = self._cycle(epoch)
+        if since < self.warmup:
+            return self.learning_rate * (since + 1e-3) / self.warmup
+        done = (since - self.warmup) / max(length - self.warmup, 1e-9)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+    def _cycle(self, epoch: float) -> tuple[float, int]:
+        """Epochs since the last start of the schedule, and the length of that part."""
+        if self.restart and epoch < self.restart:
+            return epoch, self.restart
+        return epoch - self.restart, self.epochs - self.restart
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON-ready values."""

@@ -113,9 +113,15 @@ def _seeds(gsa: list[Card], conv: list[Card]) -> str:
 def _recipe(card: Card) -> str:
     recipe, data = Recipe(**card.recipe), card.data  # a card older than a field has its default
     options = ", ".join(f"{key} {value}" for key, value in recipe.gsa.items())
-    early = ""
+    early = restart = ""
     if recipe.early_epochs:
-        early = f" ({recipe.early_epochs} of them at {recipe.early_size} px)"
+        each = " of each part" if recipe.restart else " of them"
+        early = f" (the first {recipe.early_epochs}{each} at {recipe.early_size} px)"
+    if recipe.restart:
+        restart = f", begun anew after {recipe.restart} epochs"
+    augment: str = recipe.augment or "none"
+    if recipe.augment_from:
+        augment += f" after {recipe.augment_from} epochs"
     start = f"from `{recipe.init_from}`" if recipe.init_from else "from random weights"
     compiled = ", compiled" if recipe.compile else ""
     return (
@@ -123,8 +129,8 @@ def _recipe(card: Card) -> str:
         f"{card.results['n']} to evaluate. AdamW {start}, peak learning rate "
         f"{recipe.learning_rate}, weight decay {recipe.weight_decay}, {recipe.epochs} "
         f"epochs{early} of batches of {recipe.batch_size}, warm-up {recipe.warmup:g} epochs, "
-        f"cosine, label smoothing {recipe.label_smoothing}, augmentation "
-        f"{recipe.augment or 'none'}, erasing {recipe.erase}, mixup {recipe.mixup}, cutmix "
+        f"cosine{restart}, label smoothing {recipe.label_smoothing}, augmentation "
+        f"{augment}, erasing {recipe.erase}, mixup {recipe.mixup}, cutmix "
         f"{recipe.cutmix}, weight average {recipe.ema}, seed {recipe.seed}{compiled}. The GSA "
         f"module has {options or 'no options'}.\n\nTerms of the data: {data['terms']}."
     )

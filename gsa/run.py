@@ -141,13 +141,13 @@ class Run:
         recipe = self.recipe
         # seeds of neighbouring steps must not collide between recipes' seeds
         torch.manual_seed(recipe.seed * 1_000_003 + self.step)
-        pixels = views([self.pictures[at] for at in batch], recipe.size_at(epoch), recipe)
+        pixels = views([self.pictures[at] for at in batch], recipe, epoch)
         x = erase(self.preprocess.normalise(pixels.to(self.fabric.device)), recipe)
         targets = self.targets[batch].to(self.fabric.device)
         x, targets = mix(x, targets, self.classes, recipe)
         x = x.contiguous(memory_format=torch.channels_last)
         for group in self.optimizer.param_groups:
-            group["lr"] = _learning_rate(self.step / self.epoch_steps, recipe)
+            group["lr"] = recipe.learning_rate_at(self.step / self.epoch_steps)
         self.forward.train()
         loss = self.loss(self.forward(x).float(), targets)
         if not torch.isfinite(loss):
@@ -241,11 +241,3 @@ def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
 def _permutation(n: int, seed: int, epoch: int) -> list[int]:
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     return torch.randperm(n, generator=generator).tolist()
-
-
-def _learning_rate(epoch: float, recipe: Recipe) -> float:
-    """Linear warm-up, then half a cosine to zero; `epoch` may be fractional."""
-    if epoch < recipe.warmup:
-        return recipe.learning_rate * (epoch + 1e-3) / recipe.warmup
-    done = (epoch - recipe.warmup) / max(recipe.epochs - recipe.warmup, 1e-9)
-    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))

@@ -7,7 +7,7 @@ from gsa.augment import erase, mix, views
 from gsa.recipe import Recipe
 from tests.conftest import photo
 
-RECIPE = Recipe("p", "d", "resnet14_tiny", 32, 1, crop_scale=1.0)
+RECIPE = Recipe("p", "d", "resnet14_tiny", 32, 2, crop_scale=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -25,19 +25,28 @@ def seeded(function, *arguments, seed=0):
 @pytest.mark.parametrize("policy", ["", "trivial", "rand"])
 def test_a_seed_gives_the_same_views_again(pictures, policy):
     recipe = replace(RECIPE, augment=policy)
-    first = seeded(views, pictures, 24, recipe)
-    assert (first.shape, first.dtype) == ((6, 3, 24, 24), torch.uint8)
-    assert first.equal(seeded(views, pictures, 24, recipe))
-    assert not first.equal(seeded(views, pictures, 24, recipe, seed=1))
+    first = seeded(views, pictures, recipe, 0)
+    assert (first.shape, first.dtype) == ((6, 3, 32, 32), torch.uint8)
+    assert first.equal(seeded(views, pictures, recipe, 0))
+    assert not first.equal(seeded(views, pictures, recipe, 0, seed=1))
 
 
 @pytest.mark.parametrize("policy", ["trivial", "rand"])
 def test_a_policy_changes_pictures_that_nothing_else_does(policy):
     grey = [torch.arange(32 * 32).view(1, 32, 32).expand(3, -1, -1).byte()] * 20
-    plain = seeded(views, grey, 32, RECIPE)
-    changed = seeded(views, grey, 32, replace(RECIPE, augment=policy))
+    plain = seeded(views, grey, RECIPE, 0)
+    changed = seeded(views, grey, replace(RECIPE, augment=policy), 0)
     differing = sum(not one.equal(other) for one, other in zip(plain, changed, strict=True))
     assert differing > 10
+
+
+def test_a_policy_sets_in_with_its_epoch_and_early_crops_are_smaller(pictures):
+    late = replace(RECIPE, augment="trivial", augment_from=1)
+    assert seeded(views, pictures, late, 0).equal(seeded(views, pictures, RECIPE, 0))
+    assert not seeded(views, pictures, late, 1).equal(seeded(views, pictures, RECIPE, 1))
+    larger = replace(RECIPE, size=40, early_size=32, early_epochs=1)
+    sides = [seeded(views, pictures, larger, epoch).shape[-1] for epoch in (0, 1)]
+    assert sides == [32, 40]
 
 
 def test_erasing_blanks_a_rectangle_of_its_own_in_each_picture():

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,8 @@ def test_there_is_a_recipe():
         (NEEDED + 'batch_size = "big"', "`batch_size` (='big') must be of type int"),
         (NEEDED + "ema = 1.0", "`ema` (=1.0) must be from 0 to below 1"),
         (NEEDED + "early_epochs = 1", "`early_size` (=0) must be from 32 to `size` (=64)"),
+        (NEEDED + "restart = 2", "`restart` (=2) must be below `epochs` (=2)"),
+        (NEEDED + "restart = -1", "`restart` (=-1) must not be negative"),
         (NEEDED + 'precision = "int4"', "`precision` (='int4') must be one of"),
         (NEEDED + 'augment = "auto"', "`augment` (='auto') must be one of ('', 'trivial', 'rand')"),
         (NEEDED + "erase = 1.5", "`erase` (=1.5) must be from 0 to 1"),
@@ -50,6 +53,21 @@ def test_a_switch_is_read(tmp_path):
     path = tmp_path / "r.toml"
     path.write_text(NEEDED + "compile = true")
     assert read_recipe(path).compile is True
+
+
+def test_a_restart_repeats_the_schedule_with_its_sizes():
+    once = Recipe("p", "d", "n", 64, 6, early_size=48, early_epochs=4, warmup=1.0)
+    twice = replace(once, epochs=12, restart=6)
+    for epoch in range(6):
+        for late in (epoch, epoch + 6):
+            assert twice.size_at(late) == once.size_at(epoch)
+            assert twice.learning_rate_at(late + 0.3) == pytest.approx(
+                once.learning_rate_at(epoch + 0.3)
+            )
+    assert once.learning_rate_at(1.0) == once.learning_rate
+    assert twice.learning_rate_at(6 - 1e-9) < 1e-6 * once.learning_rate
+    longer = replace(once, epochs=16, restart=6)  # the second part ends with the run
+    assert longer.learning_rate_at(11.5) == pytest.approx(once.learning_rate / 2)
 
 
 def test_a_missing_recipe_is_named(tmp_path):

@@ -102,6 +102,15 @@ def test_the_recipe_says_what_is_done_to_pictures(folder):
     assert "seed 0, compiled." in report(folder)
 
 
+def test_the_recipe_says_that_its_schedule_begins_anew(folder):
+    twice = {"epochs": 5, "restart": 3, "augment_from": 3, "early_size": 32, "early_epochs": 2}
+    write_card(card("gsa", 0.5, **twice), folder)
+    page = report(folder)
+    assert "5 epochs (the first 2 of each part at 32 px) of batches" in page
+    assert "cosine, begun anew after 3 epochs, label smoothing" in page
+    assert "augmentation trivial after 3 epochs, erasing" in page
+
+
 def test_the_difference_of_two_means_has_both_scatters():
     one, other = Scatter(0.5, 0.03, 3), Scatter(0.4, 0.04, 3)
     difference = Difference.between(one, other)

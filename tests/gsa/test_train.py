@@ -29,6 +29,7 @@ data = "{data}"
 network = "resnet14_tiny"
 size = 32
 epochs = 3
+restart = 2
 batch_size = 8
 warmup = 0.5
 hold_out = 0.2
