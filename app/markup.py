@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -51,6 +51,59 @@ def pair_box(known: Sequence[str]) -> None:
         on_change=state.take,
         args=("pair", Widget.pair),
     )
+
+
+def choice(
+    field: str,
+    value: str,
+    label: str,
+    options: dict[str, str],
+    *,
+    label_visibility: Literal["visible", "collapsed"] = "visible",
+    width: Literal["content", "stretch"] = "content",
+) -> str:
+    """Buttons of which one is pressed, for a field of the selection.
+
+    Args:
+        field: of `state.Selection`; the widget of its name is drawn.
+        value: the option that is pressed at first.
+        label: of the buttons.
+        options: what each may be, and how it is called.
+        label_visibility: "collapsed" where what stands around says what is chosen.
+        width: of the buttons: that of their names, or of the column.
+
+    Returns:
+        The option that is pressed.
+    """
+    return str(
+        st.segmented_control(
+            label,
+            **_bound(field, value, options),
+            required=True,
+            label_visibility=label_visibility,
+            width=width,
+        )
+    )
+
+
+def menu(
+    field: str, value: str, label: str, options: dict[str, str], explanation: str | None = None
+) -> None:
+    """A list that unfolds, for a field of the selection; arguments as of `choice`."""
+    st.selectbox(label, **_bound(field, value, options), help=explanation)
+
+
+def _bound(field: str, value: str, options: dict[str, str]) -> dict[str, Any]:
+    """What ties a widget of options to a field of the selection."""
+    key = getattr(Widget, field)
+    state.prepare_widget(key, value)
+    return {
+        "options": list(options),
+        "format_func": options.__getitem__,
+        "key": key,
+        "on_change": state.take,
+        "args": (field, key),
+    }
 
 
 def in_percent(share: float | None) -> float | None:

@@ -64,17 +64,7 @@ def _cut(view: View) -> None:
         format_func=lambda r: text["no_cut"] if r == size else text["radius_value"].format(r=r),
         on_change=lambda: state.change(radius=state.widget_value(Widget.radius) / size),
     )
-    options: dict[str, str] = text["withouts"]
-    state.prepare_widget(Widget.without, chosen.without)
-    st.segmented_control(
-        text["without"],
-        list(options),
-        format_func=options.__getitem__,
-        key=Widget.without,
-        required=True,
-        on_change=state.take,
-        args=("without", Widget.without),
-    )
+    markup.choice("without", chosen.without, text["without"], text["withouts"])
     layers = list(seen.recording.layers)
     where = [layer for layer in layers if layer in chosen.cut_layers.split(",")]
     state.set_widget(Widget.layers, where)
@@ -114,18 +104,7 @@ def _change(view: View) -> None:
     size = seen.recording.height
     st.markdown(f"**{text['change_title']}**")
     st.caption(text["change_lead"])
-    options: dict[str, str] = text["hows"]
-    state.prepare_widget(Widget.how, chosen.how)
-    st.segmented_control(
-        text["how"],
-        list(options),
-        format_func=options.__getitem__,
-        key=Widget.how,
-        required=True,
-        label_visibility="collapsed",
-        on_change=state.take,
-        args=("how", Widget.how),
-    )
+    markup.choice("how", chosen.how, text["how"], text["hows"], label_visibility="collapsed")
     box = _part(view)
     where = chosen.place(size, size)
     effects = {

@@ -6,7 +6,7 @@ from functools import partial
 
 import streamlit as st
 
-from app import companions, markup, section_files, state
+from app import companions, markup, section_files
 from app.components.strip import strip
 from app.drawing import View, beneath, drawn
 from app.state import Widget
@@ -19,16 +19,11 @@ def show(view: View) -> None:
     """One row for each branch of the chosen layer."""
     st.subheader(text["stable_title"].format(layer=view.layer), anchor=False)
     st.caption(text["stable_lead"])
-    options: dict[str, str] = text["companion_scales"]
-    state.prepare_widget(Widget.companion_scale, view.chosen.companion_scale)
-    st.segmented_control(
+    markup.choice(
+        "companion_scale",
+        view.chosen.companion_scale,
         text["companion_scale"],
-        list(options),
-        format_func=options.__getitem__,
-        key=Widget.companion_scale,
-        required=True,
-        on_change=state.take,
-        args=("companion_scale", Widget.companion_scale),
+        text["companion_scales"],
     )
     found = companions.rows(view)
     rows = [

@@ -69,20 +69,15 @@ def inspect(seen: dict[str, Seen], picture: Picture) -> None:
 
 
 def _section(view: View) -> None:
-    options: dict[str, str] = text["sections"]
-    state.prepare_widget(Widget.section, view.chosen.section)
-    section = st.segmented_control(
+    section = markup.choice(
+        "section",
+        view.chosen.section,
         text["section"],
-        list(options),
-        format_func=options.__getitem__,
-        key=Widget.section,
-        required=True,
+        text["sections"],
         label_visibility="collapsed",
         width="stretch",
-        on_change=state.take,
-        args=("section", Widget.section),
     )
-    SECTIONS[str(section)](view)
+    SECTIONS[section](view)
 
 
 def _picker(view: View) -> None:
@@ -151,32 +146,20 @@ def _switches(heads: int, chosen: Selection) -> None:
     }
     names |= {str(head): text["head_one"].format(head=head + 1) for head in range(heads)}
     columns = st.columns([3, 3, 4, 3, 3], vertical_alignment="bottom")
-    state.prepare_widget(Widget.heads, chosen.heads if chosen.heads in names else "mean")
-    state.prepare_widget(Widget.beneath, chosen.beneath)
-    columns[0].selectbox(
-        text["heads"],
-        list(names),
-        format_func=names.__getitem__,
-        key=Widget.heads,
-        on_change=state.take,
-        args=("heads", Widget.heads),
-    )
-    for column, field, key in (
-        (columns[1], "direction", Widget.direction),
-        (columns[2], "value", Widget.value),
-        (columns[3], "scale", Widget.scale),
-    ):
-        options: dict[str, str] = text[f"{field}s"]
-        state.prepare_widget(key, getattr(chosen, field))
-        column.selectbox(
-            text[field],
-            list(options),
-            format_func=options.__getitem__,
-            key=key,
-            help=text[f"{field}_help"],
-            on_change=state.take,
-            args=(field, key),
+    with columns[0]:
+        markup.menu(
+            "heads", chosen.heads if chosen.heads in names else "mean", text["heads"], names
         )
+    for column, field in zip(columns[1:], ("direction", "value", "scale"), strict=False):
+        with column:
+            markup.menu(
+                field,
+                getattr(chosen, field),
+                text[field],
+                text[f"{field}s"],
+                text[f"{field}_help"],
+            )
+    state.prepare_widget(Widget.beneath, chosen.beneath)
     columns[4].toggle(
         text["beneath"],
         key=Widget.beneath,
