@@ -68,6 +68,37 @@ def _load(
 
 
 @triton.jit
+def _store(
+    tensor: tl.tensor,
+    block: tl.tensor,
+    strides: tl.tuple,
+    image: tl.tensor,
+    cells: tl.tensor,
+    lines: tl.tensor,
+    n: int,
+    across: int,
+    HEADS: tl.constexpr,
+    CHANNELS: tl.constexpr,
+    WIDE: tl.constexpr,
+    ALIGN: tl.constexpr,
+) -> None:
+    """Write a block (cells, lines, channels) of an image, as far as it is inside."""
+    offsets, inside = _places(strides, cells, lines, n, across, HEADS, CHANNELS, WIDE, ALIGN)
+    target = _of_image(tensor, strides, image, ALIGN) + offsets
+    tl.store(target, block.to(tensor.dtype.element_ty), mask=inside)
+
+
+@triton.jit
+def _pairs(
+    queries: tl.tensor, keys: tl.tensor, n: int, D: tl.constexpr, WIDE_D: tl.constexpr
+) -> tl.tuple:
+    """Row of the table for each pair of cells, i - a + n - 1, as (a, i, 1); which (a, i, d) are."""
+    rows = keys[None, :] - queries[:, None] + n - 1
+    inside = (queries < n)[:, None] & (keys < n)[None, :]
+    return rows[:, :, None], inside[:, :, None] & (tl.arange(0, WIDE_D)[None, None, :] < D)
+
+
+@triton.jit
 def _load_pairs(
     table: tl.tensor,
     queries: tl.tensor,
@@ -77,12 +108,33 @@ def _load_pairs(
     WIDE_D: tl.constexpr,
 ) -> tl.tensor:
     """The embedding of each pair of cells, table[i - a + n - 1], as (a, i, d), zero outside."""
-    rows = keys[None, :] - queries[:, None] + n - 1
-    channels = tl.arange(0, WIDE_D)[None, None, :]
-    inside = ((queries < n)[:, None] & (keys < n)[None, :])[:, :, None] & (channels < D)
-    embeddings = table + rows[:, :, None] * D + channels
+    rows, inside = _pairs(queries, keys, n, D, WIDE_D)
+    embeddings = table + rows * D + tl.arange(0, WIDE_D)[None, None, :]
     # through the L1 cache, which holds the table: its rows are loaded many times over
     return tl.load(embeddings, mask=inside, other=0.0, cache_modifier=".ca")
+
+
+@triton.jit
+def _load_slopes(
+    v: tl.tensor,
+    v_strides: tl.tuple,
+    grads: tl.tensor,
+    image: tl.tensor,
+    keys: tl.tensor,
+    lines: tl.tensor,
+    n: int,
+    across: int,
+    HEADS: tl.constexpr,
+    E: tl.constexpr,
+    WIDE_E: tl.constexpr,
+    ALIGN: tl.constexpr,
+    PRECISION: tl.constexpr,
+) -> tl.tensor:
+    """Gradients of the scores, grads (a, l, e) times the values of the keys: (l, a, i)."""
+    values = _load(v, v_strides, image, keys, lines, n, across, HEADS, E, WIDE_E, ALIGN)
+    values = tl.permute(values, 1, 2, 0)
+    slopes = tl.dot(tl.permute(grads, 1, 0, 2), values, input_precision=PRECISION)
+    return slopes.to(v.dtype.element_ty)
 
 
 @triton.jit
@@ -139,9 +191,8 @@ def attend(
         values = _load(x, x_strides, image, far, lines, n, across, HEADS, E, WIDE_E, ALIGN)
         values = tl.permute(values, 1, 0, 2)
         total = tl.dot(scores, values, total, input_precision=PRECISION)  # (l, own, e)
-    offsets, inside = _places(out_strides, own, lines, n, across, HEADS, E, WIDE_E, ALIGN)
-    total = tl.permute(total, 1, 0, 2).to(out.dtype.element_ty)
-    tl.store(_of_image(out, out_strides, image, ALIGN) + offsets, total, mask=inside)
+    total = tl.permute(total, 1, 0, 2)
+    _store(out, total, out_strides, image, own, lines, n, across, HEADS, E, WIDE_E, ALIGN)
 
 
 @triton.jit(do_not_specialize=_SIZES)
@@ -170,18 +221,15 @@ def query_gradient(
     image, own, lines = _block(n, across, HEADS, TILE, LINES)
     total = tl.zeros((TILE, LINES, WIDE_D), tl.float32)
     grads = _load(grad, grad_strides, image, own, lines, n, across, HEADS, E, WIDE_E, ALIGN)
-    grads = tl.permute(grads, 1, 0, 2)
     for begin in range(0, n, STEP):
         keys = begin + tl.arange(0, STEP)
-        values = _load(v, v_strides, image, keys, lines, n, across, HEADS, E, WIDE_E, ALIGN)
-        values = tl.permute(values, 1, 2, 0)
-        slopes = tl.dot(grads, values, input_precision=PRECISION)  # (l, a, i)
-        slopes = tl.permute(slopes.to(v.dtype.element_ty), 1, 0, 2)
+        slopes = _load_slopes(
+            v, v_strides, grads, image, keys, lines, n, across, HEADS, E, WIDE_E, ALIGN, PRECISION
+        )
         pairs = _load_pairs(table, own, keys, n, D, WIDE_D)
+        slopes = tl.permute(slopes, 1, 0, 2)
         total = tl.dot(slopes, pairs, total, input_precision=PRECISION)  # (a, l, d)
-    offsets, inside = _places(out_strides, own, lines, n, across, HEADS, D, WIDE_D, ALIGN)
-    total = total.to(out.dtype.element_ty)
-    tl.store(_of_image(out, out_strides, image, ALIGN) + offsets, total, mask=inside)
+    _store(out, total, out_strides, image, own, lines, n, across, HEADS, D, WIDE_D, ALIGN)
 
 
 @triton.jit(do_not_specialize=_SIZES)
@@ -222,15 +270,13 @@ def table_gradient(
         image = block // blocks
         lines = block % blocks * LINES + tl.arange(0, LINES)
         grads = _load(grad, grad_strides, image, own, lines, n, across, HEADS, E, WIDE_E, ALIGN)
-        grads = tl.permute(grads, 1, 0, 2)
-        values = _load(v, v_strides, image, keys, lines, n, across, HEADS, E, WIDE_E, ALIGN)
-        values = tl.permute(values, 1, 2, 0)
-        slopes = tl.dot(grads, values, input_precision=PRECISION)  # (l, a, i)
-        slopes = tl.permute(slopes.to(v.dtype.element_ty), 1, 2, 0)
+        slopes = _load_slopes(
+            v, v_strides, grads, image, keys, lines, n, across, HEADS, E, WIDE_E, ALIGN, PRECISION
+        )
+        slopes = tl.permute(slopes, 1, 2, 0)
         queries = _load(q, q_strides, image, own, lines, n, across, HEADS, D, WIDE_D, ALIGN)
         total = tl.dot(slopes, queries, total, input_precision=PRECISION)  # (a, i, d)
-    first = (share * n + own).to(tl.int64)[:, None] * (2 * n - 1)
-    rows = first + keys[None, :] - own[:, None] + n - 1
-    channels = tl.arange(0, WIDE_D)[None, None, :]
-    inside = ((own < n)[:, None] & (keys < n)[None, :])[:, :, None] & (channels < D)
-    tl.store(out + rows[:, :, None] * D + channels, total, mask=inside)
+    rows, inside = _pairs(own, keys, n, D, WIDE_D)
+    tables = (share * n + own).to(tl.int64)[:, None, None] * (2 * n - 1)
+    targets = out + (tables + rows) * D + tl.arange(0, WIDE_D)[None, None, :]
+    tl.store(targets, total, mask=inside)
