@@ -53,6 +53,16 @@ def pays(q: Tensor) -> bool:
     return q.device.type == "cpu" and wanted()
 
 
+def step_dtype(q: Tensor) -> torch.dtype:
+    """The type a step is made in: that of autocast where it is on, else that of the queries.
+
+    As torch's autocast does, double precision is left alone.
+    """
+    if torch.is_autocast_enabled(q.device.type) and q.dtype != torch.float64:
+        return torch.get_autocast_dtype(q.device.type)
+    return q.dtype
+
+
 def column_attention(q: Tensor, pairs: Tensor, v: Tensor) -> Tensor:
     """Column step: out[b, h, :, y, x] = Σ_i (q[b, h, :, y, x] · pairs[y, i]) v[b, h, :, i, x].
 
@@ -82,11 +92,7 @@ def row_attention(q: Tensor, pairs: Tensor, u: Tensor) -> Tensor:
 
 
 def _step(q: Tensor, pairs: Tensor, v: Tensor, *, columns: bool) -> Tensor:
-    """In the type of autocast where that is on, else in that of the queries."""
-    dtype = q.dtype
-    if torch.is_autocast_enabled("cpu") and dtype != torch.float64:
-        dtype = torch.get_autocast_dtype("cpu")
-    q, pairs, v = (each.to(dtype) for each in (q, pairs, v))
+    q, pairs, v = (each.to(step_dtype(q)) for each in (q, pairs, v))
     out = _AxialAttention.apply(_pixels(q), pairs, _pixels(v), columns)
     return out.permute(0, 3, 4, 1, 2)
 

@@ -70,7 +70,7 @@ def available(q: Tensor, v: Tensor, axis: int) -> bool:
     """
     if q.device.type != "cuda" or not fast.wanted() or not _installed():
         return False
-    dtype = _dtype(q)
+    dtype = fast.step_dtype(q)
     (_, h, d, _, _), e = q.shape, v.shape[2]
     if dtype not in _TOLERANCES or max(d, e) > _MOST_CHANNELS:
         return False
@@ -108,15 +108,8 @@ def row_attention(q: Tensor, r_r: Tensor, u: Tensor) -> Tensor:
     return _attention(q, r_r, u, axis=-1)
 
 
-def _dtype(q: Tensor) -> torch.dtype:
-    """The type of a step: that of autocast where it is on, else that of the queries."""
-    if torch.is_autocast_enabled("cuda") and q.dtype != torch.float64:
-        return torch.get_autocast_dtype("cuda")
-    return q.dtype
-
-
 def _attention(q: Tensor, table: Tensor, v: Tensor, *, axis: int) -> Tensor:
-    dtype = _dtype(q)
+    dtype = fast.step_dtype(q)
     return _AxialAttention.apply(q.to(dtype), table, v.to(dtype), axis)
 
 
