@@ -83,6 +83,11 @@ class Effort:
                     f"`{name}` (={getattr(self, name)}) must be above 0 and at most {_MOST}."
                 )
 
+    @property
+    def dtype_name(self) -> str:
+        """Without the name of the library, as `gsa.scaling.Setting` takes it."""
+        return str(self.dtype).removeprefix("torch.")
+
 
 @dataclass(frozen=True)
 class Ratio:

@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils.benchmark import Timer
-from torch.utils.flop_counter import FlopCounterMode
 
 from gsa.attention import (
     GlobalSelfAttention,
@@ -24,6 +23,7 @@ from gsa.attention import (
     row_attention,
 )
 from gsa.bench import HEADS, STAGES, Effort
+from gsa.costs import counted
 from gsa.pointwise import PointwiseConv2d
 from gsa.scaling import SIZES, Setting, exponent, measure_layers
 
@@ -84,7 +84,7 @@ def parts(effort: Effort, machine: Rates) -> Iterator[Part]:
         with torch.inference_mode():
             works = _works(module, x)
             found = {name: _seconds(work, effort) for name, (work, _) in works.items()}
-            flops = {name: _flops(work) for name, (work, _) in works.items()}
+            flops = {name: counted(work) for name, (work, _) in works.items()}
         for name, (_, moved) in works.items():
             yield Part(
                 stage=f"{side}x{side}",
@@ -122,19 +122,12 @@ def _works(module: GlobalSelfAttention, x: Tensor) -> dict[str, tuple[Any, int]]
     }
 
 
-def _flops(work: Any) -> int:
-    counter = FlopCounterMode(display=False)
-    with counter:
-        work()
-    return counter.get_total_flops()
-
-
 def growth(effort: Effort) -> dict[str, float]:
     """Exponent of a forward pass's time in the pixels of the grid, for each mixer of stage 1."""
     side, width = STAGES[0]
     setting = Setting(
         device=effort.device,
-        dtype=str(effort.dtype).removeprefix("torch."),
+        dtype=effort.dtype_name,
         threads=effort.threads,
         repeat=effort.seconds,
     )

@@ -38,7 +38,7 @@ def result(
             "cores": os.cpu_count(),
             "torch": torch.__version__,
         },
-        "setting": {**asdict(effort), "dtype": str(effort.dtype).removeprefix("torch.")},
+        "setting": {**asdict(effort), "dtype": effort.dtype_name},
         "rates": asdict(rates),
         "ratios": [{**asdict(each), "met": each.met} for each in ratios],
         "parts": [asdict(each) for each in parts],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from gsa.config import NetworkConfig
@@ -31,8 +33,17 @@ def flops(config: NetworkConfig, size: int | None = None) -> int:
     side = size or config.input_size
     with torch.device("meta"):
         model = ResNet(config).eval()
-        picture = torch.empty(1, 3, side, side)
+    return forward_flops(model, (1, 3, side, side))
+
+
+def forward_flops(model: nn.Module, shape: tuple[int, ...]) -> int:
+    """Operations of a forward pass of a model that lies on the meta device; as in `flops`."""
+    return counted(lambda: model(torch.empty(shape, device="meta")))
+
+
+def counted(work: Callable[[], object]) -> int:
+    """Operations of a piece of work, 2 for each multiply-add; counted as in `flops`."""
     counter = FlopCounterMode(display=False)
     with counter:
-        model(picture)
+        work()
     return counter.get_total_flops()

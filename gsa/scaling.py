@@ -22,10 +22,10 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.benchmark import Timer
 from torch.utils.benchmark.utils.common import set_torch_threads
 from torch.utils.benchmark.utils.timer import timer as clock
-from torch.utils.flop_counter import FlopCounterMode
 
 from gsa.attention import GlobalSelfAttention
 from gsa.config import NetworkConfig
+from gsa.costs import forward_flops
 from gsa.pointwise import PointwiseConv2d
 from gsa.resnet import ResNet
 
@@ -201,7 +201,7 @@ def _series(
             with torch.device("meta"):
                 model, shape, pixels = build(name, size)
             params = sum(p.numel() for p in model.parameters())
-            flops = _flops(model.eval(), shape)
+            flops = forward_flops(model.eval(), shape)
             cost = Cost(name, size, pixels, params, flops, *(math.nan,) * 3)
             if _foretold(taken[name], pixels) <= setting.limit:
                 model, _, _ = build(name, size)
@@ -224,13 +224,6 @@ def _foretold(before: list[Cost], pixels: int) -> float:
         (x0, y0), (x1, y1) = ((math.log(c.pixels), math.log(c.seconds)) for c in before[-2:])
         slope = max(1.0, (y1 - y0) / (x1 - x0))
     return before[-1].seconds * (pixels / before[-1].pixels) ** slope
-
-
-def _flops(model: nn.Module, shape: tuple[int, ...]) -> int:
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
-        model(torch.empty(shape, device="meta"))
-    return counter.get_total_flops()
 
 
 def _timed(cost: Cost, model: nn.Module, shape: tuple[int, ...], setting: Setting) -> Cost:
