@@ -2,7 +2,7 @@
 
 Every test takes pictures (b, 3, rows, columns) with values from 0 to 1 and a severity, and gives
 pictures of the same shape; what is empty becomes mid-grey. At its first severity a test changes
-nothing or next to nothing.
+nothing.
 """
 
 from __future__ import annotations
@@ -63,13 +63,16 @@ def _filtered(x: Tensor, gains: Tensor) -> Tensor:
     return torch.fft.ifft2(torch.fft.fft2(x) * gains).real
 
 
-def low_pass(x: Tensor, waves: float) -> Tensor:
-    """Keep coarse structure: a Gaussian filter that halves components of `waves` per side."""
-    return _filtered(x, torch.exp(-math.log(2) * (_frequencies(x) / waves) ** 2)).clamp(0, 1)
+def low_pass(x: Tensor, length: float) -> Tensor:
+    """Keep coarse structure: a Gaussian filter that halves waves of a length, 0 keeps all.
+
+    The length is a share of the shorter side: the inverse of the waves per side of `high_pass`.
+    """
+    return _filtered(x, torch.exp(-math.log(2) * (_frequencies(x) * length) ** 2)).clamp(0, 1)
 
 
 def high_pass(x: Tensor, waves: float) -> Tensor:
-    """Keep fine structure: what `low_pass` takes away, around mid-grey; 0 keeps all."""
+    """Keep fine structure: what `low_pass` takes away at 1 / `waves`, around grey; 0 keeps all."""
     if waves == 0:
         return x
     gains = 1 - torch.exp(-math.log(2) * (_frequencies(x) / waves) ** 2)
@@ -142,7 +145,7 @@ class Test:
 
 TESTS: dict[str, Test] = {
     "shuffle": Test(shuffle_patches, (1, 2, 4, 8, 16)),
-    "low_pass": Test(low_pass, (64, 32, 16, 8, 4)),
+    "low_pass": Test(low_pass, (0, 1 / 32, 1 / 16, 1 / 8, 1 / 4)),
     "high_pass": Test(high_pass, (0, 1, 2, 4, 8)),
     "cover_far": Test(cover_far, (0, 0.25, 0.5, 0.75, 0.9)),
     "cover_near": Test(cover_near, (0, 0.1, 0.25, 0.5, 0.75)),

@@ -25,6 +25,14 @@ def test_every_test_keeps_shape_and_range_and_starts_with_nothing(name):
     assert max(changes[2:]) > 0.03
 
 
+@pytest.mark.parametrize("name", TESTS)
+@pytest.mark.parametrize("side", [64, 128])
+def test_the_first_severity_leaves_a_picture_with_all_its_detail_as_it_is(name, side):
+    noise = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(1))
+    out = TESTS[name].apply(noise, TESTS[name].severities[0])
+    torch.testing.assert_close(out, noise, atol=1e-5, rtol=0)
+
+
 def test_shuffling_moves_whole_patches_and_loses_none():
     out = robustness.shuffle_patches(X, 4)
     before = {
@@ -46,11 +54,11 @@ def test_low_and_high_pass_part_waves_by_their_length():
     coarse, fine = (
         0.2 * torch.sin(2 * np.pi * waves * at).expand(1, 3, 64, 64) for waves in (2, 24)
     )
-    low = robustness.low_pass(0.5 + coarse + fine, 8) - 0.5
+    low = robustness.low_pass(0.5 + coarse + fine, 1 / 8) - 0.5
     high = robustness.high_pass(0.5 + coarse + fine, 8) - 0.5
     torch.testing.assert_close(low, coarse * 2 ** -((2 / 8) ** 2), atol=1e-3, rtol=0)
     torch.testing.assert_close(high, coarse + fine - low, atol=1e-3, rtol=0)
-    assert robustness.low_pass(0.5 + coarse, 2).amax() - 0.5 == pytest.approx(0.1, abs=1e-3)
+    assert robustness.low_pass(0.5 + coarse, 1 / 2).amax() - 0.5 == pytest.approx(0.1, abs=1e-3)
 
 
 def test_covering_far_and_near_are_opposites():
