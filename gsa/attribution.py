@@ -7,7 +7,6 @@ at a time, since attributions take many times the memory of a forward pass.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -26,8 +25,7 @@ from gsa.baselines import edge_map
 from gsa.checkpoints import Checkpoint
 from gsa.record import Array
 from gsa.resnet import shadow
-
-_DOOR = threading.Lock()
+from gsa.rng import seeded
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +61,7 @@ def attribute(
     if effort < 1:
         raise ValueError(f"`effort` (={effort}) must be at least 1.")
     device = checkpoint.model.head.weight.device
-    with _DOOR, torch.enable_grad(), torch.random.fork_rng():
-        torch.manual_seed(0)  # SmoothGrad draws noise: the same picture gives the same map
+    with seeded(0), torch.enable_grad():  # SmoothGrad draws noise: each run draws the same
         picture = x.detach().clone().to(device).requires_grad_(True)
         return METHODS[method](shadow(checkpoint.model), picture, target, effort)
 

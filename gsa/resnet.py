@@ -12,12 +12,12 @@ import math
 from collections.abc import Iterator
 from itertools import chain
 
-import torch
 from torch import Tensor, nn
 
 from gsa.attention import GlobalSelfAttention, Recorder
 from gsa.config import NetworkConfig
 from gsa.pointwise import PointwiseConv2d
+from gsa.rng import seeded
 
 
 class Bottleneck(nn.Module):
@@ -88,9 +88,7 @@ class ResNet(nn.Module):
     def __init__(self, config: NetworkConfig, *, seed: int | None = None) -> None:
         super().__init__()
         self.config = config
-        with torch.random.fork_rng(devices=[], enabled=seed is not None):
-            if seed is not None:
-                torch.manual_seed(seed)
+        with seeded(seed):
             self._build()
             self._initialise()
 

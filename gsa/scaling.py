@@ -28,6 +28,7 @@ from gsa.config import NetworkConfig
 from gsa.costs import forward_flops
 from gsa.pointwise import PointwiseConv2d
 from gsa.resnet import ResNet
+from gsa.rng import seeded
 
 # each profile would greet on stderr
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")
@@ -84,9 +85,10 @@ class Setting:
             raise ValueError(f"`dtype` (={self.dtype!r}) must be float32 or bfloat16.")
         if self.threads < 1:
             raise ValueError(f"`threads` (={self.threads}) must be at least 1.")
-        if not self.limit > 0 or not self.repeat > 0:
+        if not (0 < self.limit < math.inf and 0 < self.repeat < math.inf):
             raise ValueError(
-                f"`limit` (={self.limit}) and `repeat` (={self.repeat}) must be above 0 seconds."
+                f"`limit` (={self.limit}) and `repeat` (={self.repeat}) must be above 0 seconds "
+                "and finite."
             )
 
 
@@ -204,7 +206,8 @@ def _series(
             flops = forward_flops(model.eval(), shape)
             cost = Cost(name, size, pixels, params, flops, *(math.nan,) * 3)
             if _foretold(taken[name], pixels) <= setting.limit:
-                model, _, _ = build(name, size)
+                with seeded(0):
+                    model, _, _ = build(name, size)
                 cost = _timed(cost, model, shape, setting)
             taken[name].append(cost)
             yield cost

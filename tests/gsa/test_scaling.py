@@ -125,6 +125,7 @@ def test_the_fused_operation_is_torchs_own(monkeypatch):
         ({"dtype": "int8"}, "`dtype`"),
         ({"threads": 0}, "`threads`"),
         ({"limit": 0}, "`limit`"),
+        ({"limit": float("inf")}, "`limit`"),
         ({"device": "abacus"}, "`device`"),
     ],
 )
