@@ -41,7 +41,7 @@ class Seen:
     recording: gsa.Recording
     crop: Image.Image  # what the network saw
     crop_box: tuple[float, float, float, float]  # left, top, right, bottom in photo pixels
-    photo_size: tuple[int, int]  # width, height
+    photo_size: tuple[int, int]  # width, height of the file, upright
     top: tuple[tuple[str, float], ...]  # label and calibrated probability, best first
 
 
@@ -77,9 +77,10 @@ def _seen(key: str, _network: gsa.Checkpoint, _data: bytes) -> Seen:
     with TURNS:
         recording = gsa.record(network.model, network.preprocess.tensor(crop))
     probabilities = recording.probabilities(network.card.temperature)
-    box = network.preprocess.crop_box(*photo.size)
+    size = gsa.upright_size(_data)
+    box = network.preprocess.crop_box(*size)
     top = best(network.card, probabilities)
-    return Seen(key, network.card, recording, crop, box, photo.size, top)
+    return Seen(key, network.card, recording, crop, box, size, top)
 
 
 def best(card: Card, probabilities: Array) -> tuple[tuple[str, float], ...]:
@@ -102,8 +103,12 @@ def _opened(data: bytes) -> Image.Image:
 def seen(name: str, digest: str, data: bytes) -> Seen:
     """A picture through a network; PictureError if the bytes are no good picture."""
     network = checkpoint(name)
-    card = json.dumps(network.card.to_dict(), sort_keys=True).encode()
-    return _seen(f"{hashlib.sha256(card).hexdigest()} {digest}", network, data)
+    return _seen(f"{fingerprint(network.card)} {digest}", network, data)
+
+
+def fingerprint(card: Card) -> str:
+    """Changes with the weights of a card, and with all that it says of them."""
+    return hashlib.sha256(json.dumps(card.to_dict(), sort_keys=True).encode()).hexdigest()
 
 
 def shown_part(width: int, height: int) -> tuple[int, int, int, int]:

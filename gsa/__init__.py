@@ -33,7 +33,7 @@ from gsa.maps import (
     sum_map,
     two_step_path,
 )
-from gsa.pictures import PictureError, open_picture
+from gsa.pictures import PictureError, open_picture, upright_size
 from gsa.preprocess import Grid, Preprocess
 from gsa.proofs import prove, verify
 from gsa.ranges import RangeMeasures, measure, measure_heads
@@ -73,6 +73,7 @@ __all__ = [
     "measure",
     "measure_heads",
     "open_picture",
+    "upright_size",
     "pairs",
     "positional_map",
     "preset",

@@ -20,7 +20,7 @@ from gsa.checkpoints import Checkpoint, CheckpointError
 from gsa.config import PRESETS
 from gsa.costs import flops, parameters
 from gsa.maps import Cells
-from gsa.pictures import PictureError, open_picture
+from gsa.pictures import PictureError, open_picture, upright_size
 from gsa.proofs import verify
 from gsa.record import Recording, record
 
@@ -122,7 +122,7 @@ def draw_maps(
         checkpoint.card,
         data,
         Path(image).name,
-        crop_box=preprocess.crop_box(*picture.size),
+        crop_box=preprocess.crop_box(*upright_size(data)),
         place=place,
         layers=tuple(layers),
         heads=heads,

@@ -30,7 +30,7 @@ class Provenance:
     weights_sha256: str
     picture: str  # file name
     picture_sha256: str  # of the file
-    crop_box: tuple[float, float, float, float]  # left, top, right, bottom in photo pixels
+    crop_box: tuple[float, float, float, float]  # left, top, right, bottom; file pixels, upright
     place: tuple[float, float]  # row, column in pixels of the network input
     layers: tuple[str, ...]
     heads: str  # which head, or how heads are combined
@@ -97,12 +97,15 @@ def npz_bytes(recording: Recording, provenance: Provenance) -> bytes:
 
     For each layer L and branch B: `B_L` (heads, rows, columns) float32, `cells_L` the query's
     (top, left, bottom, right), `centre_rows_L` and `centre_columns_L` in pixels of the network
-    input, and `error_B_L`, the largest relative error of map x values against the layer's output.
+    input. Where the direction is `from`, `error_B_L` is the largest relative error of map x values
+    against the layer's output.
     For the positional branch `gain_L` and `offset_L` (heads, value channels). Where the direction
-    is `to`, entry (a, b) is what the query in cell (a, b) gives to the cells.
+    is `to`, entry (a, b) is what the query in cell (a, b) gives to the cells; it is gathered from
+    the maps of all queries, and has no error of its own.
     """
     arrays: dict[str, np.ndarray] = {"provenance": np.array(provenance.to_json())}
-    of = maps.reverse_map if provenance.direction == "to" else maps.branch_map
+    reverse = provenance.direction == "to"
+    of = maps.reverse_map if reverse else maps.branch_map
     for name in provenance.layers:
         layer, grid = recording[name], recording.grid(name)
         cells = provenance.cells(grid)
@@ -111,7 +114,9 @@ def npz_bytes(recording: Recording, provenance: Provenance) -> bytes:
         arrays[f"centre_columns_{name}"] = (np.arange(grid.columns) + 0.5) * grid.cell[1]
         for branch in maps.branches(layer):
             arrays[f"{branch}_{name}"] = of(layer, branch, cells)
-            arrays[f"error_{branch}_{name}"] = np.array(prove(layer, branch, cells).max_rel_error)
+            if not reverse:
+                error = prove(layer, branch, cells).max_rel_error
+                arrays[f"error_{branch}_{name}"] = np.array(error)
         if layer.gain is not None and layer.offset is not None:
             arrays[f"gain_{name}"], arrays[f"offset_{name}"] = layer.gain, layer.offset
     stream = io.BytesIO()

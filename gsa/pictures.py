@@ -10,12 +10,13 @@ import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 MAX_BYTES = 20 * 2**20  # of the file
 MAX_MEGAPIXELS = 50  # a JPEG can be decoded at a reduced size, so it may be this large
 MAX_MEGAPIXELS_OTHER = 25  # other formats are decoded whole: 25 MP take up to 400 MiB
+_TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 DECODE_SIDE = 1024  # a large JPEG is decoded at 1/2, 1/4 or 1/8, but no smaller than this
 
 
@@ -30,7 +31,8 @@ def open_picture(source: bytes | str | Path) -> Image.Image:
         source: the bytes of a file, or its path.
 
     Returns:
-        An upright RGB picture. A large JPEG may come reduced (no side under `DECODE_SIDE` pixels).
+        An upright RGB picture. A large JPEG may come reduced (no side under `DECODE_SIDE` pixels);
+        `upright_size` has the size of the file's own pixels.
 
     Raises:
         PictureError: if the file is missing, empty, too large, of another format or damaged.
@@ -53,6 +55,18 @@ def open_picture(source: bytes | str | Path) -> Image.Image:
     except Exception as error:  # decoders raise nearly anything on damaged files
         detail = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise PictureError(f"The picture is damaged and cannot be decoded ({detail}).") from None
+
+
+def upright_size(data: bytes) -> tuple[int, int]:
+    """(width, height) of a picture as a person sees it, before any reduction; from its header.
+
+    Args:
+        data: the bytes of a file that `open_picture` opens.
+    """
+    with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        width, height = picture.size
+        turned = picture.getexif().get(ExifTags.Base.Orientation) in _TURNED
+    return (height, width) if turned else (width, height)
 
 
 def _read(path: Path) -> bytes:

@@ -35,3 +35,11 @@ def test_the_url_holds_that_part():
         assert sent.size == (200, 100)
         middle = sent.convert("RGB").getpixel((100, 50))
     assert middle == pytest.approx(long.getpixel((600, 50)), abs=12)
+
+
+def test_what_is_seen_of_a_large_photo_is_told_in_its_own_pixels(tiny_checkpoints):
+    stream = io.BytesIO()
+    photo(2400, 4000).save(stream, "JPEG")  # which is opened at half its size
+    seen = resources.seen("tiny_gsa", "a large photo", stream.getvalue())
+    assert seen.photo_size == (2400, 4000)
+    assert seen.crop_box == (0, 800, 2400, 3200)

@@ -2,9 +2,9 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
-from gsa.pictures import DECODE_SIDE, PictureError, open_picture
+from gsa.pictures import DECODE_SIDE, PictureError, open_picture, upright_size
 from tests.conftest import photo
 
 
@@ -47,6 +47,15 @@ def test_a_large_jpeg_comes_reduced_but_not_below_the_limit():
     opened = open_picture(encoded(photo(4000, 3000), "JPEG"))
     assert opened.size == (2000, 1500)
     assert min(opened.size) >= DECODE_SIDE
+
+
+def test_the_size_of_the_file_is_known_beside_a_reduced_picture():
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 6  # a phone held upright
+    for exif, size in ((None, (4000, 3000)), (turned, (3000, 4000))):
+        data = encoded(photo(4000, 3000), "JPEG", **({"exif": exif} if exif else {}))
+        assert upright_size(data) == size
+        assert open_picture(data).size == (size[0] // 2, size[1] // 2)
 
 
 def test_a_small_file_with_huge_pixels_is_refused_from_its_header():
