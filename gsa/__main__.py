@@ -183,7 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     range_.add_argument("image", metavar="IMAGE")
     range_.add_argument(
         "--query", nargs=2, type=float, metavar=("ROW", "COL"),
-        help=f"{query_help}; default: the mean over all queries",
+        help=f"{query_help}; default: the mean over the queries of --step",
     )  # fmt: skip
     range_.add_argument(
         "--step", type=int, default=2, metavar="N", help="every N-th row and column of queries"

@@ -146,10 +146,9 @@ class Probe:
     def __post_init__(self) -> None:
         if self.task not in TASKS:
             raise ValueError(f"there is no task {self.task!r}; tasks are {', '.join(TASKS)}.")
-        for name in ("blocks", "width", "steps", "batch", "tests"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` (={getattr(self, name)}) must be at least 1.")
-
+        for name, least in (("blocks", 1), ("width", 1), ("steps", 6), ("batch", 1), ("tests", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"`{name}` (={getattr(self, name)}) must be at least {least}.")
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"`seed` (={self.seed}) must be from 0 to below 2^31.")
 

@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from gsa.pictures import open_picture
+from gsa.pictures import PictureError, open_picture
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
 
@@ -59,7 +59,7 @@ class Archive:
     @contextmanager
     def opened(self) -> Iterator[Reader]:
         """See `Container`."""
-        with zipfile.ZipFile(self.path) as archive:
+        with _archive(self.path) as archive:
             yield lambda name: open_picture(archive.read(name))
 
 
@@ -96,10 +96,14 @@ class Split:
         """Every picture decoded, in order; each container is opened once."""
         with ExitStack() as stack:
             readers: dict[Container, Reader] = {}
-            for container, name in self.places:
+            for (container, name), target in zip(self.places, self.targets, strict=True):
                 if container not in readers:
                     readers[container] = stack.enter_context(container.opened())
-                yield readers[container](name)
+                try:
+                    yield readers[container](name)
+                except PictureError as error:
+                    whose = f"{name!r} of the class {self.labels[target]!r}"
+                    raise DataError(f"the picture {whose} cannot be used. {error}") from None
 
     def decoded(self, short_side: int) -> list[Tensor]:
         """Every picture as (3, rows, columns) uint8, its shorter side reduced to `short_side`."""
@@ -131,11 +135,20 @@ def in_class_folders(folder: Path) -> list[Found]:
     )
 
 
+@contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise DataError(f"the archive {str(path)!r} is damaged ({error}).") from None
+
+
 def in_archives(paths: Iterable[Path]) -> list[Found]:
     """The pictures `.../<class>/<picture>` in zip archives, sorted."""
     found = []
     for path in paths:
-        with zipfile.ZipFile(path) as archive:
+        with _archive(path) as archive:
             for inside in archive.namelist():
                 if inside.lower().endswith(SUFFIXES):
                     found.append(Found(PurePosixPath(inside).parent.name, path, inside))

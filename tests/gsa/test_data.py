@@ -67,6 +67,22 @@ def test_everyday_words_replace_folder_names():
     assert KNOWN["imagenette"].labels["n03888257"] == "parachute"
 
 
+def test_a_damaged_archive_is_named(tmp_path):
+    path = tmp_path / "caltech-160-train-00.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("crab/1.png", bytes(5000))
+    path.write_bytes(path.read_bytes()[:-30])  # a copy that was broken off
+    with pytest.raises(DataError, match="caltech-160-train-00.zip' is damaged"):
+        open_split("caltech-94", "train", tmp_path)
+
+
+def test_a_damaged_picture_among_many_is_named(tmp_path):
+    (tmp_path / "crab").mkdir()
+    (tmp_path / "crab" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+    with pytest.raises(DataError, match="'torn.png' of the class 'crab' cannot be used. The "):
+        list(open_split(str(tmp_path), "train").pictures())
+
+
 def test_what_is_not_there_is_said(tmp_path):
     with pytest.raises(DataError, match="is neither a folder nor a known data set"):
         open_split("no-such-thing", "train")

@@ -84,11 +84,11 @@ def test_the_conv_twin_cannot_see_the_farthest_bins():
 
 
 def test_a_run_reports_every_step_and_measures_at_its_end():
-    steps = list(probes.run(Probe(steps=3, batch=4, tests=8), "conv"))
-    assert [step.step for step in steps] == [1, 2, 3, 3]
-    assert [bool(step.accuracy) for step in steps] == [False, False, False, True]
+    steps = list(probes.run(Probe(steps=6, batch=4, tests=8), "conv"))
+    assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6, 6]
+    assert [bool(step.accuracy) for step in steps] == 6 * [False] + [True]
     assert len(steps[-1].accuracy) == len(BINS)
-    again = list(probes.run(Probe(steps=3, batch=4, tests=8), "conv"))
+    again = list(probes.run(Probe(steps=6, batch=4, tests=8), "conv"))
     assert [step.loss for step in again] == [step.loss for step in steps]
 
 
@@ -116,11 +116,11 @@ def test_bad_probes_get_a_sentence():
     with pytest.raises(ValueError, match="no task 'chess'"):
         Probe("chess")
     with pytest.raises(ValueError, match="`steps`"):
-        Probe(steps=0)
+        Probe(steps=5)
 
 
 def test_the_command(capsys):
-    assert main(["probe", "same", "--steps", "2", "--json"]) == 0
+    assert main(["probe", "same", "--steps", "6", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {row["mixer"] for row in found} == {"gsa", "conv"}
     assert all(len(row["accuracy"]) == len(BINS) for row in found)
