@@ -13,20 +13,27 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
 import torch
+from PIL import Image, ImageOps
 
 import gsa
-from app import resources
+from app import panels, resources
 from gsa import erf, ranges
 from gsa.checkpoints import Card, Checkpoint
 from gsa.config import Mixer
-from gsa.maps import Branch, branches
+from gsa.maps import Branch, Cells, branches
+
+if TYPE_CHECKING:  # they take time to load, and few sessions ask for them
+    from gsa.differences import Differences
+    from gsa.samples import Sample
 
 DATA = "GSA_DATA"  # names the folder that data sets must lie in; anywhere if it is not set
+SHOWN = 6  # pictures that one twin alone gets right, of each twin
+SIDE = 180  # of these, in pixels of the page
 PICTURES = 16  # of the gallery, that receptive fields are averaged over
 MIXERS: tuple[Mixer, Mixer] = ("gsa", "conv")
 Pair = dict[str, str]  # names of checkpoints by mixer, as `resources.twins` gives them
@@ -69,14 +76,21 @@ def keep(key: str, value: Any) -> None:
             results.popitem(last=False)
 
 
+def forget(key: str) -> None:
+    """Drop a finished result, so that it can be measured again."""
+    results, lock = _store()
+    with lock:
+        results.pop(key, None)
+
+
 def cards(pair: Pair) -> dict[str, Card]:
     """The cards of a pair by mixer."""
     return {mixer: resources.checkpoint(name).card for mixer, name in pair.items()}
 
 
 def version(pair: Pair) -> str:
-    """Changes with the pair and its weights."""
-    return " ".join(f"{card.name} {card.sha256[:16]}" for card in cards(pair).values())
+    """Changes with the pair, its weights and its cards."""
+    return " ".join(resources.fingerprint(card)[:16] for card in cards(pair).values())
 
 
 def _twins(pair: Pair, *, trained: bool = True) -> dict[Mixer, Checkpoint]:
@@ -137,9 +151,13 @@ def fields(
 
 def _mean_distance(recording: gsa.Recording, layer: str, branch: Branch) -> float:
     grid = recording.grid(layer)
-    step = max(1, grid.rows // 4)  # 16 queries spread over the picture
-    queries = ranges.over_queries(recording[layer], branch, grid, step)
-    return float(np.nanmean([m.mean_distance for _, heads in queries for m in heads]))
+    found = [
+        measures.mean_distance
+        for row in panels.spread_out(grid.rows, 4)
+        for column in panels.spread_out(grid.columns, 4)
+        for measures in ranges.measure_heads(recording[layer], branch, Cells.at(row, column), grid)
+    ]
+    return float(np.nanmean(found))
 
 
 def devices() -> list[tuple[str, str]]:
@@ -199,7 +217,7 @@ def data_folder(text: str) -> Path:
     return path
 
 
-def _sample(pair: Pair, folder: str, count: int) -> Any:
+def _sample(pair: Pair, folder: str, count: int) -> Sample:
     """Labelled pictures: of the gallery where no folder is named."""
     from gsa import samples
 
@@ -228,14 +246,20 @@ def differences(pair: Pair, folder: str, count: int) -> Iterator[tuple[float, An
     """What each twin gets right: the gallery's pictures, or up to `count` of a folder's.
 
     Yields:
-        At the end: what was found, and the pictures themselves.
+        At the end: what was found, and the pictures to show of it, by position.
     """
     from gsa import differences as between
 
     twins = _twins(pair)
     sample = _sample(pair, folder, count)
     for share, found in _turn_by_turn(between.compare(twins["gsa"], twins["conv"], sample)):
-        yield share, (found, sample) if found is not None else None
+        yield share, None if found is None else (found, _shown(sample, found))
+
+
+def _shown(sample: Sample, found: Differences) -> dict[int, Image.Image]:
+    """The middle of the first pictures that one twin alone gets right, at the size of the page."""
+    shown = [*found.only_first[:SHOWN], *found.only_second[:SHOWN]]
+    return {at: ImageOps.fit(sample.pictures[at], (SIDE, SIDE)) for at in shown}
 
 
 def probe(task: str, steps: int) -> Iterator[tuple[float, dict[str, Any]]]:

@@ -126,17 +126,17 @@ def everywhere(
     """
     grid = recording.grid(name)
     found = []
-    for row in _spread_out(grid.rows):
-        for column in _spread_out(grid.columns):
+    for row in spread_out(grid.rows):
+        for column in spread_out(grid.columns):
             cells = Cells.at(row, column)
             weights = combine(maps.branch_map(recording[name], branch, cells), heads)
             found.append(measure(weights, cells, grid))
     return spread(found)
 
 
-def _spread_out(count: int) -> list[int]:
-    """Up to `PLACES` indices from 0 to count - 1, at even distances."""
-    return sorted({int((at + 0.5) * count / PLACES) for at in range(PLACES)})
+def spread_out(count: int, places: int = PLACES) -> list[int]:
+    """Up to `places` indices from 0 to count - 1, at even distances."""
+    return sorted({int((at + 0.5) * count / places) for at in range(places)})
 
 
 def finest_grid(recording: Recording) -> Grid:

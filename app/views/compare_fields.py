@@ -36,8 +36,7 @@ def show(pair: Pair) -> None:
         format_func=text["points"].__getitem__,
         key="compare_point",
     )
-    chosen = state.selection()
-    place = (chosen.row, chosen.column) if point == "chosen" else (0.5, 0.5)
+    place = state.selection().middle if point == "chosen" else (0.5, 0.5)
     key = f"fields {compare_resources.version(pair)} {weights} {place[0]:.3f} {place[1]:.3f}"
     found: Fields | None = measured(
         key,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import streamlit as st
-from PIL import ImageOps
 
 from app import compare_resources, markup
 from app.compare_resources import MIXERS, Pair
@@ -18,8 +17,6 @@ from gsa.costs import flops, parameters
 
 page = words("compare")
 text = page["right"]
-SIDE = 180  # pixels of a shown picture
-MOST = 6  # pictures shown of those that one network alone gets right
 
 
 def _cards(cards: dict[str, Card]) -> None:
@@ -71,7 +68,7 @@ def show(pair: Pair) -> None:
     )
     if found is None:
         return
-    between, sample = found
+    between, pictures = found
     answers = dict(zip(MIXERS, (between.first, between.second), strict=True))
     figures_of = {
         f"{mixer}_{name}": value
@@ -81,14 +78,14 @@ def show(pair: Pair) -> None:
     st.markdown(
         text["found"].format(
             **figures_of,
-            n=len(sample),
+            n=len(between.names),
             only_gsa=len(between.only_first),
             only_conv=len(between.only_second),
             p=between.p_value,
         )
     )
-    _alone("only_gsa", between.only_first, sample, "conv", between.second)
-    _alone("only_conv", between.only_second, sample, "gsa", between.first)
+    _alone("only_gsa", between, between.only_first, pictures, "conv", between.second)
+    _alone("only_conv", between, between.only_second, pictures, "gsa", between.first)
     left, right = st.columns(2, gap="large")
     with left:
         _classes(between)
@@ -105,18 +102,20 @@ def show(pair: Pair) -> None:
         )
 
 
-def _alone(key: str, at: list[int], sample: Any, other: str, said: Any) -> None:
+def _alone(
+    key: str, between: Any, at: list[int], pictures: dict[int, Any], other: str, said: Any
+) -> None:
     """Pictures that one network alone gets right, with what the other says."""
     st.markdown(f"**{text[key]}** ({len(at)})")
     if not at:
         st.caption(text["none"])
         return
-    columns = st.columns(MOST)
+    columns = st.columns(compare_resources.SHOWN)
     for column, i in zip(columns, at, strict=False):
         caption = text["caption"].format(
-            label=sample.labels[i], other=text["short"][other], guess=said.guesses[i]
+            label=between.labels[i], other=text["short"][other], guess=said.guesses[i]
         )
-        column.image(ImageOps.fit(sample.pictures[i], (SIDE, SIDE)), caption=caption)
+        column.image(pictures[i], caption=caption)
 
 
 def _classes(between: Any) -> None:

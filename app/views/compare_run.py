@@ -31,6 +31,14 @@ def measured(
     """
     found = compare_resources.kept(key)
     if found is not None:
+        st.button(
+            text["again"],
+            type="tertiary",
+            icon=":material/refresh:",
+            key=f"again {key}",
+            on_click=compare_resources.forget,
+            args=(key,),
+        )
         return found
     start_key = f"start {key}"
     # known before the button is drawn: it must not stay beside what it started

@@ -45,6 +45,10 @@ def texts(app):
     return " ".join(str(each.value) for each in [*app.caption, *app.markdown, *app.error])
 
 
+def labels(app):
+    return [each.label for each in app.button]
+
+
 def charts(app):
     return len(app.get("plotly_chart"))
 
@@ -62,9 +66,13 @@ def test_fields_are_measured_once_and_kept(page):
     assert "27 × 27" not in texts(page)
     page.select_slider("compare_layer").set_value("1.1").run()
     assert TEXT["fields"]["box"].format(side=19) in texts(page)
-    assert not page.button  # no new measurement for another layer
+    assert labels(page) == [TEXT["again"]]  # no new measurement for another layer
     page.button_group("compare_weights").set_value("random").run()
-    assert page.button  # but for other weights
+    assert labels(page) == [TEXT["fields"]["start"]]  # but for other weights
+    page.button_group("compare_weights").set_value("trained").run()
+    page.button[0].click().run()
+    assert labels(page) == [TEXT["fields"]["start"]]
+    assert charts(page) == 0
 
 
 def test_the_chosen_place_is_that_of_the_look_page(tiny_checkpoints):
@@ -77,6 +85,17 @@ def test_the_chosen_place_is_that_of_the_look_page(tiny_checkpoints):
     assert "row 16, column 48" in texts(app)
 
 
+def test_of_a_rectangle_the_middle_is_taken(tiny_checkpoints):
+    app = AppTest.from_file(MAIN, default_timeout=120)
+    link = {"row": "0.25", "column": "0.5", "bottom": "0.75", "right": "0.625"}
+    app.query_params.update({"picture": "panda_0021.jpg", **link})
+    app.run()
+    app.switch_page("views/compare.py").run()
+    app.selectbox("compare_point").set_value("chosen").run()
+    start(app)
+    assert "row 32, column 36" in texts(app)
+
+
 def test_costs_are_measured_live(page, monkeypatch):
     from gsa import scaling
 
@@ -84,10 +103,10 @@ def test_costs_are_measured_live(page, monkeypatch):
     section(page, "cost")
     start(page)
     assert charts(page) == 1
-    assert not page.button
+    assert labels(page) == [TEXT["again"]]
     page.button_group("compare_cost_figure").set_value("peak_bytes").run()
     assert not page.exception
-    assert not page.button
+    assert labels(page) == [TEXT["again"]]
 
 
 def opened(name="fields"):
