@@ -7,6 +7,7 @@ may import torch, or the page would wait for it all the same.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,15 @@ GALLERY = Path(__file__).parent / "gallery"
 FIRST_PICTURE = "dalmatian_0002.jpg"  # shown at the start
 FILE = GALLERY / "first.json"
 KEY = "preview"
+CHECKPOINTS = "GSA_CHECKPOINTS"  # as in `gsa.checkpoints`, which imports torch
 
 text = words("look")
 
 
 def wanted(parameters: dict[str, str]) -> bool:
     """Whether the first maps would keep somebody waiting, and are those of the plain start."""
-    return "torch" not in sys.modules and not parameters and FILE.is_file()
+    plain = not parameters and CHECKPOINTS not in os.environ
+    return plain and "torch" not in sys.modules and FILE.is_file()
 
 
 def draw() -> None:

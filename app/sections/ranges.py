@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from app import experiments, markup, panels
@@ -18,9 +20,11 @@ def show(view: View) -> None:
     recording = view.gsa.recording
     st.caption(text["range_lead"].format(size=recording.height, places=panels.PLACES**2))
     everywhere = experiments.ranges_everywhere(view.gsa, view.chosen.heads)
+    # as `everywhere`, from the place, also where the page shows who looks at it
+    found = panels.all_layers(recording, replace(view.chosen, direction="from"))
     lines: dict[str, list[float]] = {}
     bands: dict[str, list[dict[str, float]]] = {}
-    for panel in view.found:
+    for panel in found:
         name = text[panel.branch]
         spread = everywhere[panel.layer, panel.branch]
         lines.setdefault(name, []).append(panel.measures.mean_distance)
@@ -34,7 +38,7 @@ def show(view: View) -> None:
     with st.container():
         titles: dict[str, str] = text["range_columns"]
         rows = []
-        for panel in view.found:
+        for panel in found:
             row: dict[str, object] = {
                 text["layer"]: panel.layer,
                 text["branch"]: text[panel.branch],

@@ -121,6 +121,14 @@ def test_companions_are_coloured_by_the_scale_that_is_chosen(tiny_checkpoints):
     assert app.query_params["companion_scale"] in ("own", ["own"])
 
 
+def test_ranges_are_from_the_place_whatever_the_maps_show(tiny_checkpoints):
+    tables = [
+        opened("range", row="0.3", direction=direction).dataframe[0].value
+        for direction in ("from", "to")
+    ]
+    assert tables[0].equals(tables[1])
+
+
 def test_attributions_come_with_their_deletion_curves(tiny_checkpoints):
     app = opened("why")
     app.button(Widget.why).click().run()

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from app import preview
+from gsa.checkpoints import ENVIRONMENT
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,6 +30,15 @@ def test_they_are_those_of_the_shipped_weights():
             assert (before["title"], before["cell"]) == (now["title"], now["cell"])
             # another processor rounds otherwise, by a shade at most
             assert np.abs(pixels(before["url"]) - pixels(now["url"])).max() <= 3
+
+
+def test_they_are_not_shown_for_other_networks(monkeypatch):
+    assert preview.CHECKPOINTS == ENVIRONMENT
+    monkeypatch.delitem(sys.modules, "torch")
+    assert preview.wanted({})
+    assert not preview.wanted({"picture": "panda_0021.jpg"})
+    monkeypatch.setenv(ENVIRONMENT, "elsewhere")
+    assert not preview.wanted({})
 
 
 def test_showing_them_does_not_load_torch():
