@@ -30,6 +30,7 @@ _PICTURE = "picture"
 _COMPLAINT = "complaint"
 _KEPT = "kept"
 _WRITTEN = "written"
+_RUNNING = "running"
 _MOVING = "moving"
 _LINK = "link"
 _LINK_COMPLAINT = "link_complaint"
@@ -115,10 +116,16 @@ class Selection:
         """Whether the place is a rectangle."""
         return self.bottom > self.row and self.right > self.column
 
+    @property
+    def middle(self) -> tuple[float, float]:
+        """(row, column) of the point, or of the rectangle's middle, as shares of the input."""
+        if not self.is_region:
+            return self.row, self.column
+        return (self.row + self.bottom) / 2, (self.column + self.right) / 2
+
     def place(self, height: int, width: int) -> tuple[float, float]:
-        """(row, column) of the point, or of the rectangle's middle, in pixels of the input."""
-        row = (self.row + self.bottom) / 2 if self.is_region else self.row
-        column = (self.column + self.right) / 2 if self.is_region else self.column
+        """(row, column) of `middle` in pixels of the input."""
+        row, column = self.middle
         return min(row * height, height - 0.01), min(column * width, width - 0.01)
 
     def cells(self, grid: Grid) -> Cells:
@@ -237,6 +244,21 @@ def keep(key: str, value: object) -> None:
     st.session_state[_KEPT] = {key: value}
 
 
+def begin(key: str) -> None:
+    """Remember that the steps of a result are being made, until `end`."""
+    st.session_state[_RUNNING] = key
+
+
+def is_running(key: str) -> bool:
+    """Whether the steps of a result are being made."""
+    return st.session_state.get(_RUNNING) == key
+
+
+def end() -> None:
+    """Make no further step."""
+    st.session_state.pop(_RUNNING, None)
+
+
 def linked_picture() -> str:
     """The gallery picture that the link names; empty if it names none."""
     return str(st.query_params.get("picture", ""))
@@ -322,9 +344,11 @@ def follow_link() -> bool:
     Returns:
         Whether it was taken over.
     """
-    wanted, since = st.session_state.get(_WRITTEN, ({}, 0.0))
+    if _WRITTEN not in st.session_state:
+        return False
+    wanted, since = st.session_state[_WRITTEN]
     now = st.query_params.to_dict()
-    if not wanted or now == wanted or "picture" not in now or time.monotonic() - since < _SETTLED:
+    if now == wanted or "picture" not in now or time.monotonic() - since < _SETTLED:
         return False
     for key, name in vars(Widget).items():
         if not key.startswith("_") and key != "source":

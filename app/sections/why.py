@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from app import experiments, markup, resources, section_files, state
 from app.components.strip import strip
@@ -19,7 +20,7 @@ text = words("look")
 
 
 def show(view: View) -> None:
-    """The button, or what it computed for this picture and class."""
+    """The button, and what it computed so far for this picture and class."""
     st.subheader(text["why_title"], anchor=False)
     st.caption(text["why_lead"])
     left, right = st.columns([1, 3], vertical_alignment="bottom")
@@ -30,27 +31,29 @@ def show(view: View) -> None:
     with right:
         asked = st.button(text["why_button"], key=Widget.why)
     if asked:
-        _compute(view, target, key)
-    if found := state.kept(key):
-        _draw(view, target, found)
-
-
-def _compute(view: View, target: int, key: str) -> None:
-    """One method after the other; a press on Stop reruns the page, which shows what there is."""
+        state.begin(key)
+    found: dict[tuple[str, str], Explained] = state.kept(key) or {}
     jobs = [(method, mixer) for method in text["methods"] for mixer in text["twins"]]
-    place = st.empty()
-    with place.container():
-        bar = st.progress(0.0)
-        st.button(text["stop"], key=Widget.stop)
-    found: dict[tuple[str, str], Explained] = {}
-    for done, (method, mixer) in enumerate(jobs):
-        name = text["methods"][method]
-        bar.progress(
-            done / len(jobs), text["progress"].format(name=name, twin=text["twins"][mixer])
-        )
-        found[method, mixer] = experiments.explained(view.seen[mixer], target, method)
-        state.keep(key, dict(found))
-    place.empty()
+    left_over = [job for job in jobs if job not in found]
+    if state.is_running(key) and left_over:
+        method, mixer = left_over[0]
+        what = text["progress"].format(name=text["methods"][method], twin=text["twins"][mixer])
+        st.progress(len(found) / len(jobs), what)
+        st.button(text["stop"], key=Widget.stop, on_click=state.end)
+    if found:
+        _draw(view, target, found)
+    if state.is_running(key) and left_over:
+        # one in each run of the fragment: a run is never broken off, and Stop is heard between them
+        found = {**found, (method, mixer): experiments.explained(view.seen[mixer], target, method)}
+        state.keep(key, found)
+        _run_again()
+
+
+def _run_again() -> None:
+    try:
+        st.rerun(scope="fragment")
+    except StreamlitAPIException:  # this was a run of the whole page
+        st.rerun()
 
 
 def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> None:
@@ -86,8 +89,11 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
     left, right = st.columns([3, 2], gap="large")
     with left:
         strip(rows, beneath, Widget.attributions)
-        delta = found["integrated_gradients", "gsa"].attribution.delta
-        sentences = text["why_words"].format(delta=delta or 0.0)
+        first = found.get(("integrated_gradients", "gsa"))
+        delta = first.attribution.delta if first else None
+        sentences = text["why_words"]
+        if delta is not None:
+            sentences += " " + text["why_delta"].format(delta=delta)
         st.caption(sentences)
         make = partial(section_files.attributions_file, view, label, found, sentences, "png")
         markup.download(text["as_picture"], view, "attributions", "png", make)

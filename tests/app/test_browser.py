@@ -16,8 +16,10 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
+from app.text import words
 from tests.conftest import photo
 
+LOOK = words("look")
 ROOT = Path(__file__).parents[2]
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -207,6 +209,29 @@ def test_back_returns_to_the_place_before(page):
     page.wait_for_timeout(2000)  # for a moment after a change the address is not followed
     page.go_back()
     expect(page.get_by_text("Row 9, column 9 of 16 × 16")).to_be_visible()
+
+
+def test_back_from_an_upload_returns_to_the_gallery(page, tmp_path):
+    page.mouse.click(*spot(page, 0.52, 0.52))
+    page.wait_for_url(lambda url: "row=0.5" in url)
+    path = tmp_path / "mine.png"
+    photo(300, 200).save(path)
+    upload(page, path)
+    expect(page.get_by_text("your photo, 300 × 200")).to_be_visible()
+    page.wait_for_url(lambda url: "picture" not in url)
+    page.wait_for_timeout(2000)  # for a moment after a change the address is not followed
+    page.go_back()
+    expect(page.get_by_text("Row 9, column 9 of 16 × 16")).to_be_visible()
+
+
+def test_stop_ends_the_attributions(page):
+    page.get_by_text(LOOK["sections"]["why"], exact=True).click()
+    page.get_by_role("button", name=LOOK["why_button"]).click()
+    stop = page.get_by_role("button", name=LOOK["stop"], exact=True)
+    stop.click()
+    expect(stop).to_be_hidden()
+    page.wait_for_timeout(1500)  # nothing goes on behind it
+    expect(page.get_by_text(LOOK["methods"]["edges"])).to_have_count(0)
 
 
 def test_a_cell_of_a_heads_map_is_taken_apart(page):
