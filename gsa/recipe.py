@@ -77,6 +77,11 @@ class Recipe:
                 raise RecipeError(
                     f"`{name}` (={getattr(self, name)!r}) must be one of {get_args(allowed)}."
                 )
+        if self.size % 32:
+            raise RecipeError(
+                f"`size` (={self.size}) must be a multiple of 32: with others the last cells of "
+                "the coarse grids stick out of the picture, and maps would lie askew."
+            )
         if not 0 <= self.erase <= 1:
             raise RecipeError(f"`erase` (={self.erase}) must be from 0 to 1.")
         if not 0 < self.crop_scale <= 1:

@@ -227,11 +227,12 @@ def test_back_from_an_upload_returns_to_the_gallery(page, tmp_path):
 def test_stop_ends_the_attributions(page):
     page.get_by_text(LOOK["sections"]["why"], exact=True).click()
     page.get_by_role("button", name=LOOK["why_button"]).click()
-    stop = page.get_by_role("button", name=LOOK["stop"], exact=True)
+    section = page.get_by_test_id("stMainBlockContainer")  # Streamlit has a Stop of its own
+    stop = section.get_by_role("button", name=LOOK["stop"], exact=True)
     stop.click()
     expect(stop).to_be_hidden()
     page.wait_for_timeout(1500)  # nothing goes on behind it
-    expect(page.get_by_text(LOOK["methods"]["edges"])).to_have_count(0)
+    expect(page.get_by_text(LOOK["methods"]["edges"], exact=True)).to_have_count(0)
 
 
 def test_a_cell_of_a_heads_map_is_taken_apart(page):

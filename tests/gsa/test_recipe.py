@@ -30,6 +30,7 @@ def test_there_is_a_recipe():
         (NEEDED + 'batch_size = "big"', "`batch_size` (='big') must be of type int"),
         (NEEDED + "ema = 1.0", "`ema` (=1.0) must be from 0 to below 1"),
         (NEEDED + "early_epochs = 1", "`early_size` (=0) must be from 32 to `size` (=64)"),
+        (NEEDED.replace("64", "112"), "`size` (=112) must be a multiple of 32"),
         (NEEDED + "restart = 2", "`restart` (=2) must be below `epochs` (=2)"),
         (NEEDED + "restart = -1", "`restart` (=-1) must not be negative"),
         (NEEDED + 'precision = "int4"', "`precision` (='int4') must be one of"),
