@@ -229,7 +229,7 @@ def test_stop_ends_the_attributions(page):
     page.get_by_role("button", name=LOOK["why_button"]).click()
     section = page.get_by_test_id("stMainBlockContainer")  # Streamlit has a Stop of its own
     stop = section.get_by_role("button", name=LOOK["stop"], exact=True)
-    stop.click()
+    stop.evaluate("button => button.click()")  # at once, and not when the page has come to rest
     expect(stop).to_be_hidden()
     page.wait_for_timeout(1500)  # nothing goes on behind it
     expect(page.get_by_text(LOOK["methods"]["edges"], exact=True)).to_have_count(0)
