@@ -229,6 +229,7 @@ def test_stop_ends_the_attributions(page):
     page.get_by_role("button", name=LOOK["why_button"]).click()
     section = page.get_by_test_id("stMainBlockContainer")  # Streamlit has a Stop of its own
     stop = section.get_by_role("button", name=LOOK["stop"], exact=True)
+    expect(stop).to_be_visible()
     stop.evaluate("button => button.click()")  # at once, and not when the page has come to rest
     expect(stop).to_be_hidden()
     page.wait_for_timeout(1500)  # nothing goes on behind it
