@@ -48,6 +48,9 @@ def test_the_legend_of_the_deletion_chart_lies_beside_its_axes(phone, address):
     wait_for_maps(phone)
     phone.get_by_role("button", name=LOOK["why_button"]).click()
     expect(phone.get_by_text(LOOK["deletion_words"])).to_be_visible(timeout=120_000)
+    section = phone.get_by_test_id("stMainBlockContainer")
+    stop = section.get_by_role("button", name=LOOK["stop"], exact=True)
+    expect(stop).to_be_hidden(timeout=120_000)  # the chart is drawn anew with each method
     legend = phone.locator(".stPlotlyChart .legend").bounding_box()
     axes = phone.locator(".stPlotlyChart .xtitle").bounding_box()
     plot = phone.locator(".stPlotlyChart .gridlayer").first.bounding_box()
