@@ -92,7 +92,8 @@ def row_attention(q: Tensor, pairs: Tensor, u: Tensor) -> Tensor:
 
 
 def _step(q: Tensor, pairs: Tensor, v: Tensor, *, columns: bool) -> Tensor:
-    q, pairs, v = (each.to(step_dtype(q)) for each in (q, pairs, v))
+    dtype = step_dtype(q)
+    q, pairs, v = (each.to(dtype) for each in (q, pairs, v))
     out = _AxialAttention.apply(_pixels(q), pairs, _pixels(v), columns)
     return out.permute(0, 3, 4, 1, 2)
 
