@@ -21,7 +21,9 @@ def show(view: View) -> None:
     st.caption(text["range_lead"].format(size=recording.height, places=panels.PLACES**2))
     everywhere = experiments.ranges_everywhere(view.gsa, view.chosen.heads)
     # as `everywhere`, from the place, also where the page shows who looks at it
-    found = panels.all_layers(recording, replace(view.chosen, direction="from"))
+    found = view.found
+    if view.chosen.direction == "to":
+        found = panels.all_layers(recording, replace(view.chosen, direction="from"))
     lines: dict[str, list[float]] = {}
     bands: dict[str, list[dict[str, float]]] = {}
     for panel in found:
