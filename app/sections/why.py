@@ -34,16 +34,16 @@ def show(view: View) -> None:
         state.begin(key)
     found: dict[tuple[str, str], Explained] = state.kept(key) or {}
     jobs = [(method, mixer) for method in text["methods"] for mixer in text["twins"]]
-    left_over = [job for job in jobs if job not in found]
+    left_over = [job for job in jobs if job not in found] if state.is_running(key) else []
     with st.container():  # always there, so that its going does not draw all that follows anew
-        if state.is_running(key) and left_over:
+        if left_over:
             method, mixer = left_over[0]
             what = text["progress"].format(name=text["methods"][method], twin=text["twins"][mixer])
             st.progress(len(found) / len(jobs), what)
             st.button(text["stop"], key=Widget.stop, on_click=state.end)
     if found:
         _draw(view, target, found)
-    if state.is_running(key) and left_over:
+    if left_over:
         # one in each run of the fragment: a run is never broken off, and Stop is heard between them
         found = {**found, (method, mixer): experiments.explained(view.seen[mixer], target, method)}
         state.keep(key, found)
