@@ -29,7 +29,7 @@ from gsa.maps import Branch, Cells, branches
 
 if TYPE_CHECKING:  # they take time to load, and few sessions ask for them
     from gsa.differences import Differences
-    from gsa.samples import Sample
+    from gsa.split import Split
 
 DATA = "GSA_DATA"  # names the folder that data sets must lie in; anywhere if it is not set
 SHOWN = 6  # pictures that one twin alone gets right, of each twin
@@ -217,7 +217,7 @@ def data_folder(text: str) -> Path:
     return path
 
 
-def _sample(pair: Pair, folder: str, count: int) -> Sample:
+def _sample(pair: Pair, folder: str, count: int) -> Split:
     """Labelled pictures: of the gallery where no folder is named."""
     from gsa import samples
 
@@ -236,7 +236,7 @@ def stress(pair: Pair, test: str, folder: str, count: int) -> Iterator[tuple[flo
     twins = list(_twins(pair).values())
     total = len(twins) * len(robustness.TESTS[test].severities)
     found: list[Any] = []
-    steps = robustness.scores(twins, sample.pictures, sample.labels, [test])
+    steps = robustness.scores(twins, sample, [test])
     for score in _turn_by_turn(steps):
         found.append(score)
         yield len(found) / total, found
@@ -256,10 +256,13 @@ def differences(pair: Pair, folder: str, count: int) -> Iterator[tuple[float, An
         yield share, None if found is None else (found, _shown(sample, found))
 
 
-def _shown(sample: Sample, found: Differences) -> dict[int, Image.Image]:
+def _shown(sample: Split, found: Differences) -> dict[int, Image.Image]:
     """The middle of the first pictures that one twin alone gets right, at the size of the page."""
     shown = [*found.only_first[:SHOWN], *found.only_second[:SHOWN]]
-    return {at: ImageOps.fit(sample.pictures[at], (SIDE, SIDE)) for at in shown}
+    pictures = sample.subset(shown).pictures()
+    return {
+        at: ImageOps.fit(picture, (SIDE, SIDE)) for at, picture in zip(shown, pictures, strict=True)
+    }
 
 
 def probe(task: str, steps: int) -> Iterator[tuple[float, dict[str, Any]]]:

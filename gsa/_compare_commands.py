@@ -121,7 +121,7 @@ def _stress(arguments: Arguments) -> tuple[Any, list[str]]:
     twins = _twins(arguments.checkpoint)
     sample = from_folder(twins[0].card, arguments.data, arguments.count)
     tests = arguments.tests or tuple(robustness.TESTS)
-    rows = list(robustness.scores(twins, sample.pictures, sample.labels, tests))
+    rows = list(robustness.scores(twins, sample, tests))
     lines = [
         f"{row.checkpoint} {row.test:10} {row.severity:6g} {row.right:6.1%} "
         f"({row.low:.1%} to {row.high:.1%}), {row.n} pictures"

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 import torch
@@ -13,9 +14,8 @@ from torch import Tensor
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from gsa.checkpoints import Checkpoint
-from gsa.evaluate import wilson
-from gsa.robustness import crops, logits
-from gsa.samples import Sample
+from gsa.evaluate import logits_of, prepared, wilson
+from gsa.split import Split
 
 _STEP = 32  # pictures between two reports of progress
 _BINS = 10  # of confidence, for the calibration curve
@@ -140,7 +140,7 @@ class Differences:
 
 
 def compare(
-    first: Checkpoint, second: Checkpoint, sample: Sample
+    first: Checkpoint, second: Checkpoint, sample: Split
 ) -> Iterator[tuple[float, Differences | None]]:
     """Ask two networks about every picture.
 
@@ -154,15 +154,19 @@ def compare(
         raise ValueError("there is no picture to compare on.")
     if set(first.labels) != set(second.labels):
         raise ValueError(f"{first.card.name!r} and {second.card.name!r} know different classes.")
-    steps = range(0, len(sample), _STEP)
-    said: list[Answers] = []
-    for number, checkpoint in enumerate((first, second)):
-        parts = []
-        for at in steps:
-            parts.append(logits(checkpoint, crops(checkpoint, sample.pictures[at : at + _STEP])))
-            yield (number + min(at + _STEP, len(sample)) / len(sample)) / 2, None
-        said.append(_answers(checkpoint, torch.cat(parts), sample.labels))
-    yield 1.0, Differences(sample.names, sample.labels, *said)
+    said: dict[Checkpoint, list[Tensor]] = {first: [], second: []}
+    pictures = sample.pictures()
+    done = 0
+    while step := list(islice(pictures, _STEP)):
+        for checkpoint, parts in said.items():
+            parts.append(logits_of(checkpoint, prepared(checkpoint.preprocess, step)))
+        done += len(step)
+        yield done / len(sample), None
+    one, other = (
+        _answers(checkpoint, torch.cat(said[checkpoint]), sample.answers)
+        for checkpoint in (first, second)
+    )
+    yield 1.0, Differences(sample.names, sample.answers, one, other)
 
 
 def _answers(checkpoint: Checkpoint, scores: Tensor, labels: tuple[str, ...]) -> Answers:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torchmetrics.functional.classification import (
     multiclass_accuracy,
@@ -21,11 +23,14 @@ from gsa.split import DataError, Split
 BATCH = 64
 
 
-def prepared(preprocess: Preprocess, split: Split) -> Tensor:
-    """Every picture as the app would show it to the network: (n, 3, size, size) uint8."""
+def prepared(preprocess: Preprocess, pictures: Iterable[Image.Image]) -> Tensor:
+    """Every picture as the app would show it to the network: (n, 3, size, size) uint8.
+
+    Pictures are taken one by one, so `Split.pictures` never lie in memory at their own size.
+    """
     crops = [
         torch.frombuffer(bytearray(preprocess.crop(picture).tobytes()), dtype=torch.uint8)
-        for picture in split.pictures()
+        for picture in pictures
     ]
     side = preprocess.size
     if not crops:
@@ -33,14 +38,14 @@ def prepared(preprocess: Preprocess, split: Split) -> Tensor:
     return torch.stack(crops).view(-1, side, side, 3).permute(0, 3, 1, 2).contiguous()
 
 
-def logits_of(checkpoint: Checkpoint, split: Split) -> Tensor:
-    """(n, classes) float32 on the CPU."""
-    device = checkpoint.model.head.weight.device
+def logits_of(checkpoint: Checkpoint, pixels: Tensor) -> Tensor:
+    """(n, classes) float32 on the CPU, of (n, 3, rows, columns) with values from 0 to 255."""
+    weight, normalise = checkpoint.model.head.weight, checkpoint.preprocess.normalise
     with torch.no_grad():  # not inference mode: the temperature is fitted through these
         return torch.cat(
             [
-                checkpoint.model(checkpoint.preprocess.normalise(pixels.to(device))).float().cpu()
-                for pixels in prepared(checkpoint.preprocess, split).split(BATCH)
+                checkpoint.model(normalise(part.to(weight.device)).to(weight.dtype)).float().cpu()
+                for part in pixels.split(BATCH)
             ]
         )
 
@@ -64,7 +69,8 @@ def evaluate(checkpoint: Checkpoint, split: Split) -> dict[str, Any]:
         DataError: if the names of the classes differ in more than their order.
     """
     split = _in_order(split, checkpoint)
-    logits, targets = logits_of(checkpoint, split), torch.tensor(split.targets)
+    pixels = prepared(checkpoint.preprocess, split.pictures())
+    logits, targets = logits_of(checkpoint, pixels), torch.tensor(split.targets)
     classes = len(split.labels)
     top1 = float((logits.argmax(1) == targets).float().mean())
     best = logits.topk(min(5, classes), dim=1).indices
@@ -108,7 +114,8 @@ def _some(names: Counter[str]) -> str:
 
 def fit_temperature(checkpoint: Checkpoint, split: Split) -> float:
     """The number that logits are divided by for the least cross entropy on a split."""
-    logits, targets = logits_of(checkpoint, split), torch.tensor(split.targets)
+    pixels = prepared(checkpoint.preprocess, split.pictures())
+    logits, targets = logits_of(checkpoint, pixels), torch.tensor(split.targets)
     log_temperature = torch.zeros(1, requires_grad=True)
     optimizer = torch.optim.LBFGS([log_temperature], max_iter=50)
 

@@ -67,7 +67,7 @@ class Preprocess:
         return Image.fromarray(pixels.round().byte().permute(1, 2, 0).numpy())
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """(b, 3, rows, columns) uint8 to normalised float32."""
+        """(b, 3, rows, columns), values from 0 to 255, to normalised float32."""
         mean = torch.tensor(self.mean, device=pixels.device).view(3, 1, 1)
         std = torch.tensor(self.std, device=pixels.device).view(3, 1, 1)
         return (pixels.float() / 255 - mean) / std

@@ -13,17 +13,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as TF
 
 from gsa.checkpoints import Checkpoint
-from gsa.evaluate import wilson
+from gsa.evaluate import BATCH, logits_of, prepared, wilson
+from gsa.split import Split
 
 GREY = 0.5
 _PATCHES = 8  # patches of each side that occlusion covers one by one
-_BATCH = 32
 
 
 def shuffle_patches(x: Tensor, patches: float) -> Tensor:
@@ -173,40 +172,17 @@ class Score:
         return asdict(self)
 
 
-def crops(checkpoint: Checkpoint, pictures: Sequence[Image.Image]) -> Tensor:
-    """What the network sees of each picture: (b, 3, size, size), values from 0 to 1."""
-    seen = [TF.pil_to_tensor(checkpoint.preprocess.crop(picture)) for picture in pictures]
-    return torch.stack(seen).float() / 255
-
-
-def logits(checkpoint: Checkpoint, x: Tensor) -> Tensor:
-    """(b, classes) on the CPU, of pictures with values from 0 to 1."""
-    weight = checkpoint.model.head.weight
-    mean, std = (
-        torch.tensor(each).view(3, 1, 1)
-        for each in (checkpoint.preprocess.mean, checkpoint.preprocess.std)
-    )
-    with torch.inference_mode():
-        return torch.cat(
-            [
-                checkpoint.model(((part - mean) / std).to(weight.device, weight.dtype))
-                .float()
-                .cpu()
-                for part in x.split(_BATCH)
-            ]
-        )
-
-
 def scores(
     checkpoints: Sequence[Checkpoint],
-    pictures: Sequence[Image.Image],
-    labels: Sequence[str],
+    sample: Split,
     tests: Sequence[str] = tuple(TESTS),
 ) -> Iterator[Score]:
     """Accuracy of each network in each test at each severity, one at a time.
 
     Args:
-        labels: the right class of each picture, in the words of the checkpoints' cards.
+        checkpoints: networks that know the classes of the sample.
+        sample: pictures, their classes in the words of the checkpoints' cards.
+        tests: of `TESTS`.
 
     Raises:
         ValueError: for a test that is not there, no picture, or a label that a card lacks.
@@ -214,19 +190,23 @@ def scores(
     unknown = sorted(set(tests) - set(TESTS))
     if unknown:
         raise ValueError(f"there is no test {unknown[0]!r}; tests are {', '.join(TESTS)}.")
-    if not pictures:
+    if not len(sample):
         raise ValueError("there is no picture to test with.")
     targets = []
     for checkpoint in checkpoints:
-        missing = sorted(set(labels) - set(checkpoint.labels))
+        missing = sorted(set(sample.answers) - set(checkpoint.labels))
         if missing:
             raise ValueError(f"{checkpoint.card.name!r} does not know {missing[0]!r}.")
-        targets.append(torch.tensor([checkpoint.labels.index(label) for label in labels]))
-    seen = [crops(checkpoint, pictures) for checkpoint in checkpoints]
+        targets.append(torch.tensor([checkpoint.labels.index(label) for label in sample.answers]))
+    ways = {checkpoint.preprocess for checkpoint in checkpoints}
+    seen = {way: prepared(way, sample.pictures()) for way in ways}
     for name in tests:
         for severity in TESTS[name].severities:
-            for checkpoint, x, target in zip(checkpoints, seen, targets, strict=True):
-                spoilt = TESTS[name].apply(x, severity)
-                right = float((logits(checkpoint, spoilt).argmax(1) == target).float().mean())
-                low, high = wilson(right, len(x))
-                yield Score(checkpoint.card.name, name, severity, right, low, high, len(x))
+            for checkpoint, target in zip(checkpoints, targets, strict=True):
+                said = [
+                    logits_of(checkpoint, TESTS[name].apply(part / 255, severity) * 255).argmax(1)
+                    for part in seen[checkpoint.preprocess].split(BATCH)
+                ]
+                right = float((torch.cat(said) == target).float().mean())
+                low, high = wilson(right, len(sample))
+                yield Score(checkpoint.card.name, name, severity, right, low, high, len(sample))

@@ -81,7 +81,7 @@ class Run:
         self.pictures = learn.decoded(math.ceil(recipe.size * 1.15))
         self.targets = torch.tensor(learn.targets)
         self.classes = len(learn.labels)
-        self.held = (prepared(self.preprocess, held), torch.tensor(held.targets))
+        self.held = (prepared(self.preprocess, held.pictures()), torch.tensor(held.targets))
         self.epoch_steps = len(learn) // recipe.batch_size
         if not self.epoch_steps:
             raise ValueError(

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from gsa.checkpoints import Card
 from gsa.data import KNOWN, DataError, open_split
 from gsa.originals import CALTECH_WORDS
-from gsa.pictures import open_picture
-from gsa.split import everyday
+from gsa.split import Folder, Split, everyday
 
 
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """Pictures with their right classes, in the words of a card."""
-
-    names: tuple[str, ...]
-    pictures: tuple[Image.Image, ...]
-    labels: tuple[str, ...]
-
-    def __len__(self) -> int:
-        """Number of pictures."""
-        return len(self.pictures)
-
-
-def from_folder(card: Card, folder: Path, count: int | None = None, split: str = "val") -> Sample:
+def from_folder(card: Card, folder: Path, count: int | None = None, split: str = "val") -> Split:
     """Pictures of a folder of class folders, or of the stored data set that the card names.
 
     Args:
@@ -52,15 +36,11 @@ def from_folder(card: Card, folder: Path, count: int | None = None, split: str =
     if unknown:
         raise DataError(f"the folder has the class {unknown[0]!r}, which {card.name!r} lacks.")
     if count is not None and count < len(found):
-        found = found.subset(np.linspace(0, len(found) - 1, count).round().astype(int).tolist())
-    return Sample(
-        names=tuple(Path(name).name for _, name in found.places),
-        pictures=tuple(found.pictures()),
-        labels=tuple(found.labels[target] for target in found.targets),
-    )
+        return found.subset(np.linspace(0, len(found) - 1, count).round().astype(int).tolist())
+    return found
 
 
-def from_files(card: Card, classes: Mapping[Path, str]) -> Sample:
+def from_files(card: Card, classes: Mapping[Path, str]) -> Split:
     """Picture files whose class a card knows; the others are left out.
 
     Args:
@@ -69,14 +49,11 @@ def from_files(card: Card, classes: Mapping[Path, str]) -> Sample:
     """
     spelled = {everyday(folder).lower(): word for folder, word in CALTECH_WORDS.items()}
     by_case = {label.lower(): label for label in card.classes}
-    labels = {}
+    places, targets = [], []
     for path, name in classes.items():
         plain = everyday(name).lower()
         label = by_case.get(spelled.get(plain, plain).lower())
         if label is not None:
-            labels[path] = label
-    return Sample(
-        names=tuple(path.name for path in labels),
-        pictures=tuple(open_picture(path) for path in labels),
-        labels=tuple(labels.values()),
-    )
+            places.append((Folder(path.parent), path.name))
+            targets.append(card.classes.index(label))
+    return Split(tuple(places), tuple(targets), card.classes)

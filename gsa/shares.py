@@ -114,7 +114,7 @@ def study(checkpoint: Checkpoint, split: Split, count: int, seeds: int) -> dict[
         if value < 1:
             raise ValueError(f"`{name}` (={value}) must be at least 1.")
     at = np.unique(np.linspace(0, len(split) - 1, count).round().astype(int)).tolist()
-    crops = prepared(checkpoint.preprocess, split.subset(at))
+    crops = prepared(checkpoint.preprocess, split.subset(at).pictures())
     pictures = checkpoint.preprocess.normalise(crops)
     conditions = []
     for start in STARTS:

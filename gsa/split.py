@@ -7,7 +7,7 @@ the same gate as the app's, `gsa.pictures.open_picture`.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -87,7 +87,17 @@ class Split:
         """Number of pictures."""
         return len(self.places)
 
-    def subset(self, at: list[int]) -> Split:
+    @property
+    def names(self) -> tuple[str, ...]:
+        """File name of each picture."""
+        return tuple(PurePosixPath(name).name for _, name in self.places)
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """Class of each picture in words."""
+        return tuple(self.labels[target] for target in self.targets)
+
+    def subset(self, at: Sequence[int]) -> Split:
         """The pictures at some positions, in that order."""
         places, targets = tuple(self.places[i] for i in at), tuple(self.targets[i] for i in at)
         return Split(places, targets, self.labels)

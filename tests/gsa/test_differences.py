@@ -1,15 +1,18 @@
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from weakref import finalize
 
 import pytest
 
-from gsa import checkpoints, differences
+from gsa import checkpoints, differences, robustness
 from gsa.__main__ import main
 from gsa.commands import GALLERY
 from gsa.data import DataError
 from gsa.differences import Answers, Differences
-from gsa.samples import Sample, from_files, from_folder
+from gsa.samples import from_files, from_folder
+from gsa.split import Split
 from tests.conftest import photo
 
 
@@ -71,9 +74,42 @@ def test_a_network_and_itself_do_not_differ(data):
     assert found.first == found.second
 
 
+def test_few_pictures_are_decoded_at_once(tiny_checkpoints):
+    class Watched:
+        """A container that knows how many of its pictures are still held."""
+
+        held = most = 0
+
+        @contextmanager
+        def opened(self):
+            def read(name):
+                picture = photo(seed=int(name))
+                self.held += 1
+                self.most = max(self.most, self.held)
+                finalize(picture, self.let_go)
+                return picture
+
+            yield read
+
+        def let_go(self):
+            self.held -= 1
+
+    container = Watched()
+    count = 3 * differences._STEP
+    sample = Split(tuple((container, str(at)) for at in range(count)), (0,) * count, ("ant",))
+    twins = [checkpoints.load(name) for name in ("tiny_gsa", "tiny_conv")]
+    *_, (_, found) = differences.compare(*twins, sample)
+    assert found is not None
+    assert len(found.first.right) == len(found.second.right) == count
+    assert container.most <= 2 * differences._STEP
+    container.most = 0
+    next(robustness.scores(twins, sample, ["shift"]))
+    assert container.most <= 2
+
+
 def test_a_part_of_a_folder_is_spread_over_all_of_it(data):
     card = checkpoints.read_card("tiny_gsa")
-    assert from_folder(card, data, 3).labels == ("ant", "bee", "cat")
+    assert from_folder(card, data, 3).answers == ("ant", "bee", "cat")
     assert len(from_folder(card, data, 99)) == 12
     with pytest.raises(ValueError, match="`count`"):
         from_folder(card, data, 0)
@@ -92,14 +128,15 @@ def test_gallery_files_are_found_by_their_class_in_any_spelling(tiny_checkpoints
     files = sorted(GALLERY.glob("*.jpg"))[:4]
     classes = dict(zip(files, ("airplanes", "joshua tree", "cougar_body", "kangaroo"), strict=True))
     found = from_files(card, classes)
-    assert found.labels == ("airplane", "Joshua tree", "cougar")
+    assert found.answers == ("airplane", "Joshua tree", "cougar")
+    assert found.names == tuple(path.name for path in files[:3])
     assert len(found) == 3
 
 
 def test_nothing_to_compare_gets_a_sentence(tiny_checkpoints):
     twin = checkpoints.load("tiny_gsa")
     with pytest.raises(ValueError, match="no picture"):
-        next(differences.compare(twin, twin, Sample((), (), ())))
+        next(differences.compare(twin, twin, Split((), (), ())))
 
 
 def test_the_commands(capsys, data):

@@ -3,7 +3,9 @@ import pytest
 import torch
 
 from gsa import checkpoints, robustness
+from gsa.evaluate import logits_of, prepared
 from gsa.robustness import GREY, TESTS
+from gsa.split import Pixels, Split
 from tests.conftest import photo
 
 X = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -83,14 +85,20 @@ def test_geometry():
     torch.testing.assert_close(robustness.centre_crop(constant, 0.3), constant)
 
 
+def of(photos, targets, labels):
+    """A split of pictures of one size."""
+    container = Pixels(np.stack([np.asarray(each) for each in photos])) if photos else None
+    return Split(
+        tuple((container, str(at)) for at in range(len(photos))), tuple(targets), tuple(labels)
+    )
+
+
 def test_scores_of_twins(tiny_checkpoints):
     twins = [checkpoints.load(name) for name in ("tiny_gsa", "tiny_conv")]
-    pictures = [photo(seed=seed) for seed in range(4)]
-    labels = []
-    for picture in pictures:  # what the first says is right at the start
-        logits = robustness.logits(twins[0], robustness.crops(twins[0], [picture]))
-        labels.append(twins[0].labels[int(logits.argmax())])
-    found = list(robustness.scores(twins, pictures, labels, ["shift"]))
+    photos = [photo(seed=seed) for seed in range(4)]
+    said = logits_of(twins[0], prepared(twins[0].preprocess, photos)).argmax(1)
+    sample = of(photos, said.tolist(), twins[0].labels)  # what the first says is right at the start
+    found = list(robustness.scores(twins, sample, ["shift"]))
     assert len(found) == 2 * len(TESTS["shift"].severities)
     assert found[0].checkpoint == "tiny_gsa"
     assert (found[0].right, found[0].n) == (1, 4)
@@ -102,7 +110,7 @@ def test_logits_are_those_of_the_recording(tiny_checkpoints):
 
     twin = checkpoints.load("tiny_gsa")
     crop = twin.preprocess.crop(photo())
-    mine = robustness.logits(twin, robustness.crops(twin, [photo()]))[0]
+    mine = logits_of(twin, prepared(twin.preprocess, [photo()]))[0]
     np.testing.assert_allclose(
         mine, record(twin.model, twin.preprocess.tensor(crop)).logits, atol=1e-5
     )
@@ -110,10 +118,10 @@ def test_logits_are_those_of_the_recording(tiny_checkpoints):
 
 def test_bad_input_gets_a_sentence(tiny_checkpoints):
     twins = [checkpoints.load("tiny_gsa")]
-    for pictures, labels, tests, sentence in (
-        ([photo()], ["ant"], ["melt"], "no test 'melt'"),
-        ([], [], ["shift"], "no picture"),
-        ([photo()], ["zebra"], ["shift"], "does not know 'zebra'"),
+    for sample, tests, sentence in (
+        (of([photo()], [0], ("ant",)), ["melt"], "no test 'melt'"),
+        (of([], [], ("ant",)), ["shift"], "no picture"),
+        (of([photo()], [0], ("zebra",)), ["shift"], "does not know 'zebra'"),
     ):
         with pytest.raises(ValueError, match=sentence):
-            next(robustness.scores(twins, pictures, labels, tests))
+            next(robustness.scores(twins, sample, tests))

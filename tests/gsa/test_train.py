@@ -255,12 +255,13 @@ def test_an_error_without_a_file_gets_a_sentence(monkeypatch, capsys, tmp_path):
 
 
 def test_the_fitted_temperature_makes_the_least_cross_entropy(unbroken, folder):
-    from gsa.evaluate import logits_of
+    from gsa.evaluate import logits_of, prepared
 
     split = open_split(str(folder), "val")
     blank = untrained(load("colours_gsa", unbroken).card)
     fitted = fit_temperature(blank, split)
-    logits, targets = logits_of(blank, split), torch.tensor(split.targets)
+    logits = logits_of(blank, prepared(blank.preprocess, split.pictures()))
+    targets = torch.tensor(split.targets)
 
     def entropy(temperature):
         return torch.nn.functional.cross_entropy(logits / temperature, targets).item()
