@@ -9,9 +9,8 @@ Two branches run in parallel on the same queries and values, and their sum is th
   row step $z(a,b) = \sum_j (q(a,b)\cdot r^r_{j-b})\, u'(a,j)$. Two axial steps reach every pixel at
   $O(N\sqrt N)$ cost.
 
-The formulas are public pure functions, so that the layer, its maps and their proofs share them.
-Axes are named throughout: `b` image, `h` head, `d` key channel of a head, `e` value channel of a
-head, `y` row, `x` column of the grid; `i` a row and `j` a column that is read from.
+The formulas are in `gsa.formulas`, which also says what the axes are called. Here is the layer, and
+which way of computing them it takes.
 """
 
 from __future__ import annotations
@@ -23,8 +22,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gsa import fast, triton_steps
+from gsa import fast, triton_content, triton_steps
 from gsa.config import Positional, ProjectionNorm, RelativeInit
+from gsa.formulas import (
+    by_pair,
+    column_scores,
+    column_step,
+    content_attention,
+    normalise_keys,
+    resize_embeddings,
+    row_scores,
+    row_step,
+    windowed_content_attention,
+    windowed_embeddings,
+)
 from gsa.pointwise import PointwiseConv2d
 
 
@@ -35,142 +46,11 @@ class Recorder(Protocol):
         """Take the named tensors of one layer."""
 
 
-def normalise_keys(k: Tensor) -> Tensor:
-    """ρ(k): softmax of every key channel over all pixels (F_c = Q ρ(Kᵀ) V of the paper).
-
-    Args:
-        k: keys, shape (b, h, d, y, x).
-
-    Returns:
-        Same shape; for each (b, h, d) the values are positive and sum to 1.
-    """
-    b, h, d, y, x = k.shape
-    # all channels of a pixel side by side: the softmax runs over them in parallel, without a copy
-    pixels = k.permute(0, 3, 4, 1, 2).reshape(b, y * x, h * d)
-    return pixels.softmax(dim=1).view(b, y, x, h, d).permute(0, 3, 4, 1, 2)
-
-
-def content_attention(q: Tensor, rho: Tensor, v: Tensor) -> Tensor:
-    """Content branch Q(ρ(K)ᵀV), linear in the number of pixels.
-
-    Args:
-        q: queries (b, h, d, y, x); not normalised.
-        rho: normalised keys (b, h, d, y, x), from `normalise_keys`.
-        v: values (b, h, e, y, x).
-
-    Returns:
-        (b, h, e, y, x).
-    """
-    context = v.flatten(-2) @ rho.flatten(-2).transpose(-1, -2)  # (b, h, e, d)
-    return (context @ q.flatten(-2)).unflatten(-1, q.shape[-2:])  # (b, h, e, y, x)
-
-
-def windowed_content_attention(q: Tensor, rho: Tensor, v: Tensor, reach: int) -> Tensor:
-    """Content branch in which a query reads no cell further than `reach` along either axis.
-
-    The weights inside the window stay as they are: ρ is still normalised over all pixels. Every
-    query has a context of its own here, so this takes d · e numbers for each pixel and head.
-
-    Args:
-        q, rho, v: as in `content_attention`.
-        reach: in cells, from 0.
-
-    Returns:
-        (b, h, e, y, x).
-    """
-    near = [_band(size, reach).to(q) for size in q.shape[-2:]]  # (y, i) and (x, j)
-    products = torch.einsum("bhdij,bheij->bhdeij", rho, v)
-    context = torch.einsum("bhdeij,yi,xj->bhdeyx", products, *near)
-    return torch.einsum("bhdyx,bhdeyx->bheyx", q, context)
-
-
-def _band(size: int, reach: int) -> Tensor:
-    """(size, size), true where two indices differ by `reach` at most."""
-    at = torch.arange(size)
-    return (at[:, None] - at[None]).abs() <= reach
-
-
-def windowed_embeddings(embeddings: Tensor, reach: int) -> Tensor:
-    """Relative embeddings (2n - 1, d), zero for offsets beyond `reach` cells."""
-    middle = (embeddings.shape[0] - 1) // 2
-    offset = torch.arange(embeddings.shape[0], device=embeddings.device) - middle
-    return embeddings * (offset.abs() <= reach).unsqueeze(1)
-
-
-def resize_embeddings(embeddings: Tensor, length: int) -> Tensor:
-    """Relative embeddings for an axis of another length than the one they were made for.
-
-    An offset of δ cells on an axis of `length` cells is read at δ · trained / length of the table,
-    between rows by linear interpolation, so it spans the same share of the picture. The result is
-    scaled by trained / length, which keeps the sum over the axis at the size it was trained at.
-
-    Args:
-        embeddings: (2 * trained - 1, d); row trained - 1 belongs to offset 0.
-        length: cells of the axis at hand, at least 1.
-
-    Returns:
-        (2 * length - 1, d); `embeddings` itself where the length is the trained one.
-    """
-    trained = (embeddings.shape[0] + 1) // 2
-    if length == trained:
-        return embeddings
-    offsets = torch.arange(1 - length, length, device=embeddings.device)
-    at = (offsets * (trained / length) + trained - 1).clamp(0, 2 * trained - 2)
-    below = at.floor().long()
-    share = (at - below).to(embeddings.dtype).unsqueeze(1)
-    above = (below + 1).clamp(max=2 * trained - 2)
-    mixed = embeddings[below] * (1 - share) + embeddings[above] * share
-    return mixed * (trained / length)
-
-
-def by_pair(embeddings: Tensor) -> Tensor:
-    """The embedding of each (query, key) pair of an axis: result[a, i] = embeddings[i - a].
-
-    Args:
-        embeddings: (2n - 1, d), offsets -(n - 1) to n - 1.
-
-    Returns:
-        (n, n, d).
-    """
-    n = (embeddings.shape[0] + 1) // 2
-    windows = embeddings.unfold(0, n, 1)  # (n, d, n), windows[n - 1 - a] belongs to query a
-    return windows.transpose(1, 2).flip(0)
-
-
-def column_scores(q: Tensor, r_c: Tensor) -> Tensor:
-    """q(a, b) · r_c[i - a]: how much pixel (a, b) reads from row i of its own column.
-
-    Args:
-        q: (b, h, d, y, x).
-        r_c: (2y - 1, d).
-
-    Returns:
-        (b, h, x, y, i): for each column, a (query row, key row) matrix.
-    """
-    return torch.einsum("bhdyx,yid->bhxyi", q, by_pair(r_c).to(q.dtype))
-
-
-def row_scores(q: Tensor, r_r: Tensor) -> Tensor:
-    """q(a, b) · r_r[j - b]: how much pixel (a, b) reads from column j of its own row.
-
-    Args:
-        q: (b, h, d, y, x).
-        r_r: (2x - 1, d).
-
-    Returns:
-        (b, h, y, x, j): for each row, a (query column, key column) matrix.
-    """
-    return torch.einsum("bhdyx,xjd->bhyxj", q, by_pair(r_r).to(q.dtype))
-
-
-def column_step(scores: Tensor, v: Tensor) -> Tensor:
-    """Σ_i scores · v(i, b): (b, h, x, y, i) and (b, h, e, y, x) give (b, h, e, y, x)."""
-    return torch.einsum("bhxyi,bheix->bheyx", scores, v)
-
-
-def row_step(scores: Tensor, u: Tensor) -> Tensor:
-    """Σ_j scores · u(a, j): (b, h, y, x, j) and (b, h, e, y, x) give (b, h, e, y, x)."""
-    return torch.einsum("bhyxj,bheyj->bheyx", scores, u)
+def content_branch(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """The whole branch, `content_attention(q, normalise_keys(k), v)`, in the faster way."""
+    if triton_content.available(q, k, v):
+        return triton_content.content_branch(q, k, v)
+    return content_attention(q, normalise_keys(k), v)
 
 
 def column_attention(q: Tensor, r_c: Tensor, v: Tensor) -> Tensor:
@@ -238,8 +118,9 @@ class GlobalSelfAttention(nn.Module):
     Works at any input size: the relative embeddings are made for `size` and interpolated for
     another (`resize_embeddings`), which is an approximation: accuracy is measured at `size`.
 
-    The positional steps are taken by `gsa.fast` on a CPU and by `gsa.triton_steps` on a GPU, which
-    have first derivatives by `backward` and `autograd.grad` only; inside `gsa.fast.switched_off()`
+    The positional steps are taken by `gsa.fast` on a CPU and by `gsa.triton_steps` on a GPU, where
+    `gsa.triton_content` takes the content branch as long as nothing records it. They have first
+    derivatives by `backward` and `autograd.grad` only; inside `gsa.fast.switched_off()`
     the plain formulas are used, also for second derivatives, forward mode and `torch.func`.
 
     `reach`, where it is not None, cuts every weight further than so many cells along either axis;
@@ -318,18 +199,27 @@ class GlobalSelfAttention(nn.Module):
         tensors: dict[str, Tensor] = {"q": q, "v": v}
         parts = []
         if self.to_k is not None:
-            rho = normalise_keys(self.k_norm(self.to_k(x)).unflatten(1, split))
-            if self.reach is None:
-                parts.append(content_attention(q, rho, v))
-            else:
-                parts.append(windowed_content_attention(q, rho, v, self.reach))
-            tensors |= {"rho": rho, "content": parts[-1]}
+            k = self.k_norm(self.to_k(x)).unflatten(1, split)  # (b, h, d, y, x)
+            parts.append(self._content(q, k, v, tensors, recorded=recorder is not None))
         if self.has_column or self.has_row:
             parts.append(self._positional(q, v, tensors))
         out = sum(parts[1:], parts[0])
         if recorder is not None:
             recorder.layer(name, output=out, **tensors)
         return out.flatten(1, 2)
+
+    def _content(
+        self, q: Tensor, k: Tensor, v: Tensor, tensors: dict[str, Tensor], *, recorded: bool
+    ) -> Tensor:
+        """Content branch (b, h, e, y, x); where it is recorded, adds what a map needs."""
+        if not recorded and self.reach is None:
+            return content_branch(q, k, v)
+        tensors["rho"] = rho = normalise_keys(k)
+        if self.reach is None:
+            tensors["content"] = content_attention(q, rho, v)
+        else:
+            tensors["content"] = windowed_content_attention(q, rho, v, self.reach)
+        return tensors["content"]
 
     def _positional(self, q: Tensor, v: Tensor, tensors: dict[str, Tensor]) -> Tensor:
         """Positional branch (b, h, e, y, x); adds what a map needs to `tensors`."""

@@ -15,13 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.benchmark import Timer
 
-from gsa.attention import (
-    GlobalSelfAttention,
-    column_attention,
-    content_attention,
-    normalise_keys,
-    row_attention,
-)
+from gsa.attention import GlobalSelfAttention, column_attention, content_branch, row_attention
 from gsa.bench import HEADS, STAGES, Effort
 from gsa.costs import counted
 from gsa.pointwise import PointwiseConv2d
@@ -102,7 +96,7 @@ def _works(module: GlobalSelfAttention, x: Tensor) -> dict[str, tuple[Any, int]]
     q, k, v = (
         project(x).unflatten(1, (HEADS, -1)) for project in (module.to_q, module.to_k, module.to_v)
     )
-    rho, u = normalise_keys(k), column_attention(q, module.r_c, v)
+    u = column_attention(q, module.r_c, v)
     one = x.nbytes
     weights = module.to_q.weight.nbytes
 
@@ -113,8 +107,7 @@ def _works(module: GlobalSelfAttention, x: Tensor) -> dict[str, tuple[Any, int]]
 
     return {
         "projections to q, k, v": (project_all, 4 * one + 3 * weights),
-        "softmax of the keys": (lambda: normalise_keys(k), 2 * one),
-        "content: both products": (lambda: content_attention(q, rho, v), 4 * one),
+        "content branch": (lambda: content_branch(q, k, v), 4 * one),
         "positional: column step": (lambda: column_attention(q, module.r_c, v), 3 * one),
         "norm between the steps": (lambda: module.step_norm(u.flatten(1, 2)), 2 * one),
         "positional: row step": (lambda: row_attention(q, module.r_r, u), 3 * one),

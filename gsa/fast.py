@@ -7,7 +7,7 @@ the largest of the module, is never in memory. Queries are laid out position by 
 lines share the embeddings of a position; values line by line. A channels-last tensor (all channels
 of a pixel side by side) gives both in copies of whole channels, a block at a time.
 
-The results equal `column_step(column_scores(...))` and its row pair in `gsa.attention` up to
+The results equal `column_step(column_scores(...))` and its row pair in `gsa.formulas` up to
 rounding. Derivatives are those of `backward` and `autograd.grad`; second ones, forward mode and
 `torch.func` need the plain formulas (`switched_off`).
 """
@@ -68,7 +68,7 @@ def column_attention(q: Tensor, pairs: Tensor, v: Tensor) -> Tensor:
 
     Args:
         q: (b, h, d, y, x).
-        pairs: r_c[i - y] for each pair of rows, (y, i, d), from `gsa.attention.by_pair`.
+        pairs: r_c[i - y] for each pair of rows, (y, i, d), from `gsa.formulas.by_pair`.
         v: (b, h, e, y, x).
 
     Returns:
@@ -82,7 +82,7 @@ def row_attention(q: Tensor, pairs: Tensor, u: Tensor) -> Tensor:
 
     Args:
         q: (b, h, d, y, x).
-        pairs: r_r[j - x] for each pair of columns, (x, j, d), from `gsa.attention.by_pair`.
+        pairs: r_r[j - x] for each pair of columns, (x, j, d), from `gsa.formulas.by_pair`.
         u: (b, h, e, y, x).
 
     Returns:

@@ -22,11 +22,11 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from gsa.attention import resize_embeddings
 from gsa.augment import erase, mix, views
 from gsa.checkpoints import Checkpoint
 from gsa.config import Mixer
 from gsa.evaluate import prepared
+from gsa.formulas import resize_embeddings
 from gsa.preprocess import Preprocess
 from gsa.recipe import Recipe
 from gsa.resnet import ResNet

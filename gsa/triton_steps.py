@@ -24,7 +24,7 @@ Its three sums are three kernels, as each runs over another axis, and each is le
 needs it; the embeddings' gradient is summed from shares in a fixed order, without atomics, so a run
 repeats to the bit on one kind of GPU.
 
-The results equal `column_step(column_scores(...))` and its row pair in `gsa.attention` up to
+The results equal `column_step(column_scores(...))` and its row pair in `gsa.formulas` up to
 rounding. First derivatives only. The memory that q and v lie in is read in place where the channels
 of a pixel are side by side (channels last, or channels cut out of it) and copied otherwise.
 """
@@ -32,9 +32,7 @@ of a pixel are side by side (channels last, or channels cut out of it) and copie
 from __future__ import annotations
 
 import math
-import warnings
 from functools import cache
-from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -42,41 +40,32 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from gsa import fast
+from gsa import fast, triton_gate
+from gsa.formulas import column_scores, column_step, row_scores, row_step
 
 _LINES = 16  # the fewest that a matrix product on tensor cores takes, as are the cells of a step
 _STEP = 16
 _WARPS = 16  # of one multiprocessor that the kernels' registers leave room for
-_MOST_CHANNELS = 64
-_TOLERANCES = {torch.float32: 0.01, torch.float16: 0.01, torch.bfloat16: 0.04}  # of the largest
 
 
 def available(q: Tensor, v: Tensor, axis: int) -> bool:
     """Whether these functions can take the step along an axis, and should.
 
-    They can for tensors on a CUDA device in single or half precision, or in autocast, with up to
-    64 channels in a head, where Triton is installed. Before the first step of a kind (device,
-    type, heads, channels, short or long axis) they are compiled, which takes seconds, and compared
-    with the plain formulas on a tiny input; if that fails, a warning says so and the answer for
-    this kind stays no.
+    They can where `gsa.triton_gate.takes` says yes. Before the first step of a kind (device, type,
+    heads, channels, short or long axis) they are compiled, which takes seconds, and compared with
+    the plain formulas on a tiny input; if that fails, a warning says so and the answer for this
+    kind stays no.
 
     Args:
         q: queries (b, h, d, y, x).
         v: values (b, h, e, y, x).
         axis: -2 for `column_attention`, -1 for `row_attention`.
-
-    Returns:
-        False also where `gsa.fast.wanted` says no.
     """
-    if q.device.type != "cuda" or not fast.wanted() or not _installed():
+    if not triton_gate.takes(q, v):
         return False
-    dtype = fast.step_dtype(q)
     (_, h, d, _, _), e = q.shape, v.shape[2]
-    if dtype not in _TOLERANCES or max(d, e) > _MOST_CHANNELS:
-        return False
-    if not all(0 < each.numel() < 2**31 * len(each) for each in (q, v)):
-        return False  # nothing to do, or an image too large for offsets of 32 bits
-    return _works(q.device, dtype, h, d, e, 5 if q.shape[axis] <= _STEP else _STEP + 4)
+    n = 5 if q.shape[axis] <= _STEP else _STEP + 4
+    return _works(q.device, fast.step_dtype(q), h, d, e, n)
 
 
 def column_attention(q: Tensor, r_c: Tensor, v: Tensor) -> Tensor:
@@ -167,7 +156,7 @@ def _table_gradient(q: Tensor, v: Tensor, grad: Tensor, axis: int) -> Tensor:
     options = _options(q, v, axis, strides)
     tiles = math.ceil(n / options["TILE"]) * math.ceil(n / _STEP)
     blocks = len(q) * math.ceil(across * q.shape[1] / _LINES)
-    resident = _multiprocessors(q.device) * _WARPS // options["num_warps"]
+    resident = triton_gate.multiprocessors(q.device) * _WARPS // options["num_warps"]
     shares = max(1, min(blocks, resident // tiles))
     out = q.new_zeros((shares, n, 2 * n - 1, q.shape[2]), dtype=torch.float32)
     with torch.cuda.device_of(q):
@@ -228,7 +217,6 @@ def _options(q: Tensor, v: Tensor, axis: int, strides: list[tuple[int, ...]]) ->
     wide_d, wide_e = (max(16, 1 << (channels - 1).bit_length()) for channels in (d, e))
     widest, half = max(wide_d, wide_e), q.dtype != torch.float32
     long = half and widest == 16 and q.shape[axis] > _STEP
-    tf32 = torch.backends.cuda.matmul.fp32_precision == "tf32"
     return {
         "HEADS": h,
         "D": d,
@@ -239,7 +227,7 @@ def _options(q: Tensor, v: Tensor, axis: int, strides: list[tuple[int, ...]]) ->
         "STEP": _STEP,
         "LINES": _LINES,
         "ALIGN": math.gcd(16, *(stride for each in strides for stride in each)),
-        "PRECISION": "tf32" if tf32 else "ieee",
+        "PRECISION": triton_gate.precision(),
         "num_warps": 8 if long or widest > 16 else 4,
         "num_stages": 2 if half and widest < 64 else 1,  # as shared memory allows
         "enable_fp_fusion": True,  # as torch's own products; Triton's default is changing
@@ -247,67 +235,29 @@ def _options(q: Tensor, v: Tensor, axis: int, strides: list[tuple[int, ...]]) ->
 
 
 @cache
-def _installed() -> bool:
-    return find_spec("triton") is not None
-
-
-@cache
-def _multiprocessors(device: torch.device) -> int:
-    if device.type != "cuda":
-        return 1
-    return torch.cuda.get_device_properties(device).multi_processor_count
-
-
-@cache
 def _works(device: torch.device, dtype: torch.dtype, h: int, d: int, e: int, n: int) -> bool:
     """Whether steps along n cells, and their gradients, are those of the plain formulas."""
-    try:
-        error = _error(device, dtype, h, d, e, n)
-    except Exception as failure:  # of Triton, a compiler or the driver; the plain formulas remain
-        trouble = f"{type(failure).__name__}: {failure}".splitlines()[0]
-    else:
-        if error <= _TOLERANCES[dtype]:
-            return True
-        trouble = f"the relative error is {error:.2g}"
-    warnings.warn(
-        f"On {device} the plain formulas take some positional steps, as the Triton kernels for "
-        f"them fail there: {trouble}.",
-        RuntimeWarning,
-        stacklevel=3,
+    return triton_gate.trusted(
+        "positional steps", device, dtype, lambda: _error(device, dtype, h, d, e, n)
     )
-    return False
 
 
 def _error(device: torch.device, dtype: torch.dtype, h: int, d: int, e: int, n: int) -> float:
-    """Largest error of results and gradients along n cells, relative to the largest of each."""
-    from gsa.attention import column_scores, column_step, row_scores, row_step
-
-    generator = torch.Generator().manual_seed(0)
-
-    def noise(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, device="cpu").to(dtype)
-
     def plain_column(q: Tensor, r_c: Tensor, v: Tensor) -> Tensor:
         return column_step(column_scores(q, r_c), v)
 
     def plain_row(q: Tensor, r_r: Tensor, u: Tensor) -> Tensor:
         return row_step(row_scores(q, r_r), u)
 
-    column = (n, 3, plain_column, column_attention)
-    row = (3, n, plain_row, row_attention)
     errors = []
-    off = (torch.autocast(kind, enabled=False) for kind in ("cpu", "cuda"))
-    with torch.inference_mode(False), torch.enable_grad(), next(off), next(off):
-        for y, x, step, quick_step in (column, row):
-            q, v, slope = (
-                noise(2, y, x, h, channels).permute(0, 3, 4, 1, 2) for channels in (d, e, e)
-            )
-            table = noise(2 * n - 1, d)
-            exact = [each.double().requires_grad_() for each in (q, table, v)]
-            quick = [each.to(device).requires_grad_() for each in (q, table, v)]
-            wanted, found = step(*exact), quick_step(*quick)
-            wanted_grads = torch.autograd.grad(wanted, exact, slope.double())
-            found_grads = torch.autograd.grad(found, quick, slope.to(device))
-            for a, b in zip((wanted, *wanted_grads), (found, *found_grads), strict=True):
-                errors.append((a - b.cpu()).abs().max() / a.abs().max())
-    return torch.stack(errors).max().item()
+    for plain, quick, y, x in (
+        (plain_column, column_attention, n, 3),
+        (plain_row, row_attention, 3, n),
+    ):
+        q, v = (
+            triton_gate.noise(2, y, x, h, channels, seed=seed).permute(0, 3, 4, 1, 2).to(dtype)
+            for seed, channels in enumerate((d, e))
+        )
+        table = triton_gate.noise(2 * n - 1, d, seed=2).to(dtype)
+        errors.append(triton_gate.relative_error(plain, quick, (q, table, v), device))
+    return float(torch.tensor(errors).max())  # NaN, if any is

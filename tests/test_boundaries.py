@@ -37,6 +37,7 @@ RULES = [
     ("gsa/split.py", ("gsa.data", "gsa.originals")),
     ("gsa/report.py", ("gsa.run", "lightning_fabric", "torchmetrics")),
     ("gsa/config.py", ("torch", "gsa")),
+    ("gsa/formulas.py", ("gsa",)),
     ("gsa/attention.py", ("gsa.resnet", "gsa.record", "gsa.maps")),
     ("gsa/maps.py", ("torch",)),
     ("gsa/ranges.py", ("torch",)),
@@ -44,7 +45,7 @@ RULES = [
     ("app/panels.py", ("torch", "streamlit.runtime")),
     ("app/figures/*.py", ("streamlit", "torch", "app.state", "app.resources", "gsa")),
     ("app/components/*.py", ("gsa", "app.resources", "app.state")),
-    ("app/**/*.py", ("gsa.train", "gsa.run", "gsa.data", "gsa.split", "gsa.attention")),
+    ("app/**/*.py", ("gsa.train", "gsa.run", "gsa.data", "gsa.attention", "gsa.formulas")),
 ]
 
 

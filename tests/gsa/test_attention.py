@@ -4,7 +4,8 @@ import pytest
 import torch
 from gsa_pytorch import GSA
 
-from gsa.attention import GlobalSelfAttention, column_scores, column_step, resize_embeddings
+from gsa.attention import GlobalSelfAttention
+from gsa.formulas import column_scores, column_step, resize_embeddings
 from tests.conftest import noise, random_statistics, tiny_model
 
 

@@ -5,14 +5,8 @@ import torch
 from torch import Tensor
 
 from gsa import fast
-from gsa.attention import (
-    GlobalSelfAttention,
-    by_pair,
-    column_scores,
-    column_step,
-    row_scores,
-    row_step,
-)
+from gsa.attention import GlobalSelfAttention
+from gsa.formulas import by_pair, column_scores, column_step, row_scores, row_step
 
 # one block; single cells; several pictures to a block; several blocks to a picture
 SHAPES = [

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gsa.attention import normalise_keys, windowed_content_attention
 from gsa.checkpoints import Card, Checkpoint
+from gsa.formulas import normalise_keys, windowed_content_attention
 from gsa.interventions import Limits, by_radius, limited, probabilities
 from gsa.perturbations import by_shuffled_radius, change, effect, opposite, shuffle_far
 from gsa.preprocess import Preprocess

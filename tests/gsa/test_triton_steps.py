@@ -1,42 +1,31 @@
-"""The Triton steps give what the plain formulas give, and compile for GPUs that are not there.
+"""The Triton steps give what the plain formulas give, and compile for GPUs that are not there."""
 
-Tests marked `runs` launch kernels: on a GPU where there is one, and in any case on the CPU, in
-Triton's interpreter, for which `test_kernels_in_the_interpreter` starts them once more.
-The interpreter takes a product of bfloat16 for one of integers, so that type is left to GPUs.
-"""
-
-import os
 import subprocess
 import sys
 import warnings
-from importlib.util import find_spec
-from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor
 
 from gsa import fast, triton_steps
-from gsa.attention import column_scores, column_step, row_scores, row_step
+from gsa.formulas import column_scores, column_step, row_scores, row_step
+from tests.gsa.triton_support import (
+    DEVICE,
+    TOLERANCES,
+    bfloat16,
+    compile_only,
+    compiles,
+    on_gpu,
+    run_in_the_interpreter,
+    runs,
+    with_triton,
+)
 
-INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
-DEVICE = torch.device("cpu" if INTERPRETED else "cuda")
 AXES = {
     -2: (lambda q, r, v: column_step(column_scores(q, r), v), triton_steps.column_attention),
     -1: (lambda q, r, v: row_step(row_scores(q, r), v), triton_steps.row_attention),
 }
-TOLERANCES = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 0.03}
-
-on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
-with_triton = pytest.mark.skipif(find_spec("triton") is None, reason="needs Triton")
-runs = pytest.mark.skipif(
-    not (INTERPRETED or torch.cuda.is_available()),
-    reason="needs a CUDA GPU; the interpreter runs it in another process",
-)
-bfloat16 = pytest.param(
-    torch.bfloat16,
-    marks=pytest.mark.skipif(INTERPRETED, reason="Triton's interpreter has no bfloat16 product"),
-)
 
 
 def inputs(shape: tuple[int, ...], dtype: torch.dtype, axis: int) -> list[Tensor]:
@@ -148,77 +137,42 @@ def test_the_core_needs_no_triton() -> None:
     code = (
         "import sys; sys.modules['triton'] = None\n"
         "import gsa, gsa.attention, gsa.triton_steps as steps, torch\n"
-        "print(steps._installed(), steps._works(torch.device('cpu'), torch.float32, 1, 4, 4, 5))"
+        "import gsa.triton_content as content\n"
+        "from gsa import triton_gate\n"
+        "print(triton_gate.installed())\n"
+        "print(steps._works(torch.device('cpu'), torch.float32, 1, 4, 4, 5))\n"
+        "print(content._works(torch.device('cpu'), torch.float32, 1, 4, 4))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False False"
-    assert "the plain formulas take some positional steps" in done.stderr
+    assert done.stdout.split() == ["False"] * 3
+    for what in ("positional steps", "content branches"):
+        assert f"the plain formulas take some {what}" in done.stderr
 
 
 @with_triton
-@pytest.mark.skipif(INTERPRETED, reason="this is the interpreter")
+@compiles
 def test_kernels_in_the_interpreter() -> None:
-    tests = (
+    passed = run_in_the_interpreter(
+        __file__,
         test_steps_equal_the_plain_formulas,
         test_any_memory_is_read_right,
         test_only_wanted_gradients_are_computed,
         test_kernels_pass_their_own_examination,
     )
-    names = [f"{__file__}::{test.__name__}" for test in tests]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-vv", *names],
-        env=os.environ | {"TRITON_INTERPRET": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
-    assert done.stdout.count("PASSED") >= 24
-
-
-class Hopper:
-    """What Triton asks a driver before it compiles; it stands for a GPU of capability 9.0."""
-
-    def get_current_target(self):
-        from triton.backends.compiler import GPUTarget
-
-        return GPUTarget("cuda", 90, 32)
-
-    def get_current_device(self) -> int:
-        return 99  # what is compiled here must not be found by a GPU that is there
-
-    def get_current_stream(self, device: int) -> int:
-        return 0
+    assert passed >= 24
 
 
 @pytest.fixture
 def compiled(monkeypatch: pytest.MonkeyPatch, tmp_path) -> list:
-    """The kernels that the steps would launch, each compiled and left alone."""
-    from triton.runtime import driver
-
+    """The kernels of the steps, compiled as they would be launched."""
     from gsa import triton_kernels
 
-    found = []
-
-    class Compiling:
-        def __init__(self, kernel) -> None:
-            self.kernel = kernel
-
-        def __getitem__(self, grid: tuple[int, ...]):
-            def compile_only(*args, **options) -> None:
-                found.append(self.kernel.warmup(*args, grid=grid, **options))
-
-            return compile_only
-
     names = ("attend", "query_gradient", "table_gradient")
-    kernels = {name: Compiling(getattr(triton_kernels, name)) for name in names}
-    monkeypatch.setattr(triton_steps, "_kernels", lambda: SimpleNamespace(**kernels))
-    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(driver, "_active", Hopper())
-    return found
+    return compile_only(monkeypatch, tmp_path, triton_steps, triton_kernels, *names)
 
 
 @with_triton
-@pytest.mark.skipif(INTERPRETED, reason="the interpreter compiles nothing")
+@compiles
 @pytest.mark.parametrize(
     ("dtype", "d", "n"),
     [(torch.bfloat16, 8, 56), (torch.float16, 64, 7), (torch.float32, 8, 28)],
