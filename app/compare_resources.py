@@ -21,7 +21,7 @@ import torch
 from PIL import Image, ImageOps
 
 import gsa
-from app import panels, resources
+from app import gallery, panels, resources
 from gsa import erf, ranges
 from gsa.checkpoints import Card, Checkpoint
 from gsa.config import Mixer
@@ -122,8 +122,8 @@ def fields(
         trained: with the weights of the checkpoints, or with random ones.
     """
     twins = _twins(pair, trained=trained)
-    names = [entry["name"] for entry in resources.gallery()][:PICTURES]
-    photos = [gsa.open_picture(resources.GALLERY / name) for name in names]
+    names = list(gallery.titles())[:PICTURES]
+    photos = [gsa.open_picture(gallery.FOLDER / name) for name in names]
     size = twins["gsa"].preprocess.size
     at = (min(place[0] * size, size - 0.01), min(place[1] * size, size - 0.01))
     reach = erf.kernel_reach(twins["conv"].model, size)
@@ -224,7 +224,7 @@ def _sample(pair: Pair, folder: str, count: int) -> Split:
     card = cards(pair)["gsa"]
     if folder:
         return samples.from_folder(card, data_folder(folder), count)
-    titles = {resources.GALLERY / entry["name"]: entry["title"] for entry in resources.gallery()}
+    titles = {gallery.FOLDER / name: title for name, title in gallery.titles().items()}
     return samples.from_files(card, titles)
 
 

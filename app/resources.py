@@ -8,7 +8,6 @@ by a sample only.
 from __future__ import annotations
 
 import base64
-import csv
 import gc
 import hashlib
 import io
@@ -22,7 +21,7 @@ import torch
 from PIL import Image
 
 import gsa
-from app.preview import GALLERY
+from app import gallery
 from gsa.checkpoints import Card, folder
 from gsa.record import Array
 
@@ -147,11 +146,11 @@ def data_url(picture: Image.Image, kind: str = "PNG") -> str:
 
 
 @st.cache_data(show_spinner=False)
-def gallery() -> list[dict[str, str]]:
+def thumbnails() -> list[dict[str, str]]:
     """The gallery's pictures: `name` (file), `title` in everyday words, `url` of a thumbnail."""
     found = []
-    for name, title in _credits().items():
-        picture = gsa.open_picture(GALLERY / name)
+    for name, title in gallery.titles().items():
+        picture = gsa.open_picture(gallery.FOLDER / name)
         picture = Image.fromarray(np.asarray(_centre_square(picture).resize((96, 96))))
         found.append({"name": name, "title": title, "url": data_url(picture, "JPEG")})
     return found
@@ -163,13 +162,6 @@ def _centre_square(picture: Image.Image) -> Image.Image:
     return picture.crop((left, top, left + side, top + side))
 
 
-def _credits() -> dict[str, str]:
-    """Titles by file name, in the order of the gallery's CREDITS.md."""
-    lines = (GALLERY / "CREDITS.md").read_text(encoding="utf-8").splitlines()
-    rows = csv.reader((line.strip("| ") for line in lines if ".jpg" in line), delimiter="|")
-    return {row[0].strip(): row[1].strip().replace("_", " ").lower() for row in rows}
-
-
 def gallery_bytes(name: str) -> bytes | None:
     """The file of a gallery picture; None if the gallery has none of that name."""
-    return (GALLERY / name).read_bytes() if name in _credits() else None
+    return (gallery.FOLDER / name).read_bytes() if name in gallery.titles() else None

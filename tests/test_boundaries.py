@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,30 @@ RULES = [
 def test_imports_go_one_way(pattern, forbidden):
     assert list(ROOT.glob(pattern))
     assert offenders(pattern, forbidden) == []
+
+
+def modules():
+    """Every module of the project with what it imports, late imports too; not `gsa` and `app`."""
+    sources = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for top in ("gsa", "app")
+        for path in (ROOT / top).rglob("*.py")
+    }
+    return {
+        name: {each for each in imported(path.read_text(encoding="utf-8")) if each in sources}
+        - {name, "gsa", "app"}  # what a package hands on is imported from it, and from within it
+        for name, path in sources.items()
+        if name not in ("gsa", "app")
+    }
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    graph = modules()
+    assert len(graph) > 80
+    TopologicalSorter(graph).prepare()
+    planted = graph | {"gsa.formulas": {"gsa.attention"}}
+    with pytest.raises(CycleError):
+        TopologicalSorter(planted).prepare()
 
 
 def test_a_planted_import_is_found():

@@ -5,7 +5,7 @@ import streamlit as st
 import gsa
 from app import links, markup, resources, state
 from app.components.gallery import gallery
-from app.preview import FIRST_PICTURE
+from app.gallery import FIRST, titles
 from app.state import Widget
 from app.text import words
 from app.views import look_maps
@@ -41,7 +41,7 @@ def take_file(key: str) -> None:
 
 def start_picture() -> None:
     """At the start, show the picture that the link names, or the first."""
-    for name in (state.linked_picture(), FIRST_PICTURE):
+    for name in (state.linked_picture(), FIRST):
         data = resources.gallery_bytes(name)
         if data:
             state.show(state.Picture(name, data, gallery=name))
@@ -99,7 +99,7 @@ def page() -> None:
                 width=320,
             )
         else:
-            gallery(resources.gallery(), current.gallery, Widget.gallery, take_gallery)
+            gallery(resources.thumbnails(), current.gallery, Widget.gallery, take_gallery)
     with st.container():  # always there, so that a complaint does not draw all that follows anew
         if state.complaint():
             st.error(text["kept"].format(error=state.complaint()))
@@ -122,7 +122,7 @@ def _check_link(pairs: list[str], seen: resources.Seen) -> None:
     """Put right what the link, or the choice of other networks, names and there is not."""
     layers = seen.recording.layers
     known = links.Known(
-        pictures=tuple(entry["name"] for entry in resources.gallery()),
+        pictures=tuple(titles()),
         pairs=tuple(pairs),
         layers=tuple(layers),
         heads=max(layer.heads for layer in layers.values()),

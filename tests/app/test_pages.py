@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app import markup, panels
+from app import gallery, markup, panels
 from app.state import Selection, Widget, to_parameters
 from app.text import words
 from tests.conftest import photo
@@ -235,8 +235,8 @@ def test_every_gallery_picture_has_a_credit_and_opens():
     from app import resources
     from gsa import open_picture
 
-    files = {path.name for path in resources.GALLERY.glob("*.jpg")}
-    assert {entry["name"] for entry in resources.gallery()} == files
+    files = {path.name for path in gallery.FOLDER.glob("*.jpg")}
+    assert {entry["name"] for entry in resources.thumbnails()} == files
     for name in files:
         assert open_picture(resources.gallery_bytes(name)).mode == "RGB"
     assert resources.gallery_bytes("../main.py") is None

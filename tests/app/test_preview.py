@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from app import preview
+from app import make_preview, preview
 from gsa.checkpoints import ENVIRONMENT
 
 ROOT = Path(__file__).parents[2]
@@ -22,8 +22,8 @@ def pixels(url):
 
 
 def test_they_are_those_of_the_shipped_weights():
-    """If this fails, the networks have changed: run `python -m app.preview`."""
-    kept, fresh = json.loads(preview.FILE.read_text(encoding="utf-8")), preview.computed()
+    """If this fails, the networks have changed: run `python -m app.make_preview`."""
+    kept, fresh = json.loads(preview.FILE.read_text(encoding="utf-8")), make_preview.computed()
     assert kept["weights"] == fresh["weights"]
     for old, new in zip(kept["rows"], fresh["rows"], strict=True):
         for before, now in zip(old["panels"], new["panels"], strict=True):
