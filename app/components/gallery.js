@@ -1,5 +1,5 @@
 // Called at the first drawing and whenever the data change; the DOM stays in between.
-export default function ({ data, parentElement, setStateValue }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const row = parentElement.querySelector(".row");
   const names = data.pictures.map((picture) => picture.name).join("\n");
   if (row.dataset.names !== names) {
@@ -35,8 +35,7 @@ export default function ({ data, parentElement, setStateValue }) {
   for (const button of row.children) {
     button.onclick = () => {
       mark(button.dataset.name);
-      // a counter, so that choosing the same picture again, after an upload, is a change too
-      setStateValue("name", `${button.dataset.name}#${Date.now()}`);
+      setTriggerValue("name", button.dataset.name);
     };
   }
 }

@@ -2,7 +2,7 @@ const REST = 900; // milliseconds without a key press after which a run of them 
 const PATIENCE = 5000; // milliseconds that an answer may take
 
 // Called at the first drawing and whenever the data change; the DOM stays in between.
-export default function ({ data, parentElement, setStateValue }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const find = (selector) => parentElement.querySelector(selector);
   const frame = find(".frame"), seen = find(".seen"), svg = find("svg");
   const [width, height] = data.photo_size;
@@ -58,11 +58,11 @@ export default function ({ data, parentElement, setStateValue }) {
     const place = one
       ? { row: (top + 0.5) / rows, column: (left + 0.5) / columns }
       : { row: top / rows, column: left / columns, bottom: bottom / rows, right: right / columns };
-    setStateValue("place", { ...place, moving });
+    setTriggerValue("place", { ...place, moving });
     clearTimeout(Number(seen.dataset.resting));
     if (!moving) return;
     seen.dataset.resting = setTimeout(() => {
-      if (seen.isConnected) setStateValue("place", { ...place, moving: false });
+      if (seen.isConnected) setTriggerValue("place", { ...place, moving: false });
     }, REST);
   };
 

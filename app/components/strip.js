@@ -1,5 +1,5 @@
 // Called at the first drawing and whenever the data change; panels are kept and given new pictures.
-export default function ({ data, parentElement, setStateValue }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const strip = parentElement.querySelector(".strip");
   const shape = JSON.stringify([data.buttons, data.rows.map((row) => row.panels.length)]);
   if (strip.dataset.shape !== shape) {
@@ -21,7 +21,7 @@ export default function ({ data, parentElement, setStateValue }) {
       const column = (event.clientX - box.left) / box.width;
       // a key press clicks without a place, and beside the map there is none
       const inside = event.detail > 0 && Math.min(row, column) >= 0 && Math.max(row, column) < 1;
-      setStateValue("chosen", { id: panel.dataset.id, ...(inside ? { row, column } : {}) });
+      setTriggerValue("chosen", { id: panel.dataset.id, ...(inside ? { row, column } : {}) });
     };
   }
 }

@@ -17,7 +17,7 @@ _component = st.components.v2.component(
 def strip(
     rows: list[dict[str, Any]], picture: str, key: str, on_change: Callable[[], None] | None = None
 ) -> None:
-    """Draw rows of maps; a click on one leaves {id, row, column} in the widget's `chosen`.
+    """Draw rows of maps; after a click on one `on_change` finds {id, row, column} in `chosen`.
 
     `row` and `column` say where on the map, as shares; a key press on a map leaves the id alone.
 
@@ -31,4 +31,4 @@ def strip(
     """
     data = {"rows": rows, "picture": picture, "buttons": on_change is not None}
     on_change = on_change or (lambda: None)
-    _component(data=data, key=key, default={"chosen": None}, on_chosen_change=on_change)
+    _component(data=data, key=key, on_chosen_change=on_change)

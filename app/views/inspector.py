@@ -17,9 +17,8 @@ text = words("look")
 
 def take_gallery() -> None:
     """Show the thumbnail that was clicked."""
-    value = state.widget_value(Widget.gallery)
-    name = str(getattr(value, "name", None) or "").split("#")[0]
-    data = resources.gallery_bytes(name)
+    name = getattr(state.widget_value(Widget.gallery), "name", None)
+    data = resources.gallery_bytes(str(name))
     if data:
         state.show(state.Picture(name, data, gallery=name))
 

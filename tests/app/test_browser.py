@@ -209,6 +209,26 @@ def test_back_returns_to_the_place_before(page):
     page.wait_for_timeout(2000)  # for a moment after a change the address is not followed
     page.go_back()
     expect(page.get_by_text("Row 9, column 9 of 16 × 16")).to_be_visible()
+    page.get_by_text("Picture beneath", exact=True).click()  # does not bring the old click along
+    page.wait_for_url(lambda url: "beneath=1" in url)
+    expect(page.get_by_text("Row 9, column 9 of 16 × 16")).to_be_visible()
+    assert "row=0.5" in page.url
+
+
+def test_back_returns_to_the_picture_before(page):
+    for title in ("panda", "kangaroo"):
+        before = maps(page)
+        page.get_by_title(title, exact=True).click()
+        changed(page, before)
+        page.wait_for_url(lambda url, title=title: f"picture={title}" in url)
+    page.wait_for_timeout(2000)  # for a moment after a change the address is not followed
+    page.go_back()
+    page.wait_for_url(lambda url: "picture=panda" in url)
+    page.get_by_text("Picture beneath", exact=True).click()  # does not bring the old click along
+    page.wait_for_url(lambda url: "beneath=1" in url)
+    assert "picture=panda" in page.url
+    page.get_by_title("kangaroo", exact=True).click()  # what was clicked before can be again
+    page.wait_for_url(lambda url: "picture=kangaroo" in url)
 
 
 def test_back_from_an_upload_returns_to_the_gallery(page, tmp_path):

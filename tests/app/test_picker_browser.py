@@ -87,7 +87,7 @@ def test_a_late_answer_does_not_take_the_place_back(browser):
               crop_box: [0, 0, 16, 16], rows: 16, columns: 16, cells,
             },
             parentElement: document.body,
-            setStateValue: (_, place) => said.push(place),
+            setTriggerValue: (_, place) => said.push(place),
           });
           const press = (key) =>
             document.querySelector(".seen").dispatchEvent(new KeyboardEvent("keydown", { key }));
