@@ -12,6 +12,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from gsa.rng import seeded
 # each profile would greet on stderr
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")
 
+_PARTS = {"gsa": ("content", "positional")}  # of the mixers
 SIZES = (32, 64, 128, 256, 512)  # side of the input in pixels
 _FIT_FROM = 3  # so many of the largest sizes of a series its exponent is fitted to, at most
 _LARGEST = 4096  # side of an input in pixels
@@ -184,10 +186,11 @@ def measure_networks(
 
 
 def _check(sizes: Sequence[int]) -> None:
+    named = ", ".join(map(str, sizes))
     if not sizes or not 8 <= min(sizes) <= max(sizes) <= _LARGEST:
-        raise ValueError(f"`sizes` (={tuple(sizes)}) must be from 8 to {_LARGEST} pixels each.")
+        raise ValueError(f"`sizes` (={named}) must be from 8 to {_LARGEST} pixels each.")
     if len({size // 4 for size in sizes}) < len(sizes):
-        raise ValueError(f"`sizes` (={tuple(sizes)}) must be 4 pixels apart at least.")
+        raise ValueError(f"`sizes` (={named}) must be 4 pixels apart at least.")
 
 
 Build = Callable[[str, int], tuple[nn.Module, tuple[int, ...], int]]
@@ -300,22 +303,36 @@ class Crossover:
 def crossovers(costs: Sequence[Cost], figure: str = "seconds") -> list[Crossover]:
     """Every point between two sizes at which two series of costs change places.
 
-    The point is where straight lines between the measurements meet, on logarithmic axes.
+    Sizes at which two times are no further apart than they scatter say nothing, and a whole is not
+    held against its own parts, which it cannot overtake. The point is where straight lines between
+    the measurements meet, on logarithmic axes.
     """
-    series: dict[str, dict[int, float]] = {}
+    series: dict[str, dict[int, Cost]] = {}
     for cost in costs:
         if getattr(cost, figure) > 0:  # neither left out nor nothing
-            series.setdefault(cost.name, {})[cost.size] = getattr(cost, figure)
-    names = list(series)
+            series.setdefault(cost.name, {})[cost.size] = cost
     found = []
-    for at, first in enumerate(names):
-        for second in names[at + 1 :]:
-            shared = sorted(set(series[first]) & set(series[second]))
-            gap = [math.log(series[first][s] / series[second][s]) for s in shared]
-            for i in range(len(shared) - 1):
-                if gap[i] * gap[i + 1] < 0:
-                    share = gap[i] / (gap[i] - gap[i + 1])
-                    size = shared[i] * (shared[i + 1] / shared[i]) ** share
-                    pair = (first, second) if gap[i] < 0 else (second, first)
-                    found.append(Crossover(*pair, size))
+    for first, second in combinations(series, 2):
+        if second in _PARTS.get(first, ()) or first in _PARTS.get(second, ()):
+            continue
+        shared = sorted(set(series[first]) & set(series[second]))
+        pairs = [(size, series[first][size], series[second][size]) for size in shared]
+        gaps = [
+            (size, math.log(getattr(one, figure) / getattr(other, figure)))
+            for size, one, other in pairs
+            if _told_apart(one, other, figure)
+        ]
+        for (near, before), (far, after) in pairwise(gaps):
+            if before * after < 0:
+                size = near * (far / near) ** (before / (before - after))
+                below, above = (first, second) if before < 0 else (second, first)
+                found.append(Crossover(below, above, size))
     return found
+
+
+def _told_apart(one: Cost, other: Cost, figure: str) -> bool:
+    """Whether two costs differ, times by more than they scatter."""
+    scatter = 0.0
+    if figure == "seconds":  # a pass so slow that it ran once scatters little
+        scatter = sum(each.spread for each in (one, other) if not math.isnan(each.spread))
+    return bool(abs(getattr(one, figure) - getattr(other, figure)) > scatter)

@@ -16,6 +16,6 @@ _component = st.components.v2.component(
 def gallery(
     pictures: list[dict[str, str]], chosen: str, key: str, on_change: Callable[[], None]
 ) -> None:
-    """Draw the gallery; after a click `on_change` finds the picture's name in the widget's `name`."""
+    """Draw the gallery; after a click `on_change` finds the name in the widget's `name`."""
     data = {"pictures": pictures, "chosen": chosen}
     _component(data=data, key=key, on_name_change=on_change)

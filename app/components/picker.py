@@ -15,7 +15,7 @@ _component = st.components.v2.component(
 
 
 def picker(data: dict[str, Any], key: str, on_change: Callable[[], None]) -> None:
-    """Draw the picker; `on_change` finds a new place in the widget's `place`, in shares from 0 to 1.
+    """Draw the picker; `on_change` finds the new place in its `place`, in shares from 0 to 1.
 
     A click, tap or arrow key chooses a cell: {row, column} of its middle. A drag, or an arrow key
     with Shift, chooses a rectangle: {row, column, bottom, right} of its edges. `moving` says that

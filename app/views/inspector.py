@@ -17,8 +17,8 @@ text = words("look")
 
 def take_gallery() -> None:
     """Show the thumbnail that was clicked."""
-    name = getattr(state.widget_value(Widget.gallery), "name", None)
-    data = resources.gallery_bytes(str(name))
+    name = str(getattr(state.widget_value(Widget.gallery), "name", None) or "")
+    data = resources.gallery_bytes(name)
     if data:
         state.show(state.Picture(name, data, gallery=name))
 

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -65,6 +66,23 @@ def test_crossovers_of_known_lines():
     assert crossovers(flat) == []
     left_out = [cost("steep", 32, 1.0), cost("steep", 128, math.nan)]
     assert crossovers([*flat, *left_out]) == []
+
+
+def test_a_crossing_within_the_scatter_is_none():
+    flat = [cost("flat", size, 64.0**2) for size in (32, 64, 128)]
+    steep = [cost("steep", size, value) for size, value in ((32, 1e3), (64, 4e3), (128, 2e4))]
+    assert len(crossovers([*flat, *steep])) == 1
+    unsure = [replace(each, spread=2e4) for each in steep]
+    assert crossovers([*flat, *unsure]) == []
+    assert crossovers([*flat, steep[0], *unsure[1:2], steep[2]])  # told apart on both sides of it
+
+
+def test_a_module_is_not_held_against_its_parts():
+    whole = [cost("gsa", 32, 1.0), cost("gsa", 128, 2.0)]
+    part = [cost("content", 32, 2.0), cost("content", 128, 1.0)]
+    assert crossovers([*whole, *part]) == []
+    other = [replace(each, name="conv") for each in part]
+    assert len(crossovers([*whole, *other])) == 1
 
 
 def test_every_mixer_is_measured_at_every_size():
