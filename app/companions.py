@@ -17,6 +17,7 @@ from app.text import words
 from gsa import stability
 from gsa.baselines import edge_map
 from gsa.maps import Branch, branch_map, branches
+from gsa.ranges import two_digits
 from gsa.record import Array
 
 text = words("look")
@@ -40,6 +41,7 @@ def rows(view: View) -> dict[Branch, list[Beside]]:
     would leave the others dark where one companion is bright.
     """
     chosen = replace(view.chosen, direction="from")
+    shared = chosen.companion_scale == "shared"
     found: dict[Branch, list[Beside]] = {}
     for branch in branches(view.gsa.recording[view.layer]):
         own = panels.shown(view.gsa.recording, view.layer, branch, chosen, chosen.heads)
@@ -49,12 +51,16 @@ def rows(view: View) -> dict[Branch, list[Beside]]:
             if chosen.value == "deviation":
                 weights = weights - np.nanmean(weights)
             other = panels.with_map(own, np.nan_to_num(weights))
-            if chosen.companion_scale == "shared":
+            if shared:
                 other = replace(other, limit=own.limit)
             r = stability.correlation(own.shown, weights)
             agreement = text["correlation"].format(correlation=r)
             agreement = agreement if math.isfinite(r) else text["no_correlation"]
             found[branch].append(Beside(title, kind, other, (*_notes(other), agreement)))
+        if shared and any(each.panel.signed for each in found[branch]):
+            found[branch] = [
+                replace(each, panel=replace(each.panel, signed=True)) for each in found[branch]
+            ]
     return found
 
 
@@ -73,7 +79,7 @@ def sentences(view: View, found: dict[Branch, list[Beside]]) -> str:
 
 
 def _notes(panel: Panel) -> tuple[str, ...]:
-    notes = [text["peak"].format(peak=panel.peak)]
+    notes = [text["peak"].format(peak=two_digits(panel.peak))]
     if beyond := int((np.abs(panel.shown) > panel.limit).sum()):
         notes.append(text["beyond"].format(count=beyond, cells=panel.shown.size))
     return tuple(notes)

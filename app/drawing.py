@@ -13,9 +13,10 @@ from app.panels import Panel
 from app.resources import Seen
 from app.state import Picture, Selection
 from app.text import words
+from gsa.ranges import two_digits
 
 text = words("look")
-WEAK = 0.15  # a map whose peak is below this share of its scale is said to be weak
+WEAK = 0.15  # below this share of its scale, a map's own peak is said too
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,12 @@ def drawn(
     """
     weights = panel.shown * (not panel.zero)
     rgba = raster.coloured(weights, panel.limit, signed=panel.signed, see_through=chosen.beneath)
-    scale = f"{'±' if panel.signed else '0 – '}{panel.limit:.2g}"
+    scale = f"{'±' if panel.signed else '0 – '}{two_digits(panel.limit)}"
     notes = [text["zero"]] if panel.zero else [scale]
-    if not panel.zero and panel.peak < WEAK * panel.limit:
-        notes.append(text["weak"].format(share=panel.peak / panel.limit))
     if math.isfinite(panel.measures.mean_distance):
         notes.append(text["far"].format(distance=panel.measures.mean_distance))
+    weak = not panel.zero and panel.peak < WEAK * panel.limit
+    last = [text["peak"].format(peak=two_digits(panel.peak))] if weak else []
     rows, columns = panel.grid.rows, panel.grid.columns
     second = (
         [source[1] / columns, source[0] / rows, 1 / columns, 1 / rows] if source is not None else []
@@ -79,7 +80,7 @@ def drawn(
         "cell": panel.box,
         "source": second,
         "alt": alternative(panel),
-        "notes": [*notes, *extra],
+        "notes": [*notes, *extra, *last],
         "chosen": marked,
     }
 

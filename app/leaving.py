@@ -59,6 +59,7 @@ def file(view: View, scope: str, kind: str) -> bytes:
             measures=panel.measures,
             title=text["head_one"].format(head=int(panel.heads) + 1) if scope == "heads" else "",
             limit=panel.limit,
+            signed=panel.signed,
         )
         for panel in shown
     ]

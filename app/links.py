@@ -43,12 +43,13 @@ def fitted(chosen: Selection, known: Known) -> Selection:
         for name, values in named.items()
         if getattr(chosen, name) not in (_FIELDS[name], *values)
     }
-    cut = [layer for layer in known.layers if layer in chosen.cut_layers.split(",")]
+    cut = set(chosen.cut_layers.split(","))
+    in_order = [layer for layer in known.layers if layer in cut and cut <= set(known.layers)]
     if not chosen.is_region:
         there |= {name: _FIELDS[name] for name in ("bottom", "right")}
     if not (chosen.part_top < chosen.part_bottom and chosen.part_left < chosen.part_right):
         there |= {name: _FIELDS[name] for name in _CORNERS if name.startswith("part_")}
-    return replace(chosen, cut_layers=",".join(cut), **there)
+    return replace(chosen, cut_layers=",".join(in_order), **there)
 
 
 def complaint(said: dict[str, str], shown: Selection, known: Known) -> str:
@@ -115,7 +116,7 @@ def _rule(name: str, known: Known) -> str:
         "cut_layers": known.layers,
     }
     if name in lists:
-        return rules["one"].format(known=", ".join(lists[name]))
+        return rules["some" if name == "cut_layers" else "one"].format(known=", ".join(lists[name]))
     if name in _CORNERS:
         return rules["corner"]
     if name in rules:

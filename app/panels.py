@@ -181,18 +181,21 @@ def _panel(
 
 
 def _scaled(panels: Sequence[Panel], scale: str) -> list[Panel]:
-    """Give each panel the limit of its group and say which are practically zero."""
+    """Give each panel the limit and colours of its group; say which are practically zero."""
     largest: dict[tuple[str, ...], float] = {}
+    signed: dict[tuple[str, ...], bool] = {}
     strongest: dict[str, float] = {}
     for panel in panels:
         group = _group(panel, scale)
         largest[group] = max(largest.get(group, 0.0), panel.peak)
+        signed[group] = signed.get(group, False) or panel.signed
         strongest[panel.branch] = max(strongest.get(panel.branch, 0.0), panel.peak)
     scaled = []
     for panel in panels:
         zero = panel.peak <= PRACTICALLY_ZERO * strongest[panel.branch]
-        limit = largest[_group(panel, scale)] or 1.0  # nothing to colour: any scale will do
-        scaled.append(replace(panel, limit=limit, zero=zero))
+        group = _group(panel, scale)
+        limit = largest[group] or 1.0  # nothing to colour: any scale will do
+        scaled.append(replace(panel, limit=limit, signed=signed[group], zero=zero))
     return scaled
 
 

@@ -13,6 +13,7 @@ import sys
 import streamlit as st
 
 from app import gallery
+from app.components import heading
 from app.components.strip import strip
 from app.text import words
 
@@ -31,7 +32,7 @@ def wanted(parameters: dict[str, str]) -> bool:
 
 def draw() -> None:
     """The page as it will be, as far as it is known without the networks."""
-    st.html(f"<h1 class='look'>{text['title']}</h1><p class='look'>{text['lead']}</p>")
+    heading(text["title"], text["lead"].format(what=text["leads"]["from"]))
     left, right = st.columns([5, 12], gap="medium")
     left.image(str(gallery.FOLDER / gallery.FIRST), width="stretch")
     left.caption(text["starting"])

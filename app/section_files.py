@@ -49,6 +49,7 @@ def companions_file(view: View, kind: str) -> bytes:
             measures=each.panel.measures,
             title="\n".join((each.title, *each.notes)),
             limit=each.panel.limit,
+            signed=each.panel.signed,
         )
         for branch, row in rows.items()
         for each in row
@@ -56,7 +57,8 @@ def companions_file(view: View, kind: str) -> bytes:
     chosen = view.chosen
     names = text["figure_title"].format(picture=view.picture.name, name=view.gsa.card.name)
     title = text["stable_figure"].format(title=names, layer=view.layer)
-    figure = figures.strip(view.gsa.crop, drawn, title)
+    figure = figures.strip(view.gsa.crop, drawn, title, legend="")
+    said = f"{figures.LEGEND} {companions.sentences(view, rows)}"
     made_from = leaving.provenance(
         view,
         layers=(view.layer,),
@@ -64,9 +66,7 @@ def companions_file(view: View, kind: str) -> bytes:
         scale=chosen.companion_scale,
         direction="from",
     )
-    return export.figure_bytes(
-        _with_words(figure, len(rows), companions.sentences(view, rows)), kind, made_from
-    )
+    return export.figure_bytes(_with_words(figure, len(rows), said), kind, made_from)
 
 
 def attributions_file(
@@ -92,7 +92,7 @@ def attributions_file(
     title = text["why_figure"].format(
         picture=view.picture.name, label=label, gsa=gsa.name, conv=conv.name
     )
-    figure = figures.strip(view.gsa.crop, drawn, title)
+    figure = figures.strip(view.gsa.crop, drawn, title, legend="")
     columns = len(figure.axes) // len(twins)
     for mixer, first in zip(twins, figure.axes[::columns], strict=True):
         first.set_title(text["twins"][mixer], fontsize=8)  # of a network, not of a branch

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gsa import _bench_command, _compare_commands, _training_commands, commands
+from gsa import _bench_command, _compare_commands, _training_commands, checkpoints, commands
 from gsa._console import Arguments, Run, print_json
 
 
@@ -27,10 +27,14 @@ def _info(arguments: Arguments) -> int:
         print(f"{preset['name']:22} {millions:10.2f} M {giga:10.2f} G  {size} px")
     print()
     if not found["checkpoints"]:
-        print("no checkpoints")
+        print(f"no checkpoints in {checkpoints.folder()}")
     for card in found["checkpoints"]:
         top1 = card["results"].get("top1")
         result = "not evaluated" if top1 is None else f"top-1 {top1:.1%} on {card['data']['name']}"
+        try:
+            checkpoints.load(card["name"])
+        except checkpoints.CheckpointError as error:
+            result = f"cannot be used: {error}"
         print(
             f"checkpoint {card['name']}: {card['mixer']}, {len(card['classes'])} classes, {result}"
         )
@@ -171,7 +175,12 @@ def _parser() -> argparse.ArgumentParser:
         "--query", nargs=2, type=float, required=True, metavar=("ROW", "COL"), help=query_help
     )
     maps.add_argument("--layer", metavar="STAGE.BLOCK", help="default: all layers")
-    maps.add_argument("--head", type=int, metavar="H", help="default: the mean over heads")
+    maps.add_argument(
+        "--head",
+        type=int,
+        metavar="H",
+        help="from 0 (the app's Head 1); default: the mean over heads",
+    )
     maps.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="default: here")
     checkpoint(maps, first_gsa)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -23,6 +22,7 @@ from gsa.maps import Cells
 from gsa.pictures import PictureError, open_picture, upright_size
 from gsa.proofs import verify
 from gsa.record import Recording, record
+from gsa.split import SUFFIXES
 
 Rows = list[dict[str, Any]]
 GALLERY = Path(__file__).resolve().parent.parent / "app" / "gallery"
@@ -212,10 +212,17 @@ def twins_of(name: str | None) -> dict[str, str]:
 
 
 def _pictures_in(folder: Path) -> Iterator[Image.Image]:
-    """Every file of a folder that is a picture, by name."""
+    """Every picture of a folder, by name; other files are left out.
+
+    Raises:
+        ValueError: for a file that is called a picture and is none.
+    """
     for path in sorted(folder.glob("*")):
-        with suppress(PictureError):
-            yield open_picture(path)
+        if path.suffix.lower() in SUFFIXES:
+            try:
+                yield open_picture(path)
+            except PictureError as error:
+                raise ValueError(f"{str(path)!r} cannot be used. {error}") from None
 
 
 def receptive_fields(

@@ -127,5 +127,8 @@ def about(name: str) -> dict[str, str]:
 def _open_folder(folder: Path, split: str, words: dict[str, str]) -> Split:
     found = in_class_folders(folder / split if (folder / split).is_dir() else folder)
     if not found:
-        raise DataError(f"{str(folder)!r} has no {split!r} pictures in class folders.")
+        raise DataError(
+            f"{str(folder)!r} has no pictures in class folders, neither <class>/<picture> nor "
+            f"{split}/<class>/<picture>."
+        )
     return split_of(found, words)

@@ -7,6 +7,7 @@ made without pyplot, so threads do not share state.
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +18,16 @@ from PIL import Image
 
 from gsa import maps
 from gsa.maps import Cells
-from gsa.ranges import PRACTICALLY_ZERO, RangeMeasures, measure
+from gsa.ranges import PRACTICALLY_ZERO, RangeMeasures, measure, two_digits
 from gsa.record import Array, Recording
 
+LEGEND = (
+    "Square: the place. Above each map: where its colours end, ± with negative weights. "
+    "Below: mean distance from the place, in pixels of the network's input."
+)
+_ROWS = {
+    "content": "content branch", "positional": "positional branch", "sum": "sum of both",
+}  # fmt: skip
 SIGNED = "PuOr_r"  # orange positive, purple negative
 UNSIGNED = "cividis"
 
@@ -35,11 +43,7 @@ class Panel:
     measures: RangeMeasures
     title: str = ""  # above the map; by default its layer
     limit: float | None = None  # |weight| of the strongest colour; None: the map's own largest
-
-    @property
-    def signed(self) -> bool:
-        """Whether the map has negative weights."""
-        return bool((self.weights < 0).any())
+    signed: bool | None = None  # colours for both signs; None: where the map has negative weights
 
 
 def place_panels(
@@ -73,13 +77,14 @@ def place_panels(
     return panels
 
 
-def strip(crop: Image.Image, panels: list[Panel], title: str = "") -> Figure:
+def strip(crop: Image.Image, panels: list[Panel], title: str = "", legend: str = LEGEND) -> Figure:
     """A row of maps for each branch, the picture in front.
 
     Args:
         crop: what the network saw.
         panels: at least one, such as those from `place_panels`; a row keeps their order.
         title: one line above the figure.
+        legend: one line below it.
     """
     rows: dict[str, list[Panel]] = {}
     for panel in panels:
@@ -91,13 +96,16 @@ def strip(crop: Image.Image, panels: list[Panel], title: str = "") -> Figure:
     for line, (name, members) in zip(axes, rows.items(), strict=True):
         for axis in line:
             axis.set_axis_off()
-        _draw_picture(line[0], crop, f"{name} attention")
+        _draw_picture(line[0], crop, _ROWS.get(name, name))
         _mark(line[0], finest, crop.height, crop.width)
         largest = max(float(np.abs(panel.weights).max()) for panel in members)
         for axis, panel in zip(line[1:], members, strict=False):
             _draw_map(axis, panel, largest)
     figure.suptitle(title, fontsize=9)
-    figure.tight_layout(pad=0.4, rect=(0, 0, 1, 0.96))
+    words = "\n".join(textwrap.wrap(legend, int(28 * (columns + 1))))
+    below = 0.13 * (words.count("\n") + 1) if words else 0.0  # inches
+    figure.text(0.01, 0.005, words, fontsize=6.5, va="bottom")
+    figure.tight_layout(pad=0.4, rect=(0, below / figure.get_figheight(), 1, 0.96))
     return figure
 
 
@@ -122,21 +130,22 @@ def _draw_map(axis: Axes, panel: Panel, largest: float) -> None:
     zero = peak <= PRACTICALLY_ZERO * largest
     limit = panel.limit or peak
     shown = np.zeros_like(panel.weights) if zero else panel.weights
-    low = -limit if panel.signed else 0.0
+    signed = bool((panel.weights < 0).any()) if panel.signed is None else panel.signed
+    low = -limit if signed else 0.0
     axis.imshow(
         shown,
-        cmap=SIGNED if panel.signed else UNSIGNED,
+        cmap=SIGNED if signed else UNSIGNED,
         vmin=low if not zero else -1,
         vmax=limit if not zero else 1,
         interpolation="nearest",
         extent=(0, columns, rows, 0),
     )
     _mark(axis, panel, rows, columns)
-    scale = "practically zero" if zero else f"{'±' if panel.signed else '0 to '}{limit:.2g}"
+    scale = "practically zero" if zero else f"{'±' if signed else '0 to '}{two_digits(limit)}"
     distance = panel.measures.mean_distance
     axis.set_title(f"{panel.title or f'layer {panel.layer}'}\n{scale}", fontsize=7)
     if np.isfinite(distance):
         axis.text(
-            0.5, -0.04, f"{distance:.0f} px away", transform=axis.transAxes,
+            0.5, -0.04, f"mean distance {distance:.0f} px", transform=axis.transAxes,
             fontsize=7, ha="center", va="top",
         )  # fmt: skip

@@ -7,11 +7,14 @@ transparency is laid on white, and 16-bit grey is scaled (a plain conversion wou
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+# Pillow's own limit is another; the one below refuses with a sentence
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 MAX_BYTES = 20 * 2**20  # of the file
 MAX_MEGAPIXELS = 50  # a JPEG can be decoded at a reduced size, so it may be this large

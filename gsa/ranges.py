@@ -21,6 +21,14 @@ from gsa.record import Array, LayerRecord
 PRACTICALLY_ZERO = 1e-6
 
 
+def two_digits(value: float) -> str:
+    """A weight or a scale for people to read: two significant digits, rarely an exponent."""
+    if value and not 1e-4 <= abs(value) < 1e6:
+        return f"{value:.1e}"
+    digits = np.format_float_positional(value, 2, unique=False, fractional=False, trim="-")
+    return digits.rstrip(".")
+
+
 @dataclass(frozen=True)
 class RangeMeasures:
     """Range measures of one map; all shares are of the total |weight|.

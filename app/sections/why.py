@@ -15,6 +15,7 @@ from app.experiments import Explained
 from app.figures import charts, raster
 from app.state import Widget
 from app.text import words
+from gsa.ranges import two_digits
 
 text = words("look")
 
@@ -79,7 +80,7 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
                     "source": [],
                     "alt": text["why_alternative"].format(name=name, twin=text["twins"][mixer]),
                     "notes": [
-                        f"{'±' if signed else '0 – '}{limit:.2g}",
+                        f"{'±' if signed else '0 – '}{two_digits(limit)}",
                         text["deletion_area"].format(area=each.deletion.area),
                     ],
                     "chosen": False,

@@ -4,6 +4,7 @@ import streamlit as st
 
 import gsa
 from app import compare_resources, markup, resources, state
+from app.components import heading
 from app.text import words
 from app.views import compare_cost, compare_fields, compare_right, compare_trials
 from gsa.checkpoints import CheckpointError, folder
@@ -11,7 +12,8 @@ from gsa.checkpoints import CheckpointError, folder
 text = words("compare")
 
 head, choice = st.columns([13, 2], vertical_alignment="bottom")
-head.html(f"<h1 class='look'>{text['title']}</h1><p class='look'>{text['lead']}</p>")
+with head:
+    heading(text["title"], text["lead"])
 try:
     known = list(gsa.pairs())
     pair = resources.twins(state.selection().pair)

@@ -4,6 +4,7 @@ import streamlit as st
 
 import gsa
 from app import links, markup, resources, state
+from app.components import heading
 from app.components.gallery import gallery
 from app.gallery import FIRST, titles
 from app.state import Widget
@@ -58,12 +59,13 @@ def page() -> None:
         st.error(text["broken_checkpoint"].format(error=error))
         st.stop()
     if not pair:
+        heading(text["title"])
         st.error(text["no_checkpoints"].format(folder=folder(), variable=ENVIRONMENT))
         st.stop()
     current = state.picture()
     assert current is not None  # the gallery is part of the app
 
-    st.html(f"<h1 class='look'>{text['title']}</h1><p class='look'>{text['lead']}</p>")
+    heading(text["title"], text["lead"].format(what=text["leads"][state.selection().direction]))
     several = len(known) > 1
     left, right, *last = st.columns([3, 10, 2] if several else [3, 12], vertical_alignment="center")
     state.prepare_widget(Widget.source, "gallery")

@@ -148,7 +148,11 @@ def _switches(heads: int, chosen: Selection) -> None:
     columns = st.columns([3, 3, 4, 3, 3], vertical_alignment="bottom")
     with columns[0]:
         markup.menu(
-            "heads", chosen.heads if chosen.heads in names else "mean", text["heads"], names
+            "heads",
+            chosen.heads if chosen.heads in names else "mean",
+            text["heads"],
+            names,
+            text["heads_help"],
         )
     for column, field in zip(columns[1:], ("direction", "value", "scale"), strict=False):
         with column:
@@ -170,6 +174,7 @@ def _switches(heads: int, chosen: Selection) -> None:
 
 def strip_rows(found: list[Panel], layer: str, chosen: Selection) -> list[dict[str, Any]]:
     """The maps of all layers as the strip component takes them, `layer` marked."""
+    reading = chosen.direction == "from"  # the share is of the place's own output
     rows = []
     for branch in dict.fromkeys(panel.branch for panel in found):
         shown = [
@@ -178,7 +183,7 @@ def strip_rows(found: list[Panel], layer: str, chosen: Selection) -> list[dict[s
                 chosen,
                 id_=f"{panel.layer} {panel.branch}",
                 title=panel.layer,
-                extra=[text["share"].format(share=panel.share)],
+                extra=[text["share"].format(share=panel.share)] if reading else [],
                 marked=panel.layer == layer,
             )
             for panel in found
@@ -191,7 +196,11 @@ def strip_rows(found: list[Panel], layer: str, chosen: Selection) -> list[dict[s
 def _strip(view: View) -> None:
     rows = strip_rows(view.found, view.layer, view.chosen)
     strip(rows, beneath(view.gsa, view.chosen), Widget.strip, take_layer)
-    st.caption(text["legend"].format(size=view.gsa.recording.height))
+    under = text["legend_under"][view.chosen.direction].format(size=view.gsa.recording.height)
+    legend, button = st.columns([10, 2], vertical_alignment="top")
+    legend.caption(text["legend"].format(under=under))
+    with button.popover(text["words_button"], width="stretch"):
+        st.markdown(text["words"])
 
 
 def _proof(recording: Any, chosen: Selection) -> None:

@@ -3,12 +3,13 @@
 import streamlit as st
 
 from app import markup
+from app.components import heading
 from app.text import words
 from gsa import checkpoints
 
 text = words("networks")
 
-st.html(f"<h1 class='look'>{text['title']}</h1><p class='look'>{text['lead']}</p>")
+heading(text["title"], text["lead"])
 names = checkpoints.available()
 if not names:
     st.info(text["none"].format(folder=checkpoints.folder()))
@@ -39,10 +40,16 @@ st.dataframe(
     ],
     hide_index=True,
     column_config={
+        **{text[key]: st.column_config.Column(help=said) for key, said in text["help"].items()},
         text["parameters"]: st.column_config.NumberColumn(format="%.2f M"),
-        text["operations"]: st.column_config.NumberColumn(format="%.2f G"),
+        text["operations"]: st.column_config.NumberColumn(
+            format="%.2f G", help=text["help"]["operations"]
+        ),
         text["size"]: st.column_config.NumberColumn(format="%d px"),
-        **{text[key]: markup.PERCENT for key in ("top1", "top5", "mean_per_class", "calibration")},
+        **{
+            text[key]: markup.PERCENT | {"help": text["help"][key]}
+            for key in ("top1", "top5", "mean_per_class", "calibration")
+        },
     },
 )
 for card in cards:
@@ -50,6 +57,7 @@ for card in cards:
         curves = checkpoints.folder() / f"{card.name}.curves.png"
         if curves.is_file():
             st.image(str(curves))
+            st.caption(text["curves"])
         if card.use:
             st.markdown(text["use"].format(use=card.use, limits=card.limits))
         st.json(card.to_dict(), expanded=1)

@@ -40,6 +40,25 @@ def test_a_bright_companion_leaves_the_row_as_legible_as_it_was(bright):
     assert np.ptp(colours(own)[..., :3].astype(int), axis=(0, 1)).max() > 100
 
 
+def test_a_row_with_one_scale_has_one_set_of_colours(view, monkeypatch):
+    seen, layer = view.gsa, view.gsa.recording[view.layer]
+
+    def with_queries(q):
+        layers = {**seen.recording.layers, view.layer: replace(layer, q=q)}
+        return replace(seen.recording, layers=layers)
+
+    positive = with_queries(np.abs(layer.q))  # all content weights above zero
+    negative = with_queries(-np.abs(layer.q))
+    monkeypatch.setattr(
+        experiments, "companion", lambda _, kind, *__: negative if kind == "untrained" else positive
+    )
+    for scale, sets in (("own", {True, False}), ("shared", {True})):
+        chosen = replace(view.chosen, companion_scale=scale)
+        beside = replace(view, seen={"gsa": replace(seen, recording=positive)}, chosen=chosen)
+        row = companions.rows(beside)["content"]
+        assert {each.panel.signed for each in row} == sets
+
+
 def test_what_is_beyond_the_shared_scale_is_counted(bright):
     row = {each.id_: each for each in companions.rows(bright)["content"]}
     panel = row["untrained"].panel

@@ -35,6 +35,22 @@ def test_a_run_is_cancelled_at_once_and_can_be_started_again(compare):
     expect(compare.get_by_text("of 300, loss")).to_be_hidden()
 
 
+def test_leaving_a_run_breaks_it_off_and_the_page_says_so(compare):
+    compare.get_by_text(TEXT["sections"]["probes"], exact=True).click()
+    compare.get_by_role("button", name=TEXT["probes"]["start"]).click()
+    expect(compare.get_by_text("of 300, loss").first).to_be_visible()
+    compare.get_by_text(TEXT["sections"]["cost"], exact=True).click()
+    expect(compare.get_by_role("button", name=TEXT["cost"]["start"])).to_be_visible()
+    expect(compare.get_by_text(TEXT["broken_off"])).to_be_hidden()
+    compare.get_by_text(TEXT["sections"]["probes"], exact=True).click()
+    expect(compare.get_by_text(TEXT["broken_off"])).to_be_visible()
+    compare.get_by_role("button", name=TEXT["probes"]["start"]).click()
+    expect(compare.get_by_text(TEXT["broken_off"])).to_be_hidden()
+    compare.get_by_role("button", name=TEXT["cancel"]).click()
+    expect(compare.get_by_role("button", name=TEXT["probes"]["start"])).to_be_enabled()
+    expect(compare.get_by_text(TEXT["broken_off"])).to_be_hidden()
+
+
 def test_fields_are_drawn_with_their_words(compare):
     compare.get_by_role("button", name=TEXT["fields"]["start"]).click()
     for twin in TEXT["twins"].values():

@@ -35,7 +35,7 @@ def test_nothing_is_said_of_a_link_that_can_be_followed(chosen):
         ("heads", "4", "must be one of mean, absolute, max, 0, 1, 2, 3"),
         ("heads", "²", "must be one of mean"),
         ("target", "zebra", "must be a class that the networks know"),
-        ("cut_layers", "1.1,7.7", "must be one of 1.1, 2.1"),
+        ("cut_layers", "1.1,7.7", "must be some of 1.1, 2.1"),
         ("row", "2", "must be a number from 0 to 1"),
         ("radius", "nan", "must be a number from 0 to 1"),
         ("beneath", "yes", "must be 0 or 1"),
@@ -58,8 +58,14 @@ def test_what_is_wrong_is_named_with_value_and_rule_and_does_not_travel_on(name,
 
 
 def test_what_is_right_beside_it_stays():
-    shown, _ = followed(layer="9.9", heads="2", row="0.25", cut_layers="7.7,2.1")
+    shown, _ = followed(layer="9.9", heads="2", row="0.25", cut_layers="2.1")
     assert shown == Selection(row=0.25, heads="2", cut_layers="2.1")
+
+
+def test_a_list_with_a_wrong_entry_is_as_at_the_start_as_the_sentence_says():
+    shown, sentence = followed(cut_layers="7.7,2.1")
+    assert shown.cut_layers == ""
+    assert "with commas between" in sentence
 
 
 def test_a_link_cannot_write_markup_into_the_page_or_fill_it():

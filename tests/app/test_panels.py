@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,15 @@ def test_scales_are_shared_as_chosen(recording):
         max(one.limit for one in own if one.layer == panel.layer) for panel in layer
     ]
     assert {panel.limit for panel in every} == {max(panel.limit for panel in own)}
+
+
+def test_maps_that_share_a_scale_share_its_colours(recording):
+    first, second, *rest = panels.all_layers(recording, Selection(0.4, 0.7, heads="absolute"))
+    assert not any(panel.signed for panel in (first, second, *rest))
+    found = [first, replace(second, signed=True), *rest]
+    for scale, expected in (("own", [second]), ("layer", [first, second]), ("all", found)):
+        signed = [panel for panel in panels._scaled(found, scale) if panel.signed]
+        assert [(p.layer, p.branch) for p in signed] == [(p.layer, p.branch) for p in expected]
 
 
 def test_deviations_have_no_mean_and_keep_the_ranges(recording):

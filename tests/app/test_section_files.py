@@ -24,8 +24,8 @@ def drawn(monkeypatch):
     """The panels and figures that are drawn meanwhile."""
     kept = []
 
-    def strip(crop, panels, title=""):
-        figure = figures_strip(crop, panels, title)
+    def strip(crop, panels, title="", legend=""):
+        figure = figures_strip(crop, panels, title, legend)
         kept.append((panels, figure))
         return figure
 

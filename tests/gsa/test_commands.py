@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from gsa import maps
+from gsa import checkpoints, maps
 from gsa.__main__ import main
 from tests.conftest import photo
 
@@ -33,6 +33,22 @@ def test_info_lists_presets_and_cards(capsys, tiny_checkpoints):
     }  # fmt: skip
     assert "resnet50" in presets
     assert [card["name"] for card in found["checkpoints"]] == ["tiny_conv", "tiny_gsa"]
+
+
+def test_info_says_what_cannot_be_used_and_where_nothing_is(
+    capsys, tmp_path, tiny_checkpoints, monkeypatch
+):
+    assert main(["info"]) == 0
+    assert "cannot be used" not in capsys.readouterr().out
+    weights = checkpoints.folder() / "tiny_gsa.safetensors"
+    monkeypatch.setattr(weights.__class__, "read_bytes", lambda path: b"no weights")
+    assert main(["info"]) == 0
+    assert (
+        "tiny_gsa: gsa, 5 classes, cannot be used: tiny_gsa.safetensors" in capsys.readouterr().out
+    )
+    monkeypatch.setenv("GSA_CHECKPOINTS", str(tmp_path / "nowhere"))
+    assert main(["info"]) == 0
+    assert f"no checkpoints in {tmp_path / 'nowhere'}" in capsys.readouterr().out
 
 
 def test_classify_gives_the_best_classes(capsys, image):

@@ -9,7 +9,7 @@ from torch import nn
 from gsa import erf
 from gsa.__main__ import main
 from gsa.resnet import ResNet
-from tests.conftest import noise, tiny_config, tiny_model
+from tests.conftest import noise, photo, tiny_config, tiny_model
 from tests.gsa.test_receptive_field import stack
 
 
@@ -149,6 +149,16 @@ def test_the_command_gives_both_twins_at_every_layer(capsys, tiny_checkpoints):
     assert rows["1.1", "conv", "random"]["effective"]["radius_99"] < 14
     assert main(["erf", "--count", "1", "--checkpoint", "tiny_conv"]) == 0
     assert "19 x 19 px" in capsys.readouterr().out
+
+
+def test_a_damaged_picture_of_the_folder_is_named(capsys, tmp_path, tiny_checkpoints):
+    (tmp_path / "notes.txt").write_text("no picture, and not called one")
+    photo().save(tmp_path / "b.png")
+    assert main(["erf", "--pictures", str(tmp_path), "--count", "5", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["protocol"]["pictures"] == 1
+    (tmp_path / "a.jpg").write_bytes(b"")
+    assert main(["erf", "--pictures", str(tmp_path), "--count", "5"]) == 2
+    assert "a.jpg' cannot be used. The file is empty" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

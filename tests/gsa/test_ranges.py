@@ -74,6 +74,17 @@ def test_a_map_without_weight_has_no_range():
     assert all(value is None for value in found.to_dict().values())
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0, "0"), (0.6, "0.6"), (-3.26, "-3.3"), (120.4, "120"), (99.6, "100"),
+        (0.00031, "0.00031"), (1.04e-7, "1.0e-07"), (2.5e7, "2.5e+07"),
+    ],
+)  # fmt: skip
+def test_two_digits_say_it_without_an_exponent_where_they_can(value, said):
+    assert ranges.two_digits(value) == said
+
+
 def test_the_mean_leaves_out_maps_without_weight():
     empty = measure(np.zeros((9, 9)), MIDDLE, GRID)
     full = measure(np.ones((9, 9)), MIDDLE, GRID)
