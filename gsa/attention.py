@@ -165,7 +165,6 @@ class GlobalSelfAttention(nn.Module):
             raise ValueError(f"`width` (={width}) must be divisible by `heads` (={heads}).")
         self.heads = heads
         self.size = size
-        self.content = content
         self.reach: int | None = None
         self.has_column = positional in ("both", "column")
         self.has_row = positional in ("both", "row")

@@ -136,8 +136,7 @@ def _step(module: nn.Module, axis: int, interval: Interval, along_shortcuts: boo
     if isinstance(module, _POINTWISE):
         return interval
     if isinstance(module, GlobalSelfAttention):
-        along = (module.has_column, module.has_row)[axis]
-        return EVERYWHERE if (module.content or along) and not along_shortcuts else interval
+        return interval if along_shortcuts else _through_attention(module, axis, interval)
     if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
         kernel, stride, padding = (
             _of_axis(each, axis) for each in (module.kernel_size, module.stride, module.padding)
@@ -156,6 +155,15 @@ def _step(module: nn.Module, axis: int, interval: Interval, along_shortcuts: boo
         way = _back([module.reduce, module.mixer, module.pool, module.expand], axis, interval)
         return min(way[0], short[0]), max(way[1], short[1])
     raise ValueError(f"the receptive field of a {type(module).__name__} is not known.")
+
+
+def _through_attention(module: GlobalSelfAttention, axis: int, interval: Interval) -> Interval:
+    if module.to_k is not None:  # cut or not: the keys' softmax counts all pixels
+        return EVERYWHERE
+    if not (module.has_column, module.has_row)[axis]:
+        return interval
+    reach = math.inf if module.reach is None else module.reach
+    return interval[0] - reach, interval[1] + reach
 
 
 def _of_axis(value: object, axis: int) -> int:

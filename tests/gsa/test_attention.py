@@ -28,7 +28,7 @@ def by_pixel(module, x):
     q, v = project(module.to_q, module.q_norm), project(module.to_v, module.v_norm)
     out = torch.zeros(heads, d, rows, columns, dtype=torch.float64)
     places = list(itertools.product(range(rows), range(columns)))
-    if module.content:
+    if module.to_k is not None:
         k = project(module.to_k, module.k_norm)
         rho = k.exp() / k.exp().sum(dim=(2, 3), keepdim=True)
         for h, (a, b), (i, j) in itertools.product(range(heads), places, places):

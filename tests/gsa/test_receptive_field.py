@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from gsa.config import preset
+from gsa.interventions import Limits, limited
 from gsa.receptive_field import field_of, nearest_unit
 from gsa.resnet import ResNet
 from tests.conftest import tiny_config, tiny_model
@@ -83,6 +84,13 @@ def test_one_branch_of_gsa_reaches_over_its_own_axis():
     assert "whole row" in row.why
     assert field_of(tiny_model(), "1.1", (8, 8), (64, 64)).whole
     assert field_of(tiny_model(positional="none"), "1.1", (8, 8), (64, 64)).whole
+
+
+def test_a_cut_is_heeded_and_the_keys_softmax_is_not_cut():
+    cut = limited(tiny_model(), Limits(radius=4))
+    assert field_of(cut, "1.1", (8, 8), (64, 64)).whole
+    alone = limited(tiny_model(), Limits(radius=4, without="content"))
+    assert field_of(alone, "1.1", (8, 8), (64, 64)).side == (11 + 8, 11 + 8)  # a cell of 4 pixels
 
 
 def test_the_unit_nearest_to_a_place_has_the_nearest_centre():
