@@ -228,18 +228,24 @@ def _sample(pair: Pair, folder: str, count: int) -> Split:
     return samples.from_files(card, titles)
 
 
-def stress(pair: Pair, test: str, folder: str, count: int) -> Iterator[tuple[float, list[Any]]]:
+def stress(
+    pair: Pair, test: str, folder: str, count: int
+) -> Iterator[tuple[float, list[Any] | None]]:
     """Scores of both twins in a test: the gallery's pictures, or up to `count` of a folder's."""
     from gsa import robustness
 
     sample = _sample(pair, folder, count)
     twins = list(_twins(pair).values())
-    total = len(twins) * len(robustness.TESTS[test].severities)
+    total = 1 + len(twins) * len(robustness.TESTS[test].severities)
+    seen: robustness.Seen | None = None
+    # in no turn: files keep nobody waiting
+    for share, seen in robustness.prepare(twins, sample):
+        if seen is None:
+            yield share / total, None
     found: list[Any] = []
-    steps = robustness.scores(twins, sample, [test])
-    for score in _turn_by_turn(steps):
+    for score in _turn_by_turn(robustness.scores(twins, sample, [test], seen)):
         found.append(score)
-        yield len(found) / total, found
+        yield (1 + len(found)) / total, found
 
 
 def differences(pair: Pair, folder: str, count: int) -> Iterator[tuple[float, Any]]:

@@ -43,7 +43,7 @@ def fitted(chosen: Selection, known: Known) -> Selection:
         for name, values in named.items()
         if getattr(chosen, name) not in (_FIELDS[name], *values)
     }
-    cut = set(chosen.cut_layers.split(","))
+    cut = {each for each in chosen.cut_layers.split(",") if each}
     in_order = [layer for layer in known.layers if layer in cut and cut <= set(known.layers)]
     if not chosen.is_region:
         there |= {name: _FIELDS[name] for name in ("bottom", "right")}

@@ -31,7 +31,7 @@ class Panel:
     branch: Kind
     heads: str  # as in `Selection.heads`
     shown: NDArray[np.floating]  # (y, x), the weights or how far they are from their mean
-    signed: bool  # whether any of it is negative
+    signed: bool  # whether any of its scale is negative
     limit: float  # |weight| of the strongest colour, above 0
     peak: float  # largest |shown|
     zero: bool  # too small beside the other maps of its branch to be drawn
@@ -182,21 +182,21 @@ def _panel(
 
 def _scaled(panels: Sequence[Panel], scale: str) -> list[Panel]:
     """Give each panel the limit and colours of its group; say which are practically zero."""
-    largest: dict[tuple[str, ...], float] = {}
-    signed: dict[tuple[str, ...], bool] = {}
     strongest: dict[str, float] = {}
     for panel in panels:
-        group = _group(panel, scale)
-        largest[group] = max(largest.get(group, 0.0), panel.peak)
-        signed[group] = signed.get(group, False) or panel.signed
         strongest[panel.branch] = max(strongest.get(panel.branch, 0.0), panel.peak)
-    scaled = []
-    for panel in panels:
-        zero = panel.peak <= PRACTICALLY_ZERO * strongest[panel.branch]
-        group = _group(panel, scale)
-        limit = largest[group] or 1.0  # nothing to colour: any scale will do
-        scaled.append(replace(panel, limit=limit, signed=signed[group], zero=zero))
-    return scaled
+    largest: dict[tuple[str, ...], float] = {}
+    signed: dict[tuple[str, ...], bool] = {}
+    zeros = [panel.peak <= PRACTICALLY_ZERO * strongest[panel.branch] for panel in panels]
+    groups = [_group(panel, scale) for panel in panels]
+    for panel, group, zero in zip(panels, groups, zeros, strict=True):
+        largest[group] = max(largest.get(group, 0.0), panel.peak)
+        signed[group] = signed.get(group, False) or (panel.signed and not zero)
+    return [
+        # where there is nothing to colour, any limit will do
+        replace(panel, limit=largest[group] or 1.0, signed=signed[group], zero=zero)
+        for panel, group, zero in zip(panels, groups, zeros, strict=True)
+    ]
 
 
 def _group(panel: Panel, scale: str) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ _COMPLAINT = "complaint"
 _KEPT = "kept"
 _WRITTEN = "written"
 _RUNNING = "running"
+_BEGUN = "begun"
 _MOVING = "moving"
 _LINK = "link"
 _LINK_COMPLAINT = "link_complaint"
@@ -257,6 +258,21 @@ def is_running(key: str) -> bool:
 def end() -> None:
     """Make no further step."""
     st.session_state.pop(_RUNNING, None)
+
+
+def begin_run(key: str) -> None:
+    """Remember that a measurement was begun, until `end_run`."""
+    st.session_state[_BEGUN] = key
+
+
+def was_begun(key: str) -> bool:
+    """Whether a measurement was begun and has not ended."""
+    return st.session_state.get(_BEGUN) == key
+
+
+def end_run() -> None:
+    """The measurement is over: finished, cancelled or failed."""
+    st.session_state.pop(_BEGUN, None)
 
 
 def linked_picture() -> str:

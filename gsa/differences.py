@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import islice
 from typing import Any
 
 import torch
@@ -17,7 +16,7 @@ from gsa.checkpoints import Checkpoint
 from gsa.evaluate import logits_of, prepared, wilson
 from gsa.split import Split
 
-_STEP = 32  # pictures between two reports of progress
+_STEP = 16  # pictures between two reports of progress, decoded at once
 _BINS = 10  # of confidence, for the calibration curve
 
 
@@ -148,16 +147,16 @@ def compare(
         (share that is done, None) on the way, and at the end (1, what was found).
 
     Raises:
-        ValueError: if there is no picture or the networks know different classes.
+        ValueError: if there is no picture or the networks know different classes; DataError, on
+            the way, for a picture that cannot be used.
     """
     if not len(sample):
         raise ValueError("there is no picture to compare on.")
     if set(first.labels) != set(second.labels):
         raise ValueError(f"{first.card.name!r} and {second.card.name!r} know different classes.")
     said: dict[Checkpoint, list[Tensor]] = {first: [], second: []}
-    pictures = sample.pictures()
     done = 0
-    while step := list(islice(pictures, _STEP)):
+    for step in sample.batches(_STEP):
         for checkpoint, parts in said.items():
             parts.append(logits_of(checkpoint, prepared(checkpoint.preprocess, step)))
         done += len(step)

@@ -22,7 +22,7 @@ from gsa.ranges import PRACTICALLY_ZERO, RangeMeasures, measure, two_digits
 from gsa.record import Array, Recording
 
 LEGEND = (
-    "Square: the place. Above each map: where its colours end, ± with negative weights. "
+    "Square: the place. Above each map: where its colours end, ± where the scale has both signs. "
     "Below: mean distance from the place, in pixels of the network's input."
 )
 _ROWS = {

@@ -303,9 +303,9 @@ class Crossover:
 def crossovers(costs: Sequence[Cost], figure: str = "seconds") -> list[Crossover]:
     """Every point between two sizes at which two series of costs change places.
 
-    Sizes at which two times are no further apart than they scatter say nothing, and a whole is not
-    held against its own parts, which it cannot overtake. The point is where straight lines between
-    the measurements meet, on logarithmic axes.
+    Only sizes at which two costs are further apart than they scatter say that there is one, and a
+    whole is not held against its own parts, which it cannot overtake. The point is where straight
+    lines between all measurements meet, on logarithmic axes.
     """
     series: dict[str, dict[int, Cost]] = {}
     for cost in costs:
@@ -316,18 +316,26 @@ def crossovers(costs: Sequence[Cost], figure: str = "seconds") -> list[Crossover
         if second in _PARTS.get(first, ()) or first in _PARTS.get(second, ()):
             continue
         shared = sorted(set(series[first]) & set(series[second]))
-        pairs = [(size, series[first][size], series[second][size]) for size in shared]
-        gaps = [
-            (size, math.log(getattr(one, figure) / getattr(other, figure)))
-            for size, one, other in pairs
-            if _told_apart(one, other, figure)
-        ]
-        for (near, before), (far, after) in pairwise(gaps):
-            if before * after < 0:
-                size = near * (far / near) ** (before / (before - after))
-                below, above = (first, second) if before < 0 else (second, first)
-                found.append(Crossover(below, above, size))
+        gap = {
+            size: math.log(getattr(series[first][size], figure))
+            - math.log(getattr(series[second][size], figure))
+            for size in shared
+        }
+        sure = [s for s in shared if _told_apart(series[first][s], series[second][s], figure)]
+        for near, far in pairwise(sure):
+            if gap[near] * gap[far] < 0:
+                below, above = (first, second) if gap[near] < 0 else (second, first)
+                between = {size: gap[size] for size in shared if near <= size <= far}
+                found.append(Crossover(below, above, _meeting(between)))
     return found
+
+
+def _meeting(gap: dict[int, float]) -> float:
+    """The first size at which a gap, given at some sizes, is none; its sign must change."""
+    for (near, before), (far, after) in pairwise(gap.items()):
+        if before * after <= 0:
+            return float(near * (far / near) ** (before / (before - after)))
+    raise ValueError("the gap has one sign at all sizes.")
 
 
 def _told_apart(one: Cost, other: Cost, figure: str) -> bool:

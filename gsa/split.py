@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -114,6 +115,12 @@ class Split:
                 except PictureError as error:
                     whose = f"{name!r} of the class {self.labels[target]!r}"
                     raise DataError(f"the picture {whose} cannot be used. {error}") from None
+
+    def batches(self, size: int) -> Iterator[list[Image.Image]]:
+        """Every picture decoded, in order, `size` at a time."""
+        pictures = self.pictures()
+        while batch := list(islice(pictures, size)):
+            yield batch
 
     def decoded(self, short_side: int) -> list[Tensor]:
         """Every picture as (3, rows, columns) uint8, its shorter side reduced to `short_side`."""

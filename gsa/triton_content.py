@@ -32,24 +32,26 @@ from gsa import fast, triton_gate
 from gsa.formulas import content_attention, normalise_keys
 
 _TILE = 64  # pixels at most
+_MOST_PIXELS = 2**19  # of an image, so that its tiles are less than 2¹⁶, the second axis's limit
 _PROGRAMS = 4  # for each multiprocessor, so that one loads while another computes
 
 
 def available(q: Tensor, k: Tensor, v: Tensor) -> bool:
     """Whether `content_branch` can take these tensors, and should.
 
-    Before the first branch of a kind (device, type, heads, channels) its kernels are compiled,
-    which takes seconds, and compared with the plain formulas on a tiny input; if that fails, a
-    warning says so and the answer for this kind stays no.
+    Before the first branch of a kind (device, type, precision of products, heads, channels) its
+    kernels are compiled, which takes seconds, and compared with the plain formulas on a tiny input;
+    if that fails, a warning says so and the answer for this kind stays no.
 
     Args:
         q: queries (b, h, d, y, x).
         k: keys (b, h, d, y, x), not normalised.
         v: values (b, h, e, y, x).
     """
-    if not triton_gate.takes(q, k, v):
+    if not triton_gate.takes(q, k, v) or math.prod(q.shape[-2:]) > _MOST_PIXELS:
         return False
-    return _works(q.device, fast.step_dtype(q), q.shape[1], q.shape[2], v.shape[2])
+    (_, h, d, _, _), e = q.shape, v.shape[2]
+    return _works(q.device, fast.step_dtype(q), triton_gate.precision(), h, d, e)
 
 
 def content_branch(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -71,9 +73,13 @@ def content_branch(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 def _by_pixel(x: Tensor) -> Tensor:
     """(b, h, channels, y, x) as (b, n, h · channels), with channels side by side."""
-    flat = x.permute(0, 3, 4, 1, 2).flatten(3).flatten(1, 2)
-    reach = (flat.shape[1] - 1) * flat.stride(1) + flat.shape[2]
-    return flat if flat.stride(2) == 1 and reach < 2**31 else flat.contiguous()
+    return _in_place(x.permute(0, 3, 4, 1, 2).flatten(3).flatten(1, 2))
+
+
+def _in_place(x: Tensor) -> Tensor:
+    """(b, n, channels) as the kernels read it, an image within reach of 32 bits; else a copy."""
+    reach = (x.shape[1] - 1) * x.stride(1) + x.shape[2]
+    return x if x.stride(2) == 1 and reach < 2**31 else x.contiguous()
 
 
 class _ContentBranch(torch.autograd.Function):
@@ -96,7 +102,7 @@ class _ContentBranch(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, context, tops, totals = ctx.saved_tensors
-        grad = grad if grad.stride(2) == 1 else grad.contiguous()
+        grad = _in_place(grad)
         of_q, of_context = _query_gradient(q, grad, v, context, ctx.heads)
         of_k, of_v = (
             torch.empty_like(each, memory_format=torch.contiguous_format) for each in (k, v)
@@ -167,10 +173,9 @@ def _shares(x: Tensor, groups: tuple[int, ...], options: dict[str, Any]) -> int:
     return max(1, min(wanted, math.ceil(x.shape[1] / options["TILE"])))
 
 
-def _grid(context: Tensor, first: int) -> tuple[int, int, int]:
-    """(tiles or shares, groups, images)."""
-    images, groups = context.shape[:2]
-    return first, groups, images
+def _grid(context: Tensor, second: int) -> tuple[int, int]:
+    """Groups of all images, and tiles or shares."""
+    return math.prod(context.shape[:2]), second
 
 
 def _options(k: Tensor, v: Tensor, heads: int, *others: Tensor) -> dict[str, Any]:
@@ -201,8 +206,10 @@ def _options(k: Tensor, v: Tensor, heads: int, *others: Tensor) -> dict[str, Any
 
 
 @cache
-def _works(device: torch.device, dtype: torch.dtype, h: int, d: int, e: int) -> bool:
-    """Whether results and gradients are those of the plain formulas."""
+def _works(
+    device: torch.device, dtype: torch.dtype, precision: str, h: int, d: int, e: int
+) -> bool:
+    """Whether results and gradients are those of the plain formulas, at the precision set now."""
     return triton_gate.trusted(
         "content branches", device, dtype, lambda: _error(device, dtype, h, d, e)
     )

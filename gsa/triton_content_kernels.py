@@ -3,8 +3,9 @@
 Tensors are (images, n pixels, channels), the channels of a pixel side by side, each with its
 strides of images and pixels. A *group* is as many neighbouring heads as fill a matrix product; the
 product of its keys and values holds those of each head on its diagonal, and what one head has of
-another is left out (`_same_head`). In the shapes below `p` is a pixel of a tile, `d` a key channel
-and `e` a value channel of the group.
+another is left out (`_same_head`). A program works on a group of one image, the first axis of the
+grid, and on a tile or a share of its pixels, the second. In the shapes below `p` is a pixel of a
+tile, `d` a key channel and `e` a value channel of the group.
 
 `D` and `E` are the channels of a head, `GROUP` the heads of a group, `WIDE_D` and `WIDE_E` its
 channels filled up with zeros to what a matrix product takes, `TILE` the pixels of a tile, and
@@ -32,7 +33,9 @@ def _places(
     ALIGN: tl.constexpr,
 ) -> tl.tuple:
     """Offsets (pixels, channels) of this program's image and group, and which are inside."""
-    group, image = tl.program_id(1), tl.program_id(2).to(tl.int64)  # a batch may need 64 bits
+    groups = tl.cdiv(HEADS, GROUP)
+    group, image = tl.program_id(0) % groups, tl.program_id(0) // groups
+    image = image.to(tl.int64)  # a batch may need 64 bits
     first = image * strides[0] + group * (GROUP * CHANNELS)
     starts = pixels[:, None] * strides[1] + first
     channels = tl.arange(0, WIDE)[None, :]
@@ -95,12 +98,6 @@ def _store(
 
 
 @triton.jit
-def _of_group() -> int:
-    """Which group of which image this program works on, counted through."""
-    return tl.program_id(2) * tl.num_programs(1) + tl.program_id(1)
-
-
-@triton.jit
 def _matrix(at: int, WIDE_D: tl.constexpr, WIDE_E: tl.constexpr) -> tl.tensor:
     """Offsets (d, e) of matrix number `at` of those that lie one after the other."""
     rows = at * WIDE_D + tl.arange(0, WIDE_D)
@@ -140,7 +137,7 @@ def gather(
     The maximum is that of the tiles seen so far, and what was summed is scaled when it grows
     (Milakov and Gimelshein 2018, online softmax). Results are (image, group, share, d[, e]).
     """
-    share, shares = tl.program_id(0), tl.num_programs(0)
+    share, shares = tl.program_id(1), tl.num_programs(1)
     top = tl.full((WIDE_D,), float("-inf"), tl.float32)
     total = tl.zeros((WIDE_D,), tl.float32)
     product = tl.zeros((WIDE_D, WIDE_E), tl.float32)
@@ -156,7 +153,7 @@ def gather(
         product = product * shrink[:, None]
         product = tl.dot(weights, values, product, input_precision=PRECISION)
         top = higher
-    at = _of_group() * shares + share
+    at = tl.program_id(0) * shares + share
     channels = at * WIDE_D + tl.arange(0, WIDE_D)
     tl.store(largest + channels, top)
     tl.store(sums + channels, total)
@@ -182,7 +179,7 @@ def combine(
     total = tl.zeros((WIDE_D,), tl.float32)
     product = tl.zeros((WIDE_D, WIDE_E), tl.float32)
     for share in range(shares):
-        at = _of_group() * shares + share
+        at = tl.program_id(0) * shares + share
         channels = at * WIDE_D + tl.arange(0, WIDE_D)
         own = tl.load(largest + channels)
         higher = tl.maximum(top, own)
@@ -192,8 +189,8 @@ def combine(
         product = product * shrink[:, None] + more * grow[:, None]
         top = higher
     found = tl.where(_same_head(D, E, WIDE_D, WIDE_E), product / total[:, None], 0.0)
-    tl.store(context + _matrix(_of_group(), WIDE_D, WIDE_E), found)
-    channels = _of_group() * WIDE_D + tl.arange(0, WIDE_D)
+    tl.store(context + _matrix(tl.program_id(0), WIDE_D, WIDE_E), found)
+    channels = tl.program_id(0) * WIDE_D + tl.arange(0, WIDE_D)
     tl.store(tops + channels, top)
     tl.store(totals + channels, total)
 
@@ -217,9 +214,9 @@ def spread(
     PRECISION: tl.constexpr,
 ) -> None:
     """Σ_d q[p, d] context[d, e] for a tile of pixels."""
-    pixels = tl.program_id(0) * TILE + tl.arange(0, TILE)
+    pixels = tl.program_id(1) * TILE + tl.arange(0, TILE)
     queries = _load(q, q_strides, pixels, n, HEADS, D, GROUP, WIDE_D, ALIGN)
-    held = tl.load(context + _matrix(_of_group(), WIDE_D, WIDE_E)).to(q.dtype.element_ty)
+    held = tl.load(context + _matrix(tl.program_id(0), WIDE_D, WIDE_E)).to(q.dtype.element_ty)
     found = tl.dot(queries, held, input_precision=PRECISION)
     _store(out, found, out_strides, pixels, n, HEADS, E, GROUP, WIDE_E, ALIGN)
 
@@ -249,8 +246,8 @@ def query_gradient(
 
     The latter is Σ_p q[p, d] grad[p, e] over the share; `products` is (image, group, share, d, e).
     """
-    share, shares = tl.program_id(0), tl.num_programs(0)
-    held = tl.load(context + _matrix(_of_group(), WIDE_D, WIDE_E)).to(q.dtype.element_ty)
+    share, shares = tl.program_id(1), tl.num_programs(1)
+    held = tl.load(context + _matrix(tl.program_id(0), WIDE_D, WIDE_E)).to(q.dtype.element_ty)
     product = tl.zeros((WIDE_D, WIDE_E), tl.float32)
     for begin in range(share * TILE, n, shares * TILE):
         pixels = begin + tl.arange(0, TILE)
@@ -259,7 +256,7 @@ def query_gradient(
         found = tl.dot(grads, tl.trans(held), input_precision=PRECISION)
         _store(out, found, out_strides, pixels, n, HEADS, D, GROUP, WIDE_D, ALIGN)
         product = tl.dot(tl.trans(queries), grads, product, input_precision=PRECISION)
-    tl.store(products + _matrix(_of_group() * shares + share, WIDE_D, WIDE_E), product)
+    tl.store(products + _matrix(tl.program_id(0) * shares + share, WIDE_D, WIDE_E), product)
 
 
 @triton.jit(do_not_specialize=_SIZES)
@@ -291,13 +288,13 @@ def key_value_gradients(
 
     The sum is what the softmax subtracts, the mean of v c'ᵀ over all pixels with the weights ρ.
     """
-    pixels = tl.program_id(0) * TILE + tl.arange(0, TILE)
+    pixels = tl.program_id(1) * TILE + tl.arange(0, TILE)
     keys = _load_keys(k, k_strides, pixels, n, HEADS, D, GROUP, WIDE_D, ALIGN)
     values = _load(v, v_strides, pixels, n, HEADS, E, GROUP, WIDE_E, ALIGN)
-    channels = _of_group() * WIDE_D + tl.arange(0, WIDE_D)
+    channels = tl.program_id(0) * WIDE_D + tl.arange(0, WIDE_D)
     # not as one logarithm of a sum, which has few digits left where keys are large
     rho = tl.exp(keys - tl.load(tops + channels)[None, :]) / tl.load(totals + channels)[None, :]
-    matrix = _matrix(_of_group(), WIDE_D, WIDE_E)
+    matrix = _matrix(tl.program_id(0), WIDE_D, WIDE_E)
     slope = tl.load(context_grad + matrix)
     slope = tl.where(_same_head(D, E, WIDE_D, WIDE_E), slope, 0.0).to(v.dtype.element_ty)
     # of the rounded slope, as the products that it is taken off

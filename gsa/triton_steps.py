@@ -52,9 +52,9 @@ def available(q: Tensor, v: Tensor, axis: int) -> bool:
     """Whether these functions can take the step along an axis, and should.
 
     They can where `gsa.triton_gate.takes` says yes. Before the first step of a kind (device, type,
-    heads, channels, short or long axis) they are compiled, which takes seconds, and compared with
-    the plain formulas on a tiny input; if that fails, a warning says so and the answer for this
-    kind stays no.
+    precision of products, heads, channels, short or long axis) they are compiled, which takes
+    seconds, and compared with the plain formulas on a tiny input; if that fails, a warning says so
+    and the answer for this kind stays no.
 
     Args:
         q: queries (b, h, d, y, x).
@@ -65,7 +65,7 @@ def available(q: Tensor, v: Tensor, axis: int) -> bool:
         return False
     (_, h, d, _, _), e = q.shape, v.shape[2]
     n = 5 if q.shape[axis] <= _STEP else _STEP + 4
-    return _works(q.device, fast.step_dtype(q), h, d, e, n)
+    return _works(q.device, fast.step_dtype(q), triton_gate.precision(), h, d, e, n)
 
 
 def column_attention(q: Tensor, r_c: Tensor, v: Tensor) -> Tensor:
@@ -235,8 +235,13 @@ def _options(q: Tensor, v: Tensor, axis: int, strides: list[tuple[int, ...]]) ->
 
 
 @cache
-def _works(device: torch.device, dtype: torch.dtype, h: int, d: int, e: int, n: int) -> bool:
-    """Whether steps along n cells, and their gradients, are those of the plain formulas."""
+def _works(
+    device: torch.device, dtype: torch.dtype, precision: str, h: int, d: int, e: int, n: int
+) -> bool:
+    """Whether steps along n cells, and their gradients, are those of the plain formulas.
+
+    At the precision set now, which is an argument because it chooses the kernels.
+    """
     return triton_gate.trusted(
         "positional steps", device, dtype, lambda: _error(device, dtype, h, d, e, n)
     )

@@ -98,11 +98,11 @@ def deletion(
             x=list(shares), y=list(values), name=method, mode="lines",
             legendgroup=method, showlegend=fresh,
             line={"color": colour, "width": 2, "dash": "dot" if mixer == "conv" else "solid"},
-            hovertemplate=f"%{{x:.0%}} removed: %{{y:.0%}}<extra>{method}, {mixer}</extra>",
+            hovertemplate=f"%{{x:.0%}} removed: %{{y:.2~p}}<extra>{method}, {mixer}</extra>",
         )  # fmt: skip
     top = max((max(values) for _, values in curves.values()), default=1.0)
     figure.update_xaxes(tickformat=".0%", range=[0, 1.02], tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1])
-    figure.update_yaxes(tickformat=".0%", range=[0, min(1.02, 1.15 * top)])
+    figure.update_yaxes(tickformat=".2~p", range=[0, min(1.02, max(1.15 * top, 1e-4))])
     return _titled(figure, axis, value_axis, height=400)
 
 

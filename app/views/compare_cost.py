@@ -111,7 +111,7 @@ def _figures(costs: list[Cost], figure: str) -> None:
         )
         for crossing in found
     ]
-    st.markdown("\n".join(f"- {each}" for each in sentences) or text["no_crossing"])
+    st.markdown("\n".join(f"- {each}" for each in sentences) or text["no_crossing"][figure])
 
 
 def _quantity(value: float, figure: str) -> str:

@@ -66,6 +66,7 @@ def test_a_list_with_a_wrong_entry_is_as_at_the_start_as_the_sentence_says():
     shown, sentence = followed(cut_layers="7.7,2.1")
     assert shown.cut_layers == ""
     assert "with commas between" in sentence
+    assert followed(cut_layers=",2.1,")[0].cut_layers == "2.1"
 
 
 def test_a_link_cannot_write_markup_into_the_page_or_fill_it():

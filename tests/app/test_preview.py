@@ -27,7 +27,8 @@ def test_they_are_those_of_the_shipped_weights():
     assert kept["weights"] == fresh["weights"]
     for old, new in zip(kept["rows"], fresh["rows"], strict=True):
         for before, now in zip(old["panels"], new["panels"], strict=True):
-            assert (before["title"], before["cell"]) == (now["title"], now["cell"])
+            for each in ("title", "cell", "notes", "alt"):
+                assert before[each] == now[each]
             # another processor rounds otherwise, by a shade at most
             assert np.abs(pixels(before["url"]) - pixels(now["url"])).max() <= 3
 

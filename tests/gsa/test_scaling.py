@@ -74,7 +74,8 @@ def test_a_crossing_within_the_scatter_is_none():
     assert len(crossovers([*flat, *steep])) == 1
     unsure = [replace(each, spread=2e4) for each in steep]
     assert crossovers([*flat, *unsure]) == []
-    assert crossovers([*flat, steep[0], *unsure[1:2], steep[2]])  # told apart on both sides of it
+    (kept,) = crossovers([*flat, steep[0], unsure[1], steep[2]])  # told apart on both sides of it
+    assert kept == crossovers([*flat, *steep])[0]  # and what lies between still says where
 
 
 def test_a_module_is_not_held_against_its_parts():

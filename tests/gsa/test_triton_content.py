@@ -18,6 +18,7 @@ from tests.gsa.triton_support import (
     on_gpu,
     run_in_the_interpreter,
     runs,
+    stack,
     with_triton,
 )
 
@@ -55,10 +56,11 @@ def compare(tensors: list[Tensor], slope: Tensor | None = None, *, least: float 
 
 
 SHAPES = [  # b, h, d, e, y, x
-    (2, 8, 8, 8, 5, 7),  # all heads in one group
+    (2, 8, 8, 8, 5, 7),  # one group in half precision, two in single
     (1, 1, 16, 16, 1, 2),
     (2, 3, 3, 5, 9, 15),  # no power of two, d is not e, more than two tiles
-    (1, 3, 32, 32, 3, 3),  # the last group is not full
+    (1, 3, 32, 32, 3, 3),  # in half precision the last group is not full
+    (2, 5, 8, 8, 3, 3),  # in single precision
     (1, 2, 64, 48, 2, 40),
 ]
 
@@ -107,7 +109,7 @@ def test_any_memory_is_read_right() -> None:
 def test_kernels_pass_their_own_examination() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
-        assert triton_content._works(DEVICE, torch.float32, 2, 8, 8)
+        assert triton_content._works(DEVICE, torch.float32, "ieee", 2, 8, 8)
 
 
 @with_triton
@@ -120,7 +122,7 @@ def test_kernels_in_the_interpreter() -> None:
         test_any_memory_is_read_right,
         test_kernels_pass_their_own_examination,
     )
-    assert passed >= 13
+    assert passed >= 15
 
 
 def test_wrong_kernels_are_left_with_one_warning(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +134,7 @@ def test_wrong_kernels_are_left_with_one_warning(monkeypatch: pytest.MonkeyPatch
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for _ in range(2):
-            assert not triton_content._works(torch.device("cpu"), torch.float32, 2, 4, 4)
+            assert not triton_content._works(torch.device("cpu"), torch.float32, "ieee", 2, 4, 4)
     triton_content._works.cache_clear()
     assert len(caught) == 1
     assert "some content branches" in str(caught[0].message)
@@ -194,7 +196,7 @@ def test_kernels_compile_without_a_gpu(dtype: torch.dtype, d: int, n: int, compi
         assert kernel.asm["cubin"]
         assert kernel.metadata.shared <= 227 * 1024
         ptx = kernel.asm["ptx"]
-        assert "st.local" not in ptx  # all sums are in registers
+        assert stack(kernel.asm["cubin"]) <= 32  # bytes: the sums are in registers
         if kernel.metadata.name == "combine":
             continue
         product = "fma.rn.f32" if dtype == torch.float32 else "mma"  # on tensor cores

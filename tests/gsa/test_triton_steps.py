@@ -111,7 +111,7 @@ def test_only_wanted_gradients_are_computed(monkeypatch: pytest.MonkeyPatch) -> 
 def test_kernels_pass_their_own_examination() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
-        assert triton_steps._works(DEVICE, torch.float32, 2, 8, 8, 5)
+        assert triton_steps._works(DEVICE, torch.float32, "ieee", 2, 8, 8, 5)
 
 
 def test_wrong_kernels_are_left_with_one_warning(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ def test_wrong_kernels_are_left_with_one_warning(monkeypatch: pytest.MonkeyPatch
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for _ in range(2):
-            assert not triton_steps._works(torch.device("cpu"), torch.float32, 2, 4, 4, 5)
+            assert not triton_steps._works(torch.device("cpu"), torch.float32, "ieee", 2, 4, 4, 5)
     triton_steps._works.cache_clear()
     assert len(caught) == 1
     assert "the relative error is nan" in str(caught[0].message)
@@ -140,8 +140,8 @@ def test_the_core_needs_no_triton() -> None:
         "import gsa.triton_content as content\n"
         "from gsa import triton_gate\n"
         "print(triton_gate.installed())\n"
-        "print(steps._works(torch.device('cpu'), torch.float32, 1, 4, 4, 5))\n"
-        "print(content._works(torch.device('cpu'), torch.float32, 1, 4, 4))"
+        "print(steps._works(torch.device('cpu'), torch.float32, 'ieee', 1, 4, 4, 5))\n"
+        "print(content._works(torch.device('cpu'), torch.float32, 'ieee', 1, 4, 4))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False"] * 3

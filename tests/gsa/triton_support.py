@@ -6,9 +6,12 @@ product of bfloat16 for one of integers, so that type is left to GPUs.
 """
 
 import os
+import re
 import subprocess
 import sys
+import tempfile
 from importlib.util import find_spec
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -43,6 +46,20 @@ def run_in_the_interpreter(file: str, *tests: Any) -> int:
     )
     assert done.returncode == 0, done.stdout
     return done.stdout.count("PASSED")
+
+
+def stack(cubin: bytes) -> int:
+    """Bytes of memory that each thread of a compiled kernel needs besides its registers."""
+    from triton.backends import nvidia
+
+    tool = Path(nvidia.__file__).parent / "bin" / "cuobjdump"
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(cubin)
+        file.flush()
+        said = subprocess.run(
+            [tool, "--dump-resource-usage", file.name], capture_output=True, text=True, check=True
+        ).stdout
+    return int(re.search(r"STACK:(\d+)", said)[1])
 
 
 class Hopper:
