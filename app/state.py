@@ -24,13 +24,13 @@ Section = Literal["heads", "matter", "stable", "range", "why", "take"]
 Without = Literal["none", "content", "positional"]
 How = Literal["blank", "blur", "swap"]
 CompanionScale = Literal["shared", "own"]
+Work = Literal["attributions", "measurement"]  # what is made step by step
 
 _SELECTION = "selection"
 _PICTURE = "picture"
 _COMPLAINT = "complaint"
 _KEPT = "kept"
 _WRITTEN = "written"
-_RUNNING = "running"
 _BEGUN = "begun"
 _MOVING = "moving"
 _LINK = "link"
@@ -245,34 +245,19 @@ def keep(key: str, value: object) -> None:
     st.session_state[_KEPT] = {key: value}
 
 
-def begin(key: str) -> None:
-    """Remember that the steps of a result are being made, until `end`."""
-    st.session_state[_RUNNING] = key
+def begin(work: Work, key: str) -> None:
+    """Remember that a result is being made, until `end`; one of each kind of work at a time."""
+    st.session_state[f"{_BEGUN} {work}"] = key
 
 
-def is_running(key: str) -> bool:
-    """Whether the steps of a result are being made."""
-    return st.session_state.get(_RUNNING) == key
+def is_begun(work: Work, key: str) -> bool:
+    """Whether a result was begun, and has neither been finished nor stopped."""
+    return st.session_state.get(f"{_BEGUN} {work}") == key
 
 
-def end() -> None:
-    """Make no further step."""
-    st.session_state.pop(_RUNNING, None)
-
-
-def begin_run(key: str) -> None:
-    """Remember that a measurement was begun, until `end_run`."""
-    st.session_state[_BEGUN] = key
-
-
-def was_begun(key: str) -> bool:
-    """Whether a measurement was begun and has not ended."""
-    return st.session_state.get(_BEGUN) == key
-
-
-def end_run() -> None:
-    """The measurement is over: finished, cancelled or failed."""
-    st.session_state.pop(_BEGUN, None)
+def end(work: Work) -> None:
+    """The work is finished, has failed, or is not to go on."""
+    st.session_state.pop(f"{_BEGUN} {work}", None)
 
 
 def linked_picture() -> str:

@@ -32,16 +32,17 @@ def show(view: View) -> None:
     with right:
         asked = st.button(text["why_button"], key=Widget.why)
     if asked:
-        state.begin(key)
+        state.begin("attributions", key)
     found: dict[tuple[str, str], Explained] = state.kept(key) or {}
     jobs = [(method, mixer) for method in text["methods"] for mixer in text["twins"]]
-    left_over = [job for job in jobs if job not in found] if state.is_running(key) else []
+    going_on = state.is_begun("attributions", key)
+    left_over = [job for job in jobs if job not in found] if going_on else []
     with st.container():  # always there, so that its going does not draw all that follows anew
         if left_over:
             method, mixer = left_over[0]
             what = text["progress"].format(name=text["methods"][method], twin=text["twins"][mixer])
             st.progress(len(found) / len(jobs), what)
-            st.button(text["stop"], key=Widget.stop, on_click=state.end)
+            st.button(text["stop"], key=Widget.stop, on_click=state.end, args=("attributions",))
     if found:
         _draw(view, target, found)
     if left_over:

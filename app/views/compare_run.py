@@ -31,7 +31,7 @@ def measured(
     """
     found = compare_resources.kept(key)
     if found is not None:
-        state.end_run()
+        state.end("measurement")
         st.button(
             text["again"],
             type="tertiary",
@@ -45,14 +45,14 @@ def measured(
     # known before the button is drawn: it must not stay beside what it started
     if not state.widget_value(start_key):
         st.button(start, type="primary", key=start_key)
-        if state.was_begun(key):  # and neither finished nor cancelled
+        if state.is_begun("measurement", key):  # and neither finished nor cancelled
             st.caption(text["broken_off"])
         return None
-    state.begin_run(key)
+    state.begin("measurement", key)
     bar, cancel = st.progress(0.0, text["running"].format(share=0)), st.empty()
     # a click runs the page anew, which ends the loop below at its next word to the browser; that
     # is so outside of fragments alone
-    cancel.button(text["cancel"], key=f"cancel {key}", on_click=state.end_run)
+    cancel.button(text["cancel"], key=f"cancel {key}", on_click=state.end, args=("measurement",))
     drawing = st.empty()
     try:
         for share, found in steps():
@@ -63,13 +63,13 @@ def measured(
     except (ValueError, OSError) as error:
         for place in (bar, cancel, drawing):
             place.empty()
-        state.end_run()
+        state.end("measurement")
         st.error(text["cannot"].format(error=error))
         st.button(start, type="primary", key=start_key)
         return None
     except Exception:  # Streamlit's own ends of a run are none
-        state.end_run()
+        state.end("measurement")
         raise
     compare_resources.keep(key, found)
-    state.end_run()
+    state.end("measurement")
     return st.rerun()  # which draws the page anew, with the result
