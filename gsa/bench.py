@@ -20,6 +20,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
 from torch.utils.benchmark import Timer
+from torch.utils.benchmark.utils.common import set_torch_threads
 
 from gsa import fast, maps
 from gsa.attention import GlobalSelfAttention
@@ -242,7 +243,9 @@ def _memory(
     what: str, contenders: Mapping[str, Callable[[], object]], effort: Effort
 ) -> Iterator[Ratio]:
     """Peaks do not scatter, so there is one round."""
-    peaks = {name: float(peak_bytes(work, effort.device)) for name, work in contenders.items()}
+    # with the threads of the setting, by which torch chooses ways that take more or less memory
+    with set_torch_threads(effort.threads):
+        peaks = {name: float(peak_bytes(work, effort.device)) for name, work in contenders.items()}
     for other in list(peaks)[1:]:
         both = peaks[SUBJECT], peaks[other]
         yield _ratio(what, other, [both[0] / both[1]], both, effort)
