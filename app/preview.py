@@ -32,7 +32,7 @@ def wanted(parameters: dict[str, str]) -> bool:
 
 def draw() -> None:
     """The page as it will be, as far as it is known without the networks."""
-    heading(text["title"], text["lead"].format(what=text["leads"]["from"]))
+    heading(text["title"], text["lead"])
     left, right = st.columns([5, 12], gap="medium")
     left.image(str(gallery.FOLDER / gallery.FIRST), width="stretch")
     left.caption(text["starting"])

@@ -65,7 +65,7 @@ def page() -> None:
     current = state.picture()
     assert current is not None  # the gallery is part of the app
 
-    heading(text["title"], text["lead"].format(what=text["leads"][state.selection().direction]))
+    heading(text["title"], text["lead"])
     several = len(known) > 1
     left, right, *last = st.columns([3, 10, 2] if several else [3, 12], vertical_alignment="center")
     state.prepare_widget(Widget.source, "gallery")
