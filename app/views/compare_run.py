@@ -71,5 +71,4 @@ def measured(
         state.end("measurement")
         raise
     compare_resources.keep(key, found)
-    state.end("measurement")
-    return st.rerun()  # which draws the page anew, with the result
+    return st.rerun()  # which finds the result, draws it, and ends the measurement
