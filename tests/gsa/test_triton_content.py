@@ -9,9 +9,9 @@ from torch import Tensor
 from gsa import fast, triton_content, triton_gate
 from gsa.attention import GlobalSelfAttention, content_branch
 from gsa.formulas import content_attention, normalise_keys
+from tests.gsa import triton_support
 from tests.gsa.triton_support import (
     DEVICE,
-    TOLERANCES,
     bfloat16,
     compile_only,
     compiles,
@@ -37,22 +37,7 @@ def inputs(shape: tuple[int, ...], dtype: torch.dtype) -> list[Tensor]:
 
 
 def compare(tensors: list[Tensor], slope: Tensor | None = None, *, least: float = 0.0) -> None:
-    """Result and gradients against those of the plain formulas in double precision.
-
-    Errors are relative to the largest value of each, or to `least` where that is more.
-    """
-    exact = [each.double().detach().requires_grad_() for each in tensors]
-    given = [each.detach().requires_grad_() for each in tensors]
-    wanted, found = plain(*exact), triton_content.content_branch(*given)
-    if slope is None:
-        slope = torch.randn_like(found)
-    assert found.dtype == tensors[0].dtype
-    assert found.permute(0, 3, 4, 1, 2).is_contiguous()
-    wanted_grads = torch.autograd.grad(wanted, exact, slope.double())
-    found_grads = torch.autograd.grad(found, given, slope)
-    for a, b in zip((wanted, *wanted_grads), (found, *found_grads), strict=True):
-        largest = a.abs().max().clamp(min=least)
-        assert (a - b).abs().max() <= TOLERANCES[b.dtype] * largest
+    triton_support.compare(plain, triton_content.content_branch, tensors, slope, least=least)
 
 
 SHAPES = [  # b, h, d, e, y, x
@@ -218,13 +203,7 @@ def test_sizes_of_a_network(d: int, n: int, dtype: torch.dtype) -> None:
 @with_triton
 def test_a_run_repeats_to_the_bit() -> None:
     tensors = inputs((8, 8, 8, 8, 56, 56), torch.bfloat16)
-    results = []
-    for _ in range(2):
-        given = [each.detach().requires_grad_() for each in tensors]
-        out = triton_content.content_branch(*given)
-        results.append((out, *torch.autograd.grad(out.float().square().sum(), given)))
-    for a, b in zip(*results, strict=True):
-        assert torch.equal(a, b)
+    triton_support.compare_two_runs(triton_content.content_branch, tensors)
 
 
 @on_gpu

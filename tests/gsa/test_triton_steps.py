@@ -10,9 +10,9 @@ from torch import Tensor
 
 from gsa import fast, triton_steps
 from gsa.formulas import column_scores, column_step, row_scores, row_step
+from tests.gsa import triton_support
 from tests.gsa.triton_support import (
     DEVICE,
-    TOLERANCES,
     bfloat16,
     compile_only,
     compiles,
@@ -40,20 +40,7 @@ def inputs(shape: tuple[int, ...], dtype: torch.dtype, axis: int) -> list[Tensor
 
 
 def compare(tensors: list[Tensor], axis: int, slope: Tensor | None = None) -> None:
-    """Result and gradients against those of the plain formulas in double precision."""
-    plain, quick = AXES[axis]
-    # copies in double precision against the very tensors, whose memory is part of the test
-    exact = [each.double().detach().requires_grad_() for each in tensors]
-    given = [each.detach().requires_grad_() for each in tensors]
-    wanted, found = plain(*exact), quick(*given)
-    if slope is None:
-        slope = torch.randn_like(found)
-    assert found.dtype == tensors[0].dtype
-    assert found.permute(0, 3, 4, 1, 2).is_contiguous()
-    wanted_grads = torch.autograd.grad(wanted, exact, slope.double())
-    found_grads = torch.autograd.grad(found, given, slope)
-    for a, b in zip((wanted, *wanted_grads), (found, *found_grads), strict=True):
-        assert (a - b).abs().max() <= TOLERANCES[b.dtype] * a.abs().max()
+    triton_support.compare(*AXES[axis], tensors, slope)
 
 
 SHAPES = [  # b, h, d, e, y, x
@@ -207,13 +194,7 @@ def test_sizes_of_a_network(d: int, n: int, dtype: torch.dtype, axis: int) -> No
 @with_triton
 def test_a_run_repeats_to_the_bit() -> None:
     tensors = inputs((8, 8, 8, 8, 56, 56), torch.bfloat16, -2)
-    results = []
-    for _ in range(2):
-        given = [each.detach().requires_grad_() for each in tensors]
-        out = triton_steps.column_attention(*given)
-        results.append((out, *torch.autograd.grad(out.float().square().sum(), given)))
-    for a, b in zip(*results, strict=True):
-        assert torch.equal(a, b)
+    triton_support.compare_two_runs(triton_steps.column_attention, tensors)
 
 
 @on_gpu
