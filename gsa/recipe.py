@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -31,7 +32,7 @@ class Recipe:
     init_from: str = ""  # pair whose weights the run starts from, all but the head; "": random
     early_size: int = 0  # input of the first `early_epochs`, smaller and cheaper; 0: `size`
     early_epochs: int = 0
-    restart: int = 0  # epoch, from 0, at which sizes, warm-up and cosine begin anew; 0: never
+    restart: tuple[int, ...] = ()  # epochs, from 0, at which sizes, warm-up and cosine begin anew
     batch_size: int = 64
     learning_rate: float = 2e-3  # peak, of AdamW
     weight_decay: float = 0.05  # of matrices; vectors and relative embeddings have none
@@ -53,6 +54,7 @@ class Recipe:
     limits: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "restart", _epochs(self.restart))
         for name in ("size", "epochs", "batch_size", "learning_rate", "clip"):
             if not getattr(self, name) > 0:
                 raise RecipeError(f"`{name}` (={getattr(self, name)}) must be above 0.")
@@ -63,7 +65,6 @@ class Recipe:
             "cutmix",
             "early_size",
             "early_epochs",
-            "restart",
             "augment_from",
             "seed",
         ):
@@ -90,9 +91,11 @@ class Recipe:
             raise RecipeError(
                 f"`early_size` (={self.early_size}) must be from 32 to `size` (={self.size})."
             )
-        if self.restart >= self.epochs:
+        parts = (0, *self.restart, self.epochs)
+        if any(start >= end for start, end in pairwise(parts)):
             raise RecipeError(
-                f"`restart` (={self.restart}) must be below `epochs` (={self.epochs})."
+                f"`restart` (={list(self.restart)}) must name rising epochs above 0 and below "
+                f"`epochs` (={self.epochs})."
             )
 
     def config(self, mixer: Mixer, num_classes: int) -> NetworkConfig:
@@ -118,7 +121,7 @@ class Recipe:
     def learning_rate_at(self, epoch: float) -> float:
         """Linear warm-up, then half a cosine to zero; `epoch` may be fractional.
 
-        With `restart` twice, one after the other (SGDR: Loshchilov and Hutter 2017).
+        With `restart` once for each part, one after the other (SGDR: Loshchilov and Hutter 2017).
         """
         since, length = self._cycle(epoch)
         if since < self.warmup:
@@ -128,13 +131,21 @@ class Recipe:
 
     def _cycle(self, epoch: float) -> tuple[float, int]:
         """Epochs since the last start of the schedule, and the length of that part."""
-        if self.restart and epoch < self.restart:
-            return epoch, self.restart
-        return epoch - self.restart, self.epochs - self.restart
+        start = max(each for each in (0, *self.restart) if each <= epoch)
+        end = next((each for each in self.restart if each > epoch), self.epochs)
+        return epoch - start, end - start
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON-ready values."""
         return asdict(self)
+
+
+def _epochs(value: object) -> tuple[int, ...]:
+    """Epochs of a list; a single number is what older cards have, and 0 their word for none."""
+    epochs = [value] if isinstance(value, int) and value else value or []
+    if not isinstance(epochs, list | tuple) or any(type(each) is not int for each in epochs):
+        raise RecipeError(f"`restart` (={value!r}) must be a list of epochs.")
+    return tuple(epochs)
 
 
 _TOML_TYPES: dict[str, tuple[type, ...]] = {
@@ -143,6 +154,7 @@ _TOML_TYPES: dict[str, tuple[type, ...]] = {
     "Augment": (str,),
     "bool": (bool,),
     "int": (int,),
+    "tuple[int, ...]": (int, list),
     "float": (int, float),
     "dict[str, Any]": (dict,),
 }

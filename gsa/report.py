@@ -118,7 +118,7 @@ def _recipe(card: Card) -> str:
         each = " of each part" if recipe.restart else " of them"
         early = f" (the first {recipe.early_epochs}{each} at {recipe.early_size} px)"
     if recipe.restart:
-        restart = f", begun anew after {recipe.restart} epochs"
+        restart = f", begun anew after {' and '.join(map(str, recipe.restart))} epochs"
     augment: str = recipe.augment or "none"
     if recipe.augment_from:
         augment += f" after {recipe.augment_from} epochs"

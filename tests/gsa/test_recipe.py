@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,8 +32,10 @@ def test_there_is_a_recipe():
         (NEEDED + "ema = 1.0", "`ema` (=1.0) must be from 0 to below 1"),
         (NEEDED + "early_epochs = 1", "`early_size` (=0) must be from 32 to `size` (=64)"),
         (NEEDED.replace("64", "112"), "`size` (=112) must be a multiple of 32"),
-        (NEEDED + "restart = 2", "`restart` (=2) must be below `epochs` (=2)"),
-        (NEEDED + "restart = -1", "`restart` (=-1) must not be negative"),
+        (NEEDED + "restart = 2", "`restart` (=[2]) must name rising epochs above 0 and below"),
+        (NEEDED + "restart = -1", "`restart` (=[-1]) must name rising epochs above 0"),
+        (NEEDED + "restart = [1, 1]", "`restart` (=[1, 1]) must name rising epochs"),
+        (NEEDED + 'restart = ["1"]', "`restart` (=['1']) must be a list of epochs"),
         (NEEDED + 'precision = "int4"', "`precision` (='int4') must be one of"),
         (NEEDED + 'augment = "auto"', "`augment` (='auto') must be one of ('', 'trivial', 'rand')"),
         (NEEDED + "erase = 1.5", "`erase` (=1.5) must be from 0 to 1"),
@@ -58,7 +61,7 @@ def test_a_switch_is_read(tmp_path):
 
 def test_a_restart_repeats_the_schedule_with_its_sizes():
     once = Recipe("p", "d", "n", 64, 6, early_size=48, early_epochs=4, warmup=1.0)
-    twice = replace(once, epochs=12, restart=6)
+    twice = replace(once, epochs=12, restart=(6,))
     for epoch in range(6):
         for late in (epoch, epoch + 6):
             assert twice.size_at(late) == once.size_at(epoch)
@@ -67,8 +70,22 @@ def test_a_restart_repeats_the_schedule_with_its_sizes():
             )
     assert once.learning_rate_at(1.0) == once.learning_rate
     assert twice.learning_rate_at(6 - 1e-9) < 1e-6 * once.learning_rate
-    longer = replace(once, epochs=16, restart=6)  # the second part ends with the run
+    longer = replace(once, epochs=16, restart=(6,))  # the second part ends with the run
     assert longer.learning_rate_at(11.5) == pytest.approx(once.learning_rate / 2)
+    thrice = replace(longer, epochs=22, restart=(6, 16))
+    assert thrice.learning_rate_at(11.5) == longer.learning_rate_at(11.5)
+    for epoch in range(6):
+        assert thrice.size_at(epoch + 16) == once.size_at(epoch)
+        assert thrice.learning_rate_at(epoch + 16.3) == pytest.approx(
+            once.learning_rate_at(epoch + 0.3)
+        )
+
+
+def test_a_restart_survives_json_and_the_single_number_of_older_cards():
+    recipe = Recipe("p", "d", "n", 64, 9, restart=(3, 6))
+    assert Recipe(**json.loads(json.dumps(recipe.to_dict()))) == recipe
+    assert Recipe("p", "d", "n", 64, 9, restart=3).restart == (3,)
+    assert Recipe("p", "d", "n", 64, 9, restart=0).restart == ()
 
 
 def test_a_missing_recipe_is_named(tmp_path):

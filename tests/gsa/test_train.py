@@ -136,7 +136,7 @@ def test_a_state_of_another_recipe_is_not_resumed(folder, unbroken):
 
 def test_a_state_from_before_a_field_was_added_is_resumed(folder, tmp_path):
     recipe = replace(
-        read_recipe(folder / "recipe.toml"), augment="", erase=0.0, epochs=1, restart=0
+        read_recipe(folder / "recipe.toml"), augment="", erase=0.0, epochs=1, restart=()
     )
     train(recipe, "conv", None, tmp_path / "runs", tmp_path)
     path = tmp_path / "runs" / "colours_conv" / "state.pt"
@@ -159,7 +159,7 @@ def test_a_compiled_network_learns_what_an_uncompiled_one_does(folder, tmp_path,
 
     real = torch.compile
     monkeypatch.setattr(torch, "compile", compile_)
-    recipe = replace(read_recipe(folder / "recipe.toml"), epochs=1, restart=0)
+    recipe = replace(read_recipe(folder / "recipe.toml"), epochs=1, restart=())
     for out, each in (("plain", recipe), ("fast", replace(recipe, compile=True))):
         train(each, "conv", None, tmp_path / out / "runs", tmp_path / out)
     assert compiled[0] == {"dynamic": False}
@@ -172,7 +172,7 @@ def test_a_compiled_network_learns_what_an_uncompiled_one_does(folder, tmp_path,
 
 def test_a_run_can_start_from_other_weights(folder, unbroken, tmp_path):
     recipe = replace(
-        read_recipe(folder / "recipe.toml"), pair="tuned", init_from="colours", epochs=1, restart=0,
+        read_recipe(folder / "recipe.toml"), pair="tuned", init_from="colours", epochs=1, restart=(),
         learning_rate=1e-12, ema=0.0, warmup=0.0,
     )  # fmt: skip
     for path in unbroken.glob("colours_gsa.*"):
@@ -197,7 +197,7 @@ def test_data_without_a_val_split_of_its_own_is_refused(folder, tmp_path):
 
 
 def test_a_further_seed_leaves_its_card_alone(folder, unbroken, tmp_path):
-    recipe = replace(read_recipe(folder / "recipe.toml"), epochs=1, restart=0)
+    recipe = replace(read_recipe(folder / "recipe.toml"), epochs=1, restart=())
     card = train(recipe, "conv", None, tmp_path / "runs", tmp_path / "out", seed=3)
     written = [path.relative_to(tmp_path) for path in (tmp_path / "out").rglob("*.*")]
     assert [str(path) for path in written] == ["out/seeds/colours_conv_s3.json"]
