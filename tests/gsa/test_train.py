@@ -172,8 +172,8 @@ def test_a_compiled_network_learns_what_an_uncompiled_one_does(folder, tmp_path,
 
 def test_a_run_can_start_from_other_weights(folder, unbroken, tmp_path):
     recipe = replace(
-        read_recipe(folder / "recipe.toml"), pair="tuned", init_from="colours", epochs=1, restart=(),
-        learning_rate=1e-12, ema=0.0, warmup=0.0,
+        read_recipe(folder / "recipe.toml"), pair="tuned", init_from="colours", epochs=1,
+        restart=(), learning_rate=1e-12, ema=0.0, warmup=0.0,
     )  # fmt: skip
     for path in unbroken.glob("colours_gsa.*"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
