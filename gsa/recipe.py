@@ -137,7 +137,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON-ready values."""
-        return asdict(self)
+        return {**asdict(self), "restart": list(self.restart)}
 
 
 def _epochs(value: object) -> tuple[int, ...]:

@@ -1,14 +1,13 @@
 """A network in training, resumable at any moment with the result of an unbroken run.
 
-Everything random is a function of the recipe's seed and the step: the order of an epoch's pictures
-from (seed, epoch), augmentation and mixing from (seed, step). The state is written atomically, so
-a run that was killed goes on from its last state and ends with the same weights.
+Everything random is in its batches, which are a function of the recipe's seed and the step. The
+state is written atomically, so a run that was killed goes on from its last state and ends with
+the same weights.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import platform
 import time
 from pathlib import Path
@@ -18,11 +17,11 @@ from typing import Any, cast
 import torch
 import torchvision
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from gsa.augment import erase, mix, views
+from gsa.batches import Batches, workers_beside
 from gsa.checkpoints import Checkpoint
 from gsa.config import Mixer
 from gsa.evaluate import prepared
@@ -78,15 +77,8 @@ class Run:
         average = get_ema_multi_avg_fn(recipe.ema)
         self.ema = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
         self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-        self.pictures = learn.decoded(math.ceil(recipe.size * 1.15))
-        self.targets = torch.tensor(learn.targets)
-        self.classes = len(learn.labels)
+        self.batches = Batches(recipe, self.preprocess, learn)
         self.held = (prepared(self.preprocess, held.pictures()), torch.tensor(held.targets))
-        self.epoch_steps = len(learn) // recipe.batch_size
-        if not self.epoch_steps:
-            raise ValueError(
-                f"`batch_size` (={recipe.batch_size}) exceeds the {len(learn)} training pictures."
-            )
         self.step, self.seconds = 0, 0.0
         self.losses: list[float] = []  # of the steps of this epoch
         self.history: list[dict[str, Any]] = []
@@ -111,20 +103,20 @@ class Run:
 
     def follow(self) -> None:
         """Train to the end of the recipe."""
-        recipe = self.recipe
-        while self.step < recipe.epochs * self.epoch_steps:
-            epoch = self.step // self.epoch_steps
-            order = _permutation(len(self.pictures), recipe.seed, epoch)
-            bar = tqdm(range(self.step % self.epoch_steps, self.epoch_steps))
+        recipe, epoch_steps = self.recipe, self.batches.epoch_steps
+        device = self.fabric.device
+        batches = self.batches.since(self.step, workers_beside(device), pin=device.type == "cuda")
+        while self.step < len(self.batches):
+            epoch = self.step // epoch_steps
+            bar = tqdm(range(self.step % epoch_steps, epoch_steps))
             bar.set_description(f"{self.folder.name} epoch {epoch + 1}/{recipe.epochs}")
             for at in bar:
                 start = time.perf_counter()
-                batch = order[at * recipe.batch_size : (at + 1) * recipe.batch_size]
-                self.losses.append(self._learn(batch, epoch))
+                self.losses.append(self._learn(*next(batches)))
                 self.seconds += time.perf_counter() - start
                 self.step += 1
                 bar.set_postfix(loss=f"{fmean(self.losses):.3f}")
-                if self.step % self.save_every == 0 and at + 1 < self.epoch_steps:
+                if self.step % self.save_every == 0 and at + 1 < epoch_steps:
                     self._save()
             entry = {"epoch": epoch + 1, "step": self.step, "loss": fmean(self.losses)}
             self.losses = []
@@ -136,18 +128,13 @@ class Run:
             lines = (json.dumps(each) + "\n" for each in self.history)
             (self.folder / "log.jsonl").write_text("".join(lines))
 
-    def _learn(self, batch: list[int], epoch: int) -> float:
-        """One step; returns the loss."""
-        recipe = self.recipe
-        # seeds of neighbouring steps must not collide between recipes' seeds
-        torch.manual_seed(recipe.seed * 1_000_003 + self.step)
-        pixels = views([self.pictures[at] for at in batch], recipe, epoch)
-        x = erase(self.preprocess.normalise(pixels.to(self.fabric.device)), recipe)
-        targets = self.targets[batch].to(self.fabric.device)
-        x, targets = mix(x, targets, self.classes, recipe)
-        x = x.contiguous(memory_format=torch.channels_last)
+    def _learn(self, x: Tensor, targets: Tensor) -> float:
+        """One step on a batch; returns the loss."""
+        recipe, device = self.recipe, self.fabric.device
+        x = x.to(device, memory_format=torch.channels_last, non_blocking=True)
+        targets = targets.to(device, non_blocking=True)
         for group in self.optimizer.param_groups:
-            group["lr"] = recipe.learning_rate_at(self.step / self.epoch_steps)
+            group["lr"] = recipe.learning_rate_at(self.step / self.batches.epoch_steps)
         self.forward.train()
         loss = self.loss(self.forward(x).float(), targets)
         if not torch.isfinite(loss):
@@ -236,8 +223,3 @@ def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
         {"params": decayed, "weight_decay": weight_decay},
         {"params": kept, "weight_decay": 0.0},
     ]
-
-
-def _permutation(n: int, seed: int, epoch: int) -> list[int]:
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-    return torch.randperm(n, generator=generator).tolist()
