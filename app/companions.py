@@ -48,9 +48,7 @@ def rows(view: View) -> dict[Branch, list[Beside]]:
         found[branch] = [Beside(text["trained"], "trained", own, _notes(own))]
         for kind, title in text["companions"].items():
             weights = panels.combine(_weights(view, branch, own, kind), chosen.heads)
-            if chosen.value == "deviation":
-                weights = weights - np.nanmean(weights)
-            other = panels.with_map(own, np.nan_to_num(weights))
+            other = panels.with_map(own, weights, chosen.value)
             if shared:
                 other = replace(other, limit=own.limit)
             r = stability.correlation(own.shown, weights)

@@ -94,17 +94,23 @@ def shown(recording: Recording, name: str, branch: Kind, chosen: Selection, head
     return replace(panel, limit=panel.peak or 1.0)
 
 
-def with_map(panel: Panel, weights: Array) -> Panel:
-    """The same panel with another map (y, x)."""
-    peak = float(np.abs(weights).max())
+def with_map(panel: Panel, weights: Array, value: str) -> Panel:
+    """The same panel with another map (y, x), shown as `Selection.value` says; NaN is no weight."""
+    shown = np.nan_to_num(as_shown(weights, value))
+    peak = float(np.abs(shown).max())
     return replace(
         panel,
-        shown=weights,
-        signed=bool((weights < 0).any()),
+        shown=shown,
+        signed=bool((shown < 0).any()),
         peak=peak,
         limit=peak or 1.0,
-        measures=measure(weights, panel.cells, panel.grid),
+        measures=measure(np.nan_to_num(weights), panel.cells, panel.grid),
     )
+
+
+def as_shown(weights: Array, value: str) -> Array:
+    """Weights (y, x), or how far they are from their mean, as `Selection.value` says."""
+    return weights - np.nanmean(weights) if value == "deviation" else weights
 
 
 def proof(recording: Recording, chosen: Selection) -> tuple[Proof, int]:
@@ -162,7 +168,7 @@ def _panel(
     grid = recording.grid(name)
     cells = chosen.cells(grid)
     combined = combine(weights, heads)
-    shown = combined - combined.mean() if chosen.value == "deviation" else combined
+    shown = as_shown(combined, chosen.value)
     peak = float(np.abs(shown).max())
     return Panel(
         layer=name,

@@ -73,15 +73,24 @@ def draw_same(rng: np.random.Generator, distance: float, yes: bool) -> Picture:
 
 
 def draw_count(rng: np.random.Generator, distance: float, yes: bool) -> Picture:
-    """One to four upright bars, the first two, where there are two, `distance` apart. Yes: even."""
-    picture = np.zeros((SIDE, SIDE), dtype=np.float32)
-    first, second = _pair(rng, distance)
-    count = int(rng.choice((2, 4) if yes else (1, 3)))
-    taken = [first, second][:count]
+    """Two to four upright bars, the first two `distance` apart, no other farther. Yes: even.
+
+    Two and four together are as frequent as three, so more ink speaks for neither answer.
+    """
+    count = int(rng.choice((2, 4))) if yes else 3
+    taken: list[NDArray] = []
     while len(taken) < count:
-        corner = rng.integers(0, SIDE - MARK + 1, 2)
-        if all(np.abs(corner - other).max() > MARK for other in taken):
-            taken.append(corner)
+        taken = list(_pair(rng, distance))
+        room = np.stack(np.indices((SIDE - MARK + 1,) * 2), axis=-1).reshape(-1, 2)
+        for other in taken:
+            room = room[np.hypot(*(room - other).T) <= distance]
+        while len(taken) < count:
+            for other in taken:
+                room = room[np.abs(room - other).max(axis=1) > MARK]
+            if not len(room):  # draw another pair
+                break
+            taken.append(rng.choice(room))
+    picture = np.zeros((SIDE, SIDE), dtype=np.float32)
     for corner in taken:
         _mark(picture, corner, upright=True)
     return picture
