@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
 
 # Pillow's own limit is another; the one below refuses with a sentence
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -19,6 +20,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 MAX_BYTES = 20 * 2**20  # of the file
 MAX_MEGAPIXELS = 50  # a JPEG can be decoded at a reduced size, so it may be this large
 MAX_MEGAPIXELS_OTHER = 25  # other formats are decoded whole: 25 MP take up to 400 MiB
+_JPEG = ("JPEG", "MPO")  # MPO: a JPEG with further pictures behind it, as phones write them
 _TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 DECODE_SIDE = 1024  # a large JPEG is decoded at 1/2, 1/4 or 1/8, but no smaller than this
 
@@ -68,6 +70,8 @@ def upright_size(data: bytes) -> tuple[int, int]:
     """
     with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
         width, height = picture.size
+        if isinstance(picture, TiffImageFile):  # its `size` is upright in some versions of Pillow
+            width, height = (picture.tag_v2[tag] for tag in (IMAGEWIDTH, IMAGELENGTH))
         turned = picture.getexif().get(ExifTags.Base.Orientation) in _TURNED
     return (height, width) if turned else (width, height)
 
@@ -92,13 +96,13 @@ def _decode(data: bytes) -> Image.Image:
     with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
         width, height = picture.size  # known from the header, before any pixel is decoded
         megapixels = width * height / 1e6
-        limit = MAX_MEGAPIXELS if picture.format == "JPEG" else MAX_MEGAPIXELS_OTHER
+        limit = MAX_MEGAPIXELS if picture.format in _JPEG else MAX_MEGAPIXELS_OTHER
         if megapixels > limit:
             raise PictureError(
                 f"The picture has {width} x {height} = {megapixels:.0f} megapixels; "
                 f"at most {limit} are decoded for this format."
             )
-        if picture.format == "JPEG" and picture.mode in ("RGB", "L"):
+        if picture.format in _JPEG and picture.mode in ("RGB", "L"):
             # decodes at 1/2, 1/4 or 1/8: a 12-megapixel photo opens several times faster
             picture.draft(picture.mode, (DECODE_SIDE, DECODE_SIDE))
         picture.load()

@@ -58,6 +58,24 @@ def test_the_size_of_the_file_is_known_beside_a_reduced_picture():
         assert open_picture(data).size == (size[0] // 2, size[1] // 2)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_the_upright_size_is_that_of_the_opened_picture(kind, orientation):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    data = encoded(photo(60, 30), kind, exif=exif)
+    assert upright_size(data) == open_picture(data).size
+    assert upright_size(data) == ((30, 60) if orientation > 4 else (60, 30))
+
+
+def test_a_jpeg_with_a_second_picture_behind_it_is_a_jpeg():
+    double = encoded(photo(6400, 4800), "MPO", save_all=True, append_images=[photo(64, 48)])
+    with Image.open(io.BytesIO(double)) as picture:
+        assert picture.format == "MPO"
+    assert open_picture(double).size == (1600, 1200)  # 31 megapixels, decoded at a quarter
+    assert upright_size(double) == (6400, 4800)
+
+
 def test_a_small_file_with_huge_pixels_is_refused_from_its_header():
     bomb = encoded(Image.new("L", (9000, 9000)))
     assert len(bomb) < 200_000
