@@ -120,14 +120,15 @@ def draw_path(rng: np.random.Generator, distance: float, yes: bool) -> Picture:
 
 
 def draw_line(rng: np.random.Generator, distance: float, yes: bool) -> Picture:
-    """A line that ends at a gap and one that begins beyond it. Yes: one line goes on straight."""
+    """A line that goes behind a wall and one that comes out beyond it. Yes: they are one line."""
     picture = np.zeros((SIDE, SIDE), dtype=np.float32)
-    gap = round(distance)
-    start = (SIDE - gap) // 2
+    wall = round(distance)
+    start = (SIDE - wall) // 2
     row = int(rng.integers(8, SIDE - 8))
     shift = 0 if yes else int(rng.choice((-6, -4, 4, 6)))
     picture[row - 1 : row + 1, :start] = 1
-    picture[row + shift - 1 : row + shift + 1, start + gap :] = 1
+    picture[row + shift - 1 : row + shift + 1, start + wall :] = 1
+    picture[:, start : start + wall] = 0.5
     return picture if rng.integers(2) else picture.T.copy()
 
 

@@ -7,6 +7,7 @@ the same gate as the app's, `gsa.pictures.open_picture`.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -157,8 +158,9 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise DataError(f"the archive {str(path)!r} is damaged ({error}).") from None
+    # RuntimeError: a file in it is encrypted, or compressed in a way that is not known here
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise DataError(f"the archive {str(path)!r} cannot be read ({error}).") from None
 
 
 def in_archives(paths: Iterable[Path]) -> list[Found]:

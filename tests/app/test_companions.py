@@ -78,3 +78,13 @@ def test_with_scales_of_their_own_nothing_is_beyond(bright):
 def test_the_same_picture_agrees_with_itself(bright):
     row = {each.id_: each for each in companions.rows(bright)["content"]}
     assert "r = 1.00" in row["shuffled"].notes  # here the very recording
+
+
+def test_distances_are_of_the_weights_whatever_is_shown(view, monkeypatch):
+    monkeypatch.setattr(experiments, "companion", lambda seen, *_: seen.recording)
+    beside = replace(view, chosen=replace(view.chosen, value="deviation"))
+    plain, deviations = (companions.rows(each) for each in (view, beside))
+    for branch, row in plain.items():
+        for one, other in zip(row, deviations[branch], strict=True):
+            assert other.panel.signed
+            assert other.panel.measures == one.panel.measures

@@ -72,8 +72,33 @@ def test_a_damaged_archive_is_named(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("crab/1.png", bytes(5000))
     path.write_bytes(path.read_bytes()[:-30])  # a copy that was broken off
-    with pytest.raises(DataError, match="caltech-160-train-00.zip' is damaged"):
+    with pytest.raises(DataError, match="caltech-160-train-00.zip' cannot be read"):
         open_split("caltech-94", "train", tmp_path)
+
+
+DEFLATED = len("crab/1.png") + 30  # where the data of a first member begins
+ENCRYPTED = 6  # the flags of a first member
+
+
+@pytest.mark.parametrize(
+    ("at", "there", "value", "why"),
+    [
+        (DEFLATED, 0, b"\xff" * 4, "Error -3 while decompressing data"),
+        (ENCRYPTED, 8, b"\x01", "is encrypted, password required"),
+    ],
+)
+def test_a_picture_that_does_not_leave_its_archive_is_said(tmp_path, at, there, value, why):
+    path = tmp_path / "caltech-160-train-00.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("crab/1.png", bytes(5000))
+    data = bytearray(path.read_bytes())
+    directory = data.index(b"PK\x01\x02") + there if there else at  # flags stand there as well
+    for place in (at, directory):
+        data[place : place + len(value)] = value
+    path.write_bytes(bytes(data))
+    split = open_split("caltech-94", "train", tmp_path)
+    with pytest.raises(DataError, match=f"caltech-160-train-00.zip' cannot be read .*{why}"):
+        list(split.pictures())
 
 
 def test_a_damaged_picture_among_many_is_named(tmp_path):

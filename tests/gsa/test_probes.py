@@ -58,21 +58,49 @@ def test_marks_are_as_far_apart_as_asked_and_alike_as_answered():
             assert (tall != 1) == yes
 
 
-def test_the_number_of_bars_is_even_or_odd_as_answered():
+@pytest.mark.parametrize("distance", [NEAREST, 20.0, FARTHEST])
+def test_the_number_of_bars_is_even_or_odd_as_answered(distance):
     rng = np.random.default_rng(2)
-    for yes in (True, False):
-        for _ in range(20):
-            picture = probes.draw_count(rng, 20.0, yes)
-            bars = picture.sum() / (MARK * (MARK - 2))
-            assert (bars % 2 == 0) == yes
+    for yes, counts in ((True, {2, 4}), (False, {3})):
+        drawn = [probes.draw_count(rng, distance, yes) for _ in range(20)]
+        assert {picture.sum() / (MARK * (MARK - 2)) for picture in drawn} == counts
+        for picture in drawn:
+            rows, columns = np.nonzero(picture)
+            assert max(np.ptp(rows), np.ptp(columns)) <= 2 * distance + MARK
 
 
-def test_no_answer_can_be_read_off_the_brightness():
-    for task in ("same", "path"):
-        x, answers = probes.pictures(task, 400, np.random.default_rng(3), 12, 30)
-        means = x[:, 0].mean((1, 2))
-        assert abs(means[answers == 1].mean() - means[answers == 0].mean()) < 0.01
-        assert 0.4 < answers.float().mean() < 0.6
+@pytest.mark.parametrize("yes", [True, False])
+def test_the_ends_of_a_path_are_alike_as_answered(yes, monkeypatch):
+    corners = np.array([10, 8]), np.array([30, 35])
+    monkeypatch.setattr(probes, "_pair", lambda *_: corners)
+    rng = np.random.default_rng(4)
+    for _ in range(20):
+        picture = probes.draw_path(rng, 20.0, yes)
+        ends = [picture[row : row + MARK, column : column + MARK] == 1 for row, column in corners]
+        assert all(end.sum() == MARK * (MARK - 2) for end in ends)
+        assert np.array_equal(*ends) == yes
+
+
+@pytest.mark.parametrize("yes", [True, False])
+def test_a_line_goes_on_behind_its_wall_as_answered(yes):
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        picture = probes.draw_line(rng, 20.0, yes)
+        before, behind = picture[:, [0, -1]].T  # of a lying line
+        if before.sum() != 2:
+            before, behind = picture[[0, -1]]
+        assert before.sum() == behind.sum() == 2
+        assert np.array_equal(before, behind) == yes
+        assert (picture == 0.5).sum() == 20 * SIDE  # nothing is seen through the wall
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_no_answer_can_be_read_off_the_brightness(task):
+    x, answers = probes.pictures(task, 1000, np.random.default_rng(3), 12, 30)
+    means = x[:, 0].mean((1, 2))
+    one_bar = 3 * MARK * (MARK - 2) / SIDE**2
+    assert abs(means[answers == 1].mean() - means[answers == 0].mean()) < 0.3 * one_bar
+    assert 0.45 < answers.float().mean() < 0.55
 
 
 def test_the_conv_twin_cannot_see_the_farthest_bins():
