@@ -97,7 +97,8 @@ def _twins(pair: Pair, *, trained: bool = True) -> dict[Mixer, Checkpoint]:
     found = {mixer: resources.checkpoint(pair[mixer]) for mixer in MIXERS}
     if trained:
         return found
-    return {mixer: gsa.untrained(twin.card) for mixer, twin in found.items()}
+    with resources.TURNS:  # the statistics of their batch norms take a forward pass
+        return {mixer: gsa.untrained(twin.card) for mixer, twin in found.items()}
 
 
 def _turn_by_turn(steps: Iterator[Any]) -> Iterator[Any]:
@@ -138,7 +139,8 @@ def fields(
             done += 1
             yield done / total, found
     photo = twins["gsa"].preprocess.crop(photos[0])
-    recording = gsa.record(twins["gsa"].model, twins["gsa"].preprocess.tensor(photo))
+    with resources.TURNS:
+        recording = gsa.record(twins["gsa"].model, twins["gsa"].preprocess.tensor(photo))
     distances: dict[Branch, list[float]] = {}
     for layer in recording.layers:
         for branch in branches(recording[layer]):
@@ -232,18 +234,18 @@ def stress(
     pair: Pair, test: str, folder: str, count: int
 ) -> Iterator[tuple[float, list[Any] | None]]:
     """Scores of both twins in a test: the gallery's pictures, or up to `count` of a folder's."""
-    from gsa import robustness
+    from gsa import robustness, samples
 
     sample = _sample(pair, folder, count)
     twins = list(_twins(pair).values())
     total = 1 + len(twins) * len(robustness.TESTS[test].severities)
-    seen: robustness.Seen | None = None
+    pixels: samples.Pixels | None = None
     # in no turn: files keep nobody waiting
-    for share, seen in robustness.prepare(twins, sample):
-        if seen is None:
+    for share, pixels in samples.prepare(twins, sample):
+        if pixels is None:
             yield share / total, None
     found: list[Any] = []
-    for score in _turn_by_turn(robustness.scores(twins, sample, [test], seen)):
+    for score in _turn_by_turn(robustness.scores(twins, sample, [test], pixels)):
         found.append(score)
         yield (1 + len(found)) / total, found
 
@@ -255,11 +257,18 @@ def differences(pair: Pair, folder: str, count: int) -> Iterator[tuple[float, An
         At the end: what was found, and the pictures to show of it, by position.
     """
     from gsa import differences as between
+    from gsa import samples
 
     twins = _twins(pair)
     sample = _sample(pair, folder, count)
-    for share, found in _turn_by_turn(between.compare(twins["gsa"], twins["conv"], sample)):
-        yield share, None if found is None else (found, _shown(sample, found))
+    pixels: samples.Pixels | None = None
+    # in no turn: files keep nobody waiting
+    for share, pixels in samples.prepare(list(twins.values()), sample):
+        if pixels is None:
+            yield share / 2, None
+    steps = between.compare(twins["gsa"], twins["conv"], sample, pixels)
+    for share, found in _turn_by_turn(steps):
+        yield (1 + share) / 2, None if found is None else (found, _shown(sample, found))
 
 
 def _shown(sample: Split, found: Differences) -> dict[int, Image.Image]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # captum takes long to load, and few sessions ask for it
     from gsa.attribution import Attribution
     from gsa.faithfulness import Curve
 
+_EXPLAINING = threading.Lock()  # attributions go one at a time: those that wait hold no turn
 Spread = dict[tuple[str, str], dict[str, dict[str, float]]]
 
 
@@ -46,9 +48,10 @@ def ranges_everywhere(seen: Seen, heads: str) -> Spread:
 @st.cache_resource(show_spinner=False, max_entries=4)
 def _baseline(name: str, weights: str, kind: str) -> gsa.Checkpoint:
     trained = resources.checkpoint(name)
-    if kind == "untrained":
-        return gsa.untrained(trained.card)
-    return gsa.shuffled(trained)
+    with resources.TURNS:  # the statistics of its batch norms take a forward pass
+        if kind == "untrained":
+            return gsa.untrained(trained.card)
+        return gsa.shuffled(trained)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=_HASH)
@@ -78,26 +81,26 @@ def limited(seen: Seen, limits: Limits) -> Array:
 @st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=_HASH)
 def by_radius(seen: Seen, radii: tuple[float, ...]) -> Array:
     """Class probabilities (radii, classes) while all weights beyond each radius are cut."""
+    checkpoint = resources.checkpoint(seen.card.name)
     with resources.TURNS:
-        checkpoint = resources.checkpoint(seen.card.name)
         return interventions.by_radius(checkpoint, input_of(seen), radii)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=_HASH)
 def by_shuffling(seen: Seen, place: tuple[float, float], radii: tuple[float, ...]) -> Array:
     """Class probabilities (radii, classes) while all beyond each radius is shuffled."""
+    checkpoint = resources.checkpoint(seen.card.name)
     with resources.TURNS:
-        checkpoint = resources.checkpoint(seen.card.name)
         return perturbations.by_shuffled_radius(checkpoint, input_of(seen), place, radii)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=_HASH)
 def effect(seen: Seen, box: Box, how: Change, place: tuple[float, float]) -> Effect:
     """What a changed part of the picture does to a network."""
-    x = input_of(seen)
+    checkpoint, x = resources.checkpoint(seen.card.name), input_of(seen)
     changed = perturbations.change(x, box, how)
     with resources.TURNS:
-        return perturbations.effect(resources.checkpoint(seen.card.name), x, changed, place)
+        return perturbations.effect(checkpoint, x, changed, place)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,5 +118,7 @@ def explained(seen: Seen, target: int, method: str) -> Explained:
     from gsa.faithfulness import deletion
 
     checkpoint, x = resources.checkpoint(seen.card.name), input_of(seen)
-    found = attribute(checkpoint, x, target, method)
-    return Explained(found, deletion(checkpoint, x, target, found.values))
+    with _EXPLAINING, resources.TURNS:
+        found = attribute(checkpoint, x, target, method)
+    with resources.TURNS:
+        return Explained(found, deletion(checkpoint, x, target, found.values))

@@ -13,10 +13,11 @@ from torch import Tensor
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from gsa.checkpoints import Checkpoint
-from gsa.evaluate import logits_of, prepared, wilson
+from gsa.evaluate import logits_of, wilson
+from gsa.samples import Pixels, all_prepared
 from gsa.split import Split
 
-_STEP = 16  # pictures between two reports of progress, decoded at once
+_STEP = 16  # pictures between two reports of progress
 _BINS = 10  # of confidence, for the calibration curve
 
 
@@ -139,28 +140,33 @@ class Differences:
 
 
 def compare(
-    first: Checkpoint, second: Checkpoint, sample: Split
+    first: Checkpoint, second: Checkpoint, sample: Split, pixels: Pixels | None = None
 ) -> Iterator[tuple[float, Differences | None]]:
     """Ask two networks about every picture.
+
+    Args:
+        first: a network.
+        second: another that knows the same classes.
+        sample: pictures, at least one.
+        pixels: what `samples.prepare` gave at its end; done here by default.
 
     Yields:
         (share that is done, None) on the way, and at the end (1, what was found).
 
     Raises:
-        ValueError: if there is no picture or the networks know different classes; DataError, on
-            the way, for a picture that cannot be used.
+        ValueError: if there is no picture or the networks know different classes; DataError for
+            a picture that cannot be used.
     """
-    if not len(sample):
-        raise ValueError("there is no picture to compare on.")
     if set(first.labels) != set(second.labels):
         raise ValueError(f"{first.card.name!r} and {second.card.name!r} know different classes.")
+    if pixels is None:
+        pixels = all_prepared((first, second), sample)
     said: dict[Checkpoint, list[Tensor]] = {first: [], second: []}
-    done = 0
-    for step in sample.batches(_STEP):
+    for start in range(0, len(sample), _STEP):
+        end = min(start + _STEP, len(sample))
         for checkpoint, parts in said.items():
-            parts.append(logits_of(checkpoint, prepared(checkpoint.preprocess, step)))
-        done += len(step)
-        yield done / len(sample), None
+            parts.append(logits_of(checkpoint, pixels[checkpoint.preprocess][start:end]))
+        yield end / len(sample), None
     one, other = (
         _answers(checkpoint, torch.cat(said[checkpoint]), sample.answers)
         for checkpoint in (first, second)

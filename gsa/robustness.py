@@ -8,7 +8,7 @@ nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,12 +18,11 @@ from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as TF
 
 from gsa.checkpoints import Checkpoint
-from gsa.evaluate import BATCH, logits_of, prepared, wilson
-from gsa.preprocess import Preprocess
+from gsa.evaluate import BATCH, logits_of, wilson
+from gsa.samples import Pixels, all_prepared
 from gsa.split import Split
 
 GREY = 0.5
-_DECODED = 16  # pictures at their own size at once: photographs are large
 _PATCHES = 8  # patches of each side that occlusion covers one by one
 
 
@@ -174,37 +173,11 @@ class Score:
         return asdict(self)
 
 
-Seen = Mapping[Preprocess, Tensor]  # crops (n, 3, size, size) uint8, as each preprocessing gives
-
-
-def prepare(
-    checkpoints: Sequence[Checkpoint], sample: Split
-) -> Iterator[tuple[float, Seen | None]]:
-    """Decode the pictures of a sample for some networks.
-
-    Yields:
-        (share that is done, None) on the way, and at the end (1, what the networks see).
-
-    Raises:
-        ValueError: if there is no picture, or for one that cannot be used.
-    """
-    if not len(sample):
-        raise ValueError("there is no picture to test with.")
-    parts: dict[Preprocess, list[Tensor]] = {each.preprocess: [] for each in checkpoints}
-    done = 0
-    for step in sample.batches(_DECODED):
-        for preprocess, part in parts.items():
-            part.append(prepared(preprocess, step))
-        done += len(step)
-        yield done / len(sample), None
-    yield 1.0, {preprocess: torch.cat(part) for preprocess, part in parts.items()}
-
-
 def scores(
     checkpoints: Sequence[Checkpoint],
     sample: Split,
     tests: Sequence[str] = tuple(TESTS),
-    seen: Seen | None = None,
+    pixels: Pixels | None = None,
 ) -> Iterator[Score]:
     """Accuracy of each network in each test at each severity, one at a time.
 
@@ -212,7 +185,7 @@ def scores(
         checkpoints: networks that know the classes of the sample.
         sample: pictures, their classes in the words of the checkpoints' cards.
         tests: of `TESTS`.
-        seen: what `prepare` gave at its end; done here by default.
+        pixels: what `samples.prepare` gave at its end; done here by default.
 
     Raises:
         ValueError: for a test that is not there, no picture, or a label that a card lacks.
@@ -226,15 +199,14 @@ def scores(
         if missing:
             raise ValueError(f"{checkpoint.card.name!r} does not know {missing[0]!r}.")
         targets.append(torch.tensor([checkpoint.labels.index(label) for label in sample.answers]))
-    if seen is None:
-        *_, (_, seen) = prepare(checkpoints, sample)
-    assert seen is not None  # `prepare` ends with what it found
+    if pixels is None:
+        pixels = all_prepared(checkpoints, sample)
     for name in tests:
         for severity in TESTS[name].severities:
             for checkpoint, target in zip(checkpoints, targets, strict=True):
                 said = [
                     logits_of(checkpoint, TESTS[name].apply(part / 255, severity) * 255).argmax(1)
-                    for part in seen[checkpoint.preprocess].split(BATCH)
+                    for part in pixels[checkpoint.preprocess].split(BATCH)
                 ]
                 right = float((torch.cat(said) == target).float().mean())
                 low, high = wilson(right, len(sample))

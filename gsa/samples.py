@@ -1,16 +1,23 @@
-"""Labelled pictures to compare networks on: from a data set's folder, or named one by one."""
+"""Labelled pictures to ask networks about: of a folder or named one by one, and decoded."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from gsa.checkpoints import Card
+from gsa.checkpoints import Card, Checkpoint
 from gsa.data import KNOWN, DataError, open_split
+from gsa.evaluate import prepared
 from gsa.originals import CALTECH_WORDS
+from gsa.preprocess import Preprocess
 from gsa.split import Folder, Split, everyday
+
+_DECODED = 16  # pictures at their own size at once: photographs are large
+Pixels = Mapping[Preprocess, Tensor]  # crops (n, 3, size, size) uint8, as each preprocessing gives
 
 
 def from_folder(card: Card, folder: Path, count: int | None = None, split: str = "val") -> Split:
@@ -57,3 +64,33 @@ def from_files(card: Card, classes: Mapping[Path, str]) -> Split:
             places.append((Folder(path.parent), path.name))
             targets.append(card.classes.index(label))
     return Split(tuple(places), tuple(targets), card.classes)
+
+
+def prepare(
+    checkpoints: Sequence[Checkpoint], sample: Split
+) -> Iterator[tuple[float, Pixels | None]]:
+    """Decode the pictures of a sample for some networks.
+
+    Yields:
+        (share that is done, None) on the way, and at the end (1, what the networks see).
+
+    Raises:
+        ValueError: if there is no picture; DataError, on the way, for one that cannot be used.
+    """
+    if not len(sample):
+        raise ValueError("there is no picture to ask the networks about.")
+    parts: dict[Preprocess, list[Tensor]] = {each.preprocess: [] for each in checkpoints}
+    done = 0
+    for step in sample.batches(_DECODED):
+        for preprocess, part in parts.items():
+            part.append(prepared(preprocess, step))
+        done += len(step)
+        yield done / len(sample), None
+    yield 1.0, {preprocess: torch.cat(part) for preprocess, part in parts.items()}
+
+
+def all_prepared(checkpoints: Sequence[Checkpoint], sample: Split) -> Pixels:
+    """What `prepare` gives at its end."""
+    *_, (_, pixels) = prepare(checkpoints, sample)
+    assert pixels is not None  # it ends with what it found
+    return pixels

@@ -6,7 +6,7 @@ from weakref import finalize
 
 import pytest
 
-from gsa import checkpoints, differences, robustness
+from gsa import checkpoints, differences, robustness, samples
 from gsa.__main__ import main
 from gsa.commands import GALLERY
 from gsa.data import DataError
@@ -95,16 +95,16 @@ def test_few_pictures_are_decoded_at_once(tiny_checkpoints):
             self.held -= 1
 
     container = Watched()
-    count = 3 * differences._STEP
+    count = 3 * samples._DECODED
     sample = Split(tuple((container, str(at)) for at in range(count)), (0,) * count, ("ant",))
     twins = [checkpoints.load(name) for name in ("tiny_gsa", "tiny_conv")]
     *_, (_, found) = differences.compare(*twins, sample)
     assert found is not None
     assert len(found.first.right) == len(found.second.right) == count
-    assert container.most <= 2 * differences._STEP
+    assert container.most <= 2 * samples._DECODED
     container.most = 0
     next(robustness.scores(twins, sample, ["shift"]))
-    assert container.most <= 2 * robustness._DECODED
+    assert container.most <= 2 * samples._DECODED
 
 
 def test_a_part_of_a_folder_is_spread_over_all_of_it(data):
