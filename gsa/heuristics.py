@@ -37,10 +37,10 @@ def rollout(recording: Recording, layer: str, cells: Cells) -> Array:
     Raises:
         ValueError: if there is no such layer, or `cells` leaves its output grid.
     """
-    names = list(recording.layers)
-    shape = _output_shape(recording, layer)
+    shape = recording[layer].pooled_shape
     if cells.bottom > shape[0] or cells.right > shape[1]:
         raise ValueError(f"`cells` must lie in the {shape[0]} x {shape[1]} output of {layer}.")
+    names = list(recording.layers)
     share = np.zeros(shape)
     cells.of(share)[...] = 1 / cells.of(share).size
     for name in reversed(names[: names.index(layer) + 1]):
@@ -48,13 +48,6 @@ def rollout(recording: Recording, layer: str, cells: Cells) -> Array:
         spread, kept = _unpooled(share, record.shape)
         share = 0.5 * kept + 0.5 * _spread(record, spread)
     return share
-
-
-def _output_shape(recording: Recording, layer: str) -> tuple[int, int]:
-    """The grid after a layer: that of the next layer, or its own if it is the last."""
-    names = list(recording.layers)
-    after = names.index(recording[layer].name) + 1
-    return recording[names[min(after, len(names) - 1)]].shape
 
 
 def _unpooled(share: Array, shape: tuple[int, int]) -> tuple[Array, Array]:
@@ -144,8 +137,13 @@ def class_flow(layer: LayerRecord, branch: Branch, gradient: Array) -> Array:
     """
     if branch == "content":
         rho = maps.key_maps(layer)
-        carried = np.einsum("hepq,hdpq->hed", gradient, layer.q)
-        return np.einsum("hed,hdyx,heyx->hyx", carried, rho, layer.v, optimize=True)
+        if layer.reach is None:
+            carried = np.einsum("hepq,hdpq->hed", gradient, layer.q)
+            return np.einsum("hed,hdyx,heyx->hyx", carried, rho, layer.v, optimize=True)
+        # each place is read by other queries, so what they carry is summed for each by itself
+        each = np.einsum("hepq,hdpq->hedpq", gradient, layer.q)
+        carried = np.einsum("hedpq,py,qx->hedyx", each, *layer.near(), optimize=True)
+        return np.einsum("hedyx,hdyx,heyx->hyx", carried, rho, layer.v, optimize=True)
     if layer.positional is None:
         raise ValueError(f"layer {layer.name} has no positional branch.")
     rows, columns = layer.shape

@@ -94,10 +94,9 @@ def content_map(layer: LayerRecord, cells: Cells) -> Array:
     Raises:
         ValueError: if the layer has no content branch or `cells` leaves its grid.
     """
-    cells.check(layer)
     rho = _required(layer.rho, layer, "content branch")
-    q = cells.of(layer.q).mean(axis=(-2, -1))  # (h, d); the map is linear in the query
-    return np.einsum("hd,hdyx->hyx", q, rho)
+    q = _mean_in_reach(layer, layer.q, cells)  # the map is linear in the query
+    return np.einsum("hdyx,hdyx->hyx", q, rho)
 
 
 def row_weights(layer: LayerRecord, cells: Cells) -> Array:
@@ -241,9 +240,23 @@ def reverse_content_map(layer: LayerRecord, cells: Cells) -> Array:
     Returns:
         (h, y, x): entry (a, b) is the weight that query (a, b) gives to `cells`.
     """
+    rho = _mean_in_reach(layer, _required(layer.rho, layer, "content branch"), cells)
+    return np.einsum("hdyx,hdyx->hyx", layer.q, rho)
+
+
+def _mean_in_reach(layer: LayerRecord, values: Array, cells: Cells) -> Array:
+    """The mean of (h, d, y, x) over `cells`, in which those beyond the layer's reach count as 0.
+
+    Returns:
+        (h, d, y, x), as each place of the grid has it; (h, d, 1, 1) where nothing is cut.
+    """
     cells.check(layer)
-    rho = cells.of(_required(layer.rho, layer, "content branch")).mean(axis=(-2, -1))  # (h, d)
-    return np.einsum("hdyx,hd->hyx", layer.q, rho)
+    part = cells.of(values)
+    if layer.reach is None:
+        return part.mean(axis=(-2, -1), keepdims=True)
+    rows, columns = layer.near()
+    near = rows[cells.top : cells.bottom], columns[cells.left : cells.right]
+    return np.einsum("hdab,ay,bx->hdyx", part, *near, optimize=True) / part[0, 0].size
 
 
 def reverse_positional_map(layer: LayerRecord, cells: Cells) -> Array:
@@ -295,7 +308,10 @@ def branch_share(layer: LayerRecord, branch: Branch, cells: Cells) -> float:
 
 
 def key_maps(layer: LayerRecord) -> Array:
-    """ρ(k), the map of each key channel: (h, d, y, x), positive, each sums to 1 over the pixels."""
+    """ρ(k), the map of each key channel: (h, d, y, x), positive, each sums to 1 over the pixels.
+
+    Of all pixels also where the layer is cut: `reach` takes weights away, and not keys.
+    """
     return _required(layer.rho, layer, "content branch")
 
 
@@ -316,7 +332,11 @@ def all_queries(layer: LayerRecord, branch: Branch, limit: int = MEMORY_LIMIT) -
             f"{limit / 2**20:.0f} MiB are allowed. Ask for single queries."
         )
     if branch == "content":
-        return np.einsum("hdab,hdyx->habyx", layer.q, key_maps(layer), optimize=True)
+        every = np.einsum("hdab,hdyx->habyx", layer.q, key_maps(layer), optimize=True)
+        if layer.reach is not None:
+            rows, columns = layer.near()
+            every *= rows[:, None, :, None] * columns[None, :, None, :]
+        return every
     maps = [
         [positional_map(layer, Cells.at(a, b)) for b in range(columns)] for a in range(rows)
     ]  # a, b lists of (h, y, x)

@@ -7,6 +7,7 @@ of a plain forward pass, bit for bit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
@@ -41,6 +42,8 @@ class LayerRecord:
     r_r: Array | None = None  # relative embeddings of the row step (2x - 1, d)
     gain: Array | None = None  # of the batch norm between the steps (h, e)
     offset: Array | None = None  # of the batch norm between the steps (h, e)
+    reach: int | None = None  # cells along either axis beyond which weights are cut; None: no cut
+    stride: int = 1  # of the pooling that follows the layer
 
     @property
     def heads(self) -> int:
@@ -51,6 +54,18 @@ class LayerRecord:
     def shape(self) -> tuple[int, int]:
         """(rows, columns) of the layer's grid."""
         return self.q.shape[2], self.q.shape[3]
+
+    @property
+    def pooled_shape(self) -> tuple[int, int]:
+        """(rows, columns) of the grid after the pooling that follows the layer."""
+        rows, columns = self.shape
+        return math.ceil(rows / self.stride), math.ceil(columns / self.stride)
+
+    def near(self) -> tuple[Array, Array]:
+        """Which row reads which, (y, i), and which column, (x, j): 1 within `reach`, else 0."""
+        rows, columns = (np.abs(np.subtract.outer(at, at)) for at in map(np.arange, self.shape))
+        reach = max(self.shape) if self.reach is None else self.reach
+        return (rows <= reach).astype(self.q.dtype), (columns <= reach).astype(self.q.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +97,8 @@ class Recording:
 class _Collector:
     """Takes the tensors of each layer as forward passes it; belongs to one call of `record`."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: ResNet) -> None:
+        self.blocks, self.modules = model.blocks(), model.gsa_layers()
         self.layers: dict[str, LayerRecord] = {}
 
     def layer(self, name: str, **tensors: Tensor) -> None:
@@ -92,7 +108,8 @@ class _Collector:
             for key, tensor in tensors.items()
             if key in _RECORDED
         }
-        self.layers[name] = LayerRecord(name=name, **arrays)
+        reach, stride = self.modules[name].reach, self.blocks[name].stride
+        self.layers[name] = LayerRecord(name=name, reach=reach, stride=stride, **arrays)
 
 
 _RECORDED = {field.name for field in fields(LayerRecord)}
@@ -121,7 +138,7 @@ def record(model: ResNet, x: Tensor) -> Recording:
     if x.ndim != 4 or x.shape[0] != 1:
         raise ValueError(f"`x` has shape {tuple(x.shape)}; it must be (1, 3, rows, columns).")
     weight = model.head.weight
-    collector = _Collector()
+    collector = _Collector(model)
     with torch.inference_mode():
         logits = model(x.to(weight.device, weight.dtype), collector)
     layers = MappingProxyType(collector.layers)

@@ -28,6 +28,7 @@ class Bottleneck(nn.Module):
     ) -> None:
         """`size` is the side of the (square) grid that enters the block at the trained size."""
         super().__init__()
+        self.stride = stride
         width = config.widths[stage]
         out_channels = width * config.expansion
         self.reduce = PointwiseConv2d(in_channels, width)

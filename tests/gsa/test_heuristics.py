@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ def recorded():
 
 def test_rollout_shares_out_one_whole(recorded):
     _, _, recording = recorded
-    for layer, cells in (("4.1", Cells.at(1, 2)), ("2.1", Cells.at(3, 3)), ("1.1", Cells.at(0, 5))):
+    for layer, cells in (("4.1", Cells.at(0, 2)), ("2.1", Cells.at(3, 3)), ("1.1", Cells.at(0, 5))):
         share = rollout(recording, layer, cells)
         assert share.shape == recording["1.1"].shape
         assert share.sum() == pytest.approx(1)
@@ -38,9 +39,30 @@ def test_rollout_through_one_layer_is_half_residual_half_map(recorded):
     np.testing.assert_allclose(rollout(recording, "1.1", cells), expected)
 
 
-def test_rollout_refuses_cells_outside_the_pooled_grid(recorded):
-    with pytest.raises(ValueError, match="must lie in the 8 x 12 output of 2.1"):
-        rollout(recorded[2], "2.1", Cells.at(8, 0))
+@pytest.mark.parametrize(("layer", "shape"), [("2.1", (8, 12)), ("4.1", (2, 3))])
+def test_rollout_refuses_cells_outside_the_pooled_grid(recorded, layer, shape):
+    model, x, recording = recorded
+    outputs = {name: output.shape[-2:] for name, output in model.block_outputs(x)}
+    assert outputs[layer] == recording[layer].pooled_shape == shape
+    for cells in (Cells.at(shape[0], 0), Cells.at(0, shape[1])):
+        with pytest.raises(ValueError, match=f"{shape[0]} x {shape[1]} output of {layer}"):
+            rollout(recording, layer, cells)
+
+
+def test_rollout_begins_where_the_last_pooling_put_the_cell(recorded):
+    _, _, recording = recorded
+    first = recording["4.1"]  # 4 x 6 cells, pooled to 2 x 3
+    alone = replace(recording, layers={"4.1": first})
+    share = rollout(alone, "4.1", Cells.at(1, 2))
+    halves = [
+        rollout(replace(alone, layers={"4.1": replace(first, stride=1)}), "4.1", cells)
+        for cells in map(Cells.at, (2, 2, 3, 3), (4, 5, 4, 5))
+    ]
+    expected = np.mean(halves, axis=0)
+    # the shortcut samples one of the four cells that the attention takes the mean of
+    expected[2:4, 4:6] -= 0.5 / 4
+    expected[2, 4] += 0.5
+    np.testing.assert_allclose(share, expected, atol=1e-15)
 
 
 @pytest.mark.parametrize("variant", ["paper", "rms", "column", "row"])

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from gsa import maps
 from gsa.checkpoints import Card, Checkpoint
 from gsa.formulas import normalise_keys, windowed_content_attention
+from gsa.heuristics import class_flow, output_gradients
 from gsa.interventions import Limits, by_radius, limited, probabilities
+from gsa.maps import Branch, Cells
 from gsa.perturbations import by_shuffled_radius, change, effect, opposite, shuffle_far
 from gsa.preprocess import Preprocess
+from gsa.proofs import prove
 from gsa.record import record
 from gsa.resnet import ResNet
 from tests.conftest import noise, random_statistics, tiny_config, tiny_model
@@ -57,6 +61,36 @@ def test_cut_weights_are_gone_from_the_maps() -> None:
     assert np.abs(layer.r_c[middle - 2 : middle + 3]).min() > 0
     assert not layer.r_c[: middle - 2].any()
     assert not layer.r_c[middle + 3 :].any()
+    weights = maps.all_queries(layer, "content")  # (h, a, b, y, x)
+    rows, columns = (np.abs(np.subtract.outer(at, at)) for at in map(np.arange, layer.shape))
+    far = (rows[:, None, :, None] > 2) | (columns[None, :, None, :] > 2)
+    assert not weights[:, far].any()
+    assert np.abs(weights[:, ~far]).min() > 0
+
+
+@pytest.mark.parametrize("branch", ["content", "positional"])
+def test_the_maps_of_a_cut_network_are_exact(branch: Branch) -> None:
+    model = limited(tiny_model(), Limits(radius=8)).double()
+    for layer in record(model, noise(64, 96).double()).layers.values():
+        rows, columns = layer.shape
+        everywhere = Cells(0, 0, rows, columns)
+        for cells in (Cells.at(0, 1), Cells.at(rows - 1, columns // 2), everywhere):
+            assert prove(layer, branch, cells).max_rel_error < 1e-10
+        every = maps.all_queries(layer, branch)
+        for cells in (Cells.at(1, 2), Cells(0, 1, 3, 4)):
+            wanted = cells.of(every).mean(axis=(-2, -1))
+            found = maps.reverse_map(layer, branch, cells)
+            np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-14)
+
+
+def test_the_class_flow_of_a_cut_network_is_that_of_its_maps() -> None:
+    model = limited(tiny_model(), Limits(radius=16)).double()
+    x = noise(64, 96).double()
+    layer = record(model, x)["2.1"]
+    gradient = output_gradients(model, x, 3)["2.1"]
+    every = maps.all_queries(layer, "content")
+    wanted = np.einsum("hepq,hpqyx,heyx->hyx", gradient, every, layer.v, optimize=True)
+    np.testing.assert_allclose(class_flow(layer, "content", gradient), wanted, atol=1e-14)
 
 
 def test_only_the_named_layer_is_changed() -> None:
