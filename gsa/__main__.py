@@ -29,6 +29,9 @@ def _info(arguments: Arguments) -> int:
     if not found["checkpoints"]:
         print(f"no checkpoints in {checkpoints.folder()}")
     for card in found["checkpoints"]:
+        if "error" in card:
+            print(f"checkpoint {card['name']}: cannot be used: {card['error']}")
+            continue
         top1 = card["results"].get("top1")
         result = "not evaluated" if top1 is None else f"top-1 {top1:.1%} on {card['data']['name']}"
         try:

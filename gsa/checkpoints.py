@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +54,21 @@ class Card:
     sha256: str = ""  # of the weights file
 
     def __post_init__(self) -> None:
+        for each in fields(self):
+            kind = {"str": str, "dict[str, Any]": dict}.get(str(each.type))
+            if kind and not isinstance(getattr(self, each.name), kind):
+                raise CheckpointError(
+                    f"the card's `{each.name}` (={getattr(self, each.name)!r}) must be of type "
+                    f"{each.type}."
+                )
+        if self.results and "name" not in self.data:
+            raise CheckpointError(
+                "the card has results and does not name the data they were found on, as `name` "
+                "of `data`."
+            )
         if len(self.classes) != self.network.num_classes:
             raise CheckpointError(
-                f"card {self.name!r} names {len(self.classes)} classes for a network with "
+                f"the card names {len(self.classes)} classes for a network with "
                 f"{self.network.num_classes}."
             )
 
@@ -112,8 +126,12 @@ class Card:
             kept["preprocess"] = Preprocess.from_dict(kept["preprocess"])
             kept["classes"] = tuple(kept["classes"])
             return cls(**kept)
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"the card does not fit: {error}") from None
+        except CheckpointError:
+            raise
+        except KeyError as error:
+            raise CheckpointError(f"the card has no entry {error}.") from None
+        except (AttributeError, TypeError, ValueError) as error:
+            raise CheckpointError(f"the card does not fit: {str(error).rstrip('.')}.") from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,12 +167,34 @@ def available(directory: Path | None = None) -> list[str]:
 
 
 def pairs(directory: Path | None = None) -> dict[str, dict[str, str]]:
-    """Twins by pair and mixer, `{"caltech94": {"gsa": name, "conv": name}}`; whole pairs only."""
+    """Twins by pair and mixer, `{"caltech94": {"gsa": name, "conv": name}}`; whole pairs only.
+
+    A card that cannot be read is passed over, and named in the log.
+    """
     found: dict[str, dict[str, str]] = {}
-    for name in available(directory):
-        card = read_card(name, directory)
-        found.setdefault(card.pair, {})[card.mixer] = name
+    for name, card in read_cards(directory).items():
+        if isinstance(card, CheckpointError):
+            _warn_once(str(card))
+        else:
+            found.setdefault(card.pair, {})[card.mixer] = name
     return {pair: twins for pair, twins in found.items() if {"gsa", "conv"} <= set(twins)}
+
+
+@cache
+def _warn_once(sentence: str) -> None:
+    """The app looks for pairs in every run, and its log is to say a thing once."""
+    logging.getLogger(__name__).warning("gsa: %s", sentence)
+
+
+def read_cards(directory: Path | None = None) -> dict[str, Card | CheckpointError]:
+    """Every card of `available()` by its name, or the error that says why it cannot be read."""
+    found: dict[str, Card | CheckpointError] = {}
+    for name in available(directory):
+        try:
+            found[name] = read_card(name, directory)
+        except CheckpointError as error:
+            found[name] = error
+    return found
 
 
 def read_card(name: str, directory: Path | None = None) -> Card:
@@ -168,9 +208,22 @@ def read_card(name: str, directory: Path | None = None) -> Card:
         known = ", ".join(available(directory)) or "none"
         raise CheckpointError(f"there is no checkpoint {name!r}; there are: {known}.")
     try:
-        return Card.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError):
+        values = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+    except OSError as error:
+        raise CheckpointError(
+            f"the card of checkpoint {name!r} cannot be read ({error.strerror})."
+        ) from None
+    except (ValueError, RecursionError):
         raise CheckpointError(f"the card of checkpoint {name!r} is not valid JSON.") from None
+    try:
+        return Card.from_dict(values)
+    except CheckpointError as error:
+        raise CheckpointError(f"of checkpoint {name!r}, {error}") from None
+
+
+def _refuse(constant: str) -> None:
+    """NaN and infinity, which Python reads and JSON does not have."""
+    raise ValueError(constant)
 
 
 def load(name: str, directory: Path | None = None, device: str = "cpu") -> Checkpoint:
@@ -216,7 +269,11 @@ def _read_weights(path: Path, name: str, sha256: str) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path.name} is a Git LFS pointer and not the weights; run `git lfs pull`."
         )
-    if sha256 and hashlib.sha256(data).hexdigest() != sha256:
+    if not sha256:
+        raise CheckpointError(
+            f"the card of checkpoint {name!r} names no sha256 to check the weights by."
+        )
+    if hashlib.sha256(data).hexdigest() != sha256:
         raise CheckpointError(
             f"{path.name} does not have the sha256 that its card names; fetch it again."
         )

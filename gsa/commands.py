@@ -29,7 +29,10 @@ GALLERY = Path(__file__).resolve().parent.parent / "app" / "gallery"
 
 
 def info() -> dict[str, Rows]:
-    """Every preset with its cost, and every checkpoint with its card."""
+    """Every preset with its cost, and every checkpoint with its card.
+
+    Of a checkpoint whose card cannot be read, there are `name` and `error`.
+    """
     return {
         "presets": [
             {
@@ -40,7 +43,12 @@ def info() -> dict[str, Rows]:
             }
             for name, config in PRESETS.items()
         ],
-        "checkpoints": [checkpoints.read_card(name).to_dict() for name in checkpoints.available()],
+        "checkpoints": [
+            {"name": name, "error": str(card)}
+            if isinstance(card, CheckpointError)
+            else card.to_dict()
+            for name, card in checkpoints.read_cards().items()
+        ],
     }
 
 

@@ -10,15 +10,16 @@ from gsa import checkpoints
 text = words("networks")
 
 heading(text["title"], text["lead"])
-names = checkpoints.available()
-if not names:
+found = checkpoints.read_cards()
+if not found:
     st.info(text["none"].format(folder=checkpoints.folder()))
     st.stop()
 
-try:
-    cards = [checkpoints.read_card(name) for name in names]
-except checkpoints.CheckpointError as error:
-    st.error(text["broken"].format(error=error))
+for card in found.values():
+    if isinstance(card, checkpoints.CheckpointError):
+        st.error(text["broken"].format(error=card))
+cards = [card for card in found.values() if isinstance(card, checkpoints.Card)]
+if not cards:
     st.stop()
 st.dataframe(
     [

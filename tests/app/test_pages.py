@@ -1,6 +1,7 @@
 """The pages without a browser: what they say, and what bad input does."""
 
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -223,6 +224,20 @@ def test_the_networks_page_shows_the_cards(page):
     assert not page.exception
     table = page.dataframe[0].value
     assert list(table["Checkpoint"]) == ["tiny_conv", "tiny_gsa"]
+
+
+def test_a_broken_card_is_named_beside_the_others(checkpoint_folder, tmp_path, monkeypatch):
+    folder = tmp_path / "checkpoints"
+    shutil.copytree(checkpoint_folder, folder)
+    (folder / "broken.safetensors").touch()
+    (folder / "broken.json").write_text("{")
+    monkeypatch.setenv("GSA_CHECKPOINTS", str(folder))
+    page = AppTest.from_file(MAIN, default_timeout=60).run()
+    assert not page.exception
+    assert not page.error
+    page.switch_page("views/networks.py").run()
+    assert "'broken' is not valid JSON" in page.error[0].value
+    assert list(page.dataframe[0].value["Checkpoint"]) == ["tiny_conv", "tiny_gsa"]
 
 
 def test_shares_in_tables_have_one_digit_behind_the_dot():

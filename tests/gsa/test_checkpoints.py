@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 
@@ -6,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from gsa.baselines import untrained
-from gsa.checkpoints import CheckpointError, available, load, pairs, read_card
+from gsa.checkpoints import Card, CheckpointError, available, load, pairs, read_card, read_cards
 from tests.conftest import noise
 
 
@@ -16,10 +17,15 @@ def copied(checkpoint_folder, tmp_path):
     return tmp_path / "checkpoints"
 
 
-def forget_hash(folder, name):
-    """For damage that a wrong hash would hide."""
+def edit_card(folder, name, **entries):
     card = json.loads((folder / f"{name}.json").read_text())
-    (folder / f"{name}.json").write_text(json.dumps(card | {"sha256": ""}))
+    (folder / f"{name}.json").write_text(json.dumps(card | entries))
+
+
+def hash_again(folder, name):
+    """For damage that a wrong hash would hide."""
+    data = (folder / f"{name}.safetensors").read_bytes()
+    edit_card(folder, name, sha256=hashlib.sha256(data).hexdigest())
 
 
 def test_weights_come_back_as_halves_of_what_was_saved(checkpoint_folder):
@@ -76,6 +82,12 @@ def test_a_changed_file_is_refused(copied):
         load("tiny_gsa", copied)
 
 
+def test_a_card_without_a_hash_is_refused(copied):
+    edit_card(copied, "tiny_gsa", sha256="")
+    with pytest.raises(CheckpointError, match="'tiny_gsa' names no sha256 to check the weights by"):
+        load("tiny_gsa", copied)
+
+
 def test_a_git_lfs_pointer_is_told_from_damage(copied):
     pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
     (copied / "tiny_gsa.safetensors").write_bytes(pointer)
@@ -87,7 +99,7 @@ def test_a_git_lfs_pointer_is_told_from_damage(copied):
 def test_a_damaged_file_is_refused(copied, cut):
     path = copied / "tiny_gsa.safetensors"
     path.write_bytes(path.read_bytes()[:cut])
-    forget_hash(copied, "tiny_gsa")
+    hash_again(copied, "tiny_gsa")
     with pytest.raises(CheckpointError, match="tiny_gsa.safetensors is damaged"):
         load("tiny_gsa", copied)
 
@@ -97,7 +109,7 @@ def edit_weights(folder, change):
     state = load_file(path)
     change(state)
     save_file(state, path)
-    forget_hash(folder, "tiny_gsa")
+    hash_again(folder, "tiny_gsa")
 
 
 def test_weights_that_are_no_numbers_are_refused(copied):
@@ -120,11 +132,39 @@ def test_weights_of_another_network_are_refused(copied, change):
         load("tiny_gsa", copied)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"network": 3}'])
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"network": 3}', "[" * 10**6, '{"data": NaN}'])
 def test_a_broken_card_is_refused(copied, text):
     (copied / "tiny_gsa.json").write_text(text)
-    with pytest.raises(CheckpointError, match="card"):
+    with pytest.raises(CheckpointError, match="checkpoint 'tiny_gsa'.* card|card .*'tiny_gsa'"):
         load("tiny_gsa", copied)
+
+
+@pytest.mark.parametrize(
+    ("entries", "sentence"),
+    [
+        ({"data": {}, "results": {"top1": 0.5}}, "does not name the data they were found on"),
+        ({"data": []}, r"`data` \(=\[\]\) must be of type dict"),
+        ({"pair": ["tiny"]}, r"`pair` \(=\['tiny'\]\) must be of type str"),
+        ({"classes": ["ant"]}, "names 1 classes for a network with 5"),
+    ],
+)
+def test_a_card_with_a_wrong_entry_is_refused(copied, entries, sentence):
+    edit_card(copied, "tiny_gsa", **entries)
+    with pytest.raises(CheckpointError, match=f"of checkpoint 'tiny_gsa', the card.*{sentence}"):
+        read_card("tiny_gsa", copied)
+
+
+def test_a_broken_card_does_not_keep_from_other_pairs(copied, caplog):
+    for mixer in ("gsa", "conv"):
+        for suffix in (".json", ".safetensors"):
+            shutil.copy(copied / f"tiny_{mixer}{suffix}", copied / f"other_{mixer}{suffix}")
+        edit_card(copied, f"other_{mixer}", pair="other")
+    (copied / "tiny_gsa.json").write_text("{")
+    assert pairs(copied) == {"other": {"gsa": "other_gsa", "conv": "other_conv"}}
+    assert [kind for kind in map(type, read_cards(copied).values())].count(Card) == 3
+    assert "the card of checkpoint 'tiny_gsa' is not valid JSON" in caplog.text
+    pairs(copied)
+    assert len(caplog.records) == 1
 
 
 def test_an_untrained_twin_depends_on_the_seed_alone(checkpoint_folder):

@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 
@@ -49,6 +50,25 @@ def test_info_says_what_cannot_be_used_and_where_nothing_is(
     monkeypatch.setenv("GSA_CHECKPOINTS", str(tmp_path / "nowhere"))
     assert main(["info"]) == 0
     assert f"no checkpoints in {tmp_path / 'nowhere'}" in capsys.readouterr().out
+
+
+def test_one_broken_card_is_named_and_the_others_are_used(
+    capsys, checkpoint_folder, tmp_path, image, monkeypatch
+):
+    folder = tmp_path / "with a broken one"
+    shutil.copytree(checkpoint_folder, folder)
+    (folder / "broken.safetensors").touch()
+    (folder / "broken.json").write_text('{"data": {}}')
+    monkeypatch.setenv("GSA_CHECKPOINTS", str(folder))
+    status, found, _ = run(capsys, "info")
+    assert status == 0
+    sentence = "of checkpoint 'broken', the card has no entry 'network'."
+    assert found["checkpoints"][0] == {"name": "broken", "error": sentence}
+    assert [card["name"] for card in found["checkpoints"][1:]] == ["tiny_conv", "tiny_gsa"]
+    assert main(["info"]) == 0
+    assert f"checkpoint broken: cannot be used: {sentence}" in capsys.readouterr().out
+    status, found, _ = run(capsys, "classify", image)
+    assert (status, found[0]["checkpoint"]) == (0, "tiny_gsa")
 
 
 def test_classify_gives_the_best_classes(capsys, image):
