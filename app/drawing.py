@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app import resources
+from app.experiments import Explained
 from app.figures import raster
 from app.panels import Panel
 from app.resources import Seen
@@ -63,8 +64,7 @@ def drawn(
     """
     weights = panel.shown * (not panel.zero)
     rgba = raster.coloured(weights, panel.limit, signed=panel.signed, see_through=chosen.beneath)
-    scale = f"{'±' if panel.signed else '0 – '}{two_digits(panel.limit)}"
-    notes = [text["zero"]] if panel.zero else [scale]
+    notes = [text["zero"] if panel.zero else scale(panel.limit, signed=panel.signed)]
     if math.isfinite(panel.measures.mean_distance):
         notes.append(text["far"].format(distance=panel.measures.mean_distance))
     weak = not panel.zero and panel.peak < WEAK * panel.limit
@@ -83,6 +83,19 @@ def drawn(
         "notes": [*notes, *extra, *last],
         "chosen": marked,
     }
+
+
+def scale(limit: float, *, signed: bool) -> str:
+    """Where the colours of a map end."""
+    return f"{'±' if signed else '0 – '}{two_digits(limit)}"
+
+
+def explained_notes(each: Explained) -> list[str]:
+    """What is said below an attribution: how it does in its test, and what its sum misses."""
+    notes = [text["deletion_area"].format(area=each.deletion.area)]
+    if each.attribution.delta is not None:
+        notes.append(text["completeness"].format(delta=each.attribution.delta))
+    return notes
 
 
 def alternative(panel: Panel) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import streamlit as st
@@ -125,30 +126,32 @@ def target_box(view: View) -> None:
     )
 
 
-def download(
-    label: str,
+def downloads(
     view: View,
     scope: str,
-    kind: str,
-    make: Callable[[], bytes],
+    make: Callable[[str], bytes],
+    label: str = "",
     width: Literal["content", "stretch"] = "content",
 ) -> None:
-    """A button for a file, which is made when it is pressed.
+    """Buttons for a file of each of `leaving.KINDS`, which is made when one is pressed.
 
     Args:
-        label: of the button.
         view: what is shown.
-        scope: what the file shows, one of `leaving.SCOPES`.
-        kind: of file, one of `leaving.KINDS`.
-        make: gives its bytes.
-        width: of the button: that of its label, or of the column.
+        scope: what the files show, one of `leaving.SCOPES`.
+        make: gives the bytes of a kind.
+        label: before the buttons; none where a title above says what they are for.
+        width: of the buttons: that of their names, or of the column together.
     """
-    st.download_button(
-        label,
-        data=make,
-        file_name=leaving.file_name(view, scope, kind),
-        mime=leaving.KINDS[kind],
-        key=f"{Widget.take}_{scope}_{kind}",
-        on_click="ignore",
-        width=width,
-    )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if label:
+            st.caption(label, width="content")
+        for kind, mime in leaving.KINDS.items():
+            st.download_button(
+                kind.upper(),
+                data=partial(make, kind),
+                file_name=leaving.file_name(view, scope, kind),
+                mime=mime,
+                key=f"{Widget.take}_{scope}_{kind}",
+                on_click="ignore",
+                width=width,
+            )

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from app import companions, leaving
-from app.drawing import View
+from app.drawing import View, explained_notes
 from app.experiments import Explained
 from app.text import words
 from gsa import export, figures
@@ -38,8 +38,26 @@ class ProvenanceOfTwins(Provenance):
 
 
 def companions_file(view: View, kind: str) -> bytes:
-    """The maps of the chosen layer beside their companions, as `png`, `svg` or `html`."""
+    """The maps of the chosen layer beside their companions, as one of `leaving.KINDS`.
+
+    NPZ holds each map as it is drawn, `B_C` (rows, columns) of branch B and companion C (`trained`
+    is the map itself), and `cells`, the place's (top, left, bottom, right).
+    """
     rows = companions.rows(view)
+    chosen = view.chosen
+    made_from = leaving.provenance(
+        view,
+        layers=(view.layer,),
+        heads=chosen.heads,
+        scale=chosen.companion_scale,
+        direction="from",
+    )
+    if kind == "npz":
+        shown = {
+            f"{branch}_{each.id_}": each.panel.shown for branch, row in rows.items() for each in row
+        }
+        cells = made_from.cells(view.gsa.recording.grid(view.layer))
+        return export.archive_bytes({"cells": np.array(astuple(cells)), **shown}, made_from)
     drawn = [
         figures.Panel(
             layer=view.layer,
@@ -54,25 +72,21 @@ def companions_file(view: View, kind: str) -> bytes:
         for branch, row in rows.items()
         for each in row
     ]
-    chosen = view.chosen
     names = text["figure_title"].format(picture=view.picture.name, name=view.gsa.card.name)
     title = text["stable_figure"].format(title=names, layer=view.layer)
     figure = figures.strip(view.gsa.crop, drawn, title, legend="")
     said = f"{figures.LEGEND} {companions.sentences(view, rows)}"
-    made_from = leaving.provenance(
-        view,
-        layers=(view.layer,),
-        heads=chosen.heads,
-        scale=chosen.companion_scale,
-        direction="from",
-    )
     return export.figure_bytes(_with_words(figure, len(rows), said), kind, made_from)
 
 
 def attributions_file(
     view: View, label: str, found: Mapping[tuple[str, str], Explained], sentences: str, kind: str
 ) -> bytes:
-    """The attributions of both twins, as `png`, `svg` or `html`.
+    """The attributions of both twins, as one of `leaving.KINDS`.
+
+    NPZ holds for each method M and mixer T the values `M_T` (rows, columns) of the network input,
+    and of the deletion curve `shares_M_T` and `probabilities_M_T` (steps,); where the method has
+    one, `delta_M_T`, what the sum of the values misses of the change of the score.
 
     Args:
         view: what is shown.
@@ -81,21 +95,7 @@ def attributions_file(
         sentences: what stands below the strip.
         kind: of file.
     """
-    twins = [mixer for mixer in text["twins"] if any(each == mixer for _, each in found)]
-    drawn = []
-    for mixer in twins:
-        for method, name in text["methods"].items():
-            if each := found.get((method, mixer)):
-                area = text["deletion_area"].format(area=each.deletion.area)
-                drawn.append(_attribution(each, mixer, f"{name}\n{area}"))
     gsa, conv = (view.seen[mixer].card for mixer in text["twins"])
-    title = text["why_figure"].format(
-        picture=view.picture.name, label=label, gsa=gsa.name, conv=conv.name
-    )
-    figure = figures.strip(view.gsa.crop, drawn, title, legend="")
-    columns = len(figure.axes) // len(twins)
-    for mixer, first in zip(twins, figure.axes[::columns], strict=True):
-        first.set_title(text["twins"][mixer], fontsize=8)  # of a network, not of a branch
     height, width = view.gsa.recording.height, view.gsa.recording.width
     made_from = leaving.provenance(
         view,
@@ -111,7 +111,43 @@ def attributions_file(
         twin_weights_sha256=conv.sha256,
         target=label,
     )
-    return export.figure_bytes(_with_words(figure, len(twins), sentences), kind, made_from)
+    if kind == "npz":
+        return export.archive_bytes(_attribution_arrays(found), made_from)
+    figure = _attributions_figure(view, label, found, sentences)
+    return export.figure_bytes(figure, kind, made_from, what=text["why_page"])
+
+
+def _attributions_figure(
+    view: View, label: str, found: Mapping[tuple[str, str], Explained], sentences: str
+) -> Figure:
+    twins = [mixer for mixer in text["twins"] if any(each == mixer for _, each in found)]
+    drawn = []
+    for mixer in twins:
+        for method, name in text["methods"].items():
+            if each := found.get((method, mixer)):
+                title = "\n".join((name, *explained_notes(each)))
+                drawn.append(_attribution(each, mixer, title))
+    gsa, conv = (view.seen[mixer].card for mixer in text["twins"])
+    title = text["why_figure"].format(
+        picture=view.picture.name, label=label, gsa=gsa.name, conv=conv.name
+    )
+    figure = figures.strip(view.gsa.crop, drawn, title, legend="")
+    columns = len(figure.axes) // len(twins)
+    for mixer, first in zip(twins, figure.axes[::columns], strict=True):
+        first.set_title(text["twins"][mixer], fontsize=8)  # of a network, not of a branch
+    return _with_words(figure, len(twins), sentences)
+
+
+def _attribution_arrays(found: Mapping[tuple[str, str], Explained]) -> dict[str, np.ndarray]:
+    arrays = {}
+    for (method, mixer), each in found.items():
+        name = f"{method}_{mixer}"
+        if each.attribution.delta is not None:
+            arrays[f"delta_{name}"] = np.array(each.attribution.delta)
+        arrays[name] = each.attribution.values
+        arrays[f"shares_{name}"] = each.deletion.shares
+        arrays[f"probabilities_{name}"] = each.deletion.probabilities
+    return arrays
 
 
 def _attribution(each: Explained, mixer: str, title: str) -> figures.Panel:

@@ -6,6 +6,7 @@ import hashlib
 import html
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -58,8 +59,16 @@ class Provenance:
         return json.dumps(asdict(self), ensure_ascii=False)
 
 
-def figure_bytes(figure: Figure, kind: str, provenance: Provenance) -> bytes:
+def figure_bytes(
+    figure: Figure, kind: str, provenance: Provenance, what: str = "Attention maps"
+) -> bytes:
     """A figure as `png`, `svg` or `html`, the provenance inside.
+
+    Args:
+        figure: to be written.
+        kind: of file.
+        provenance: of the figure.
+        what: is shown, in the heading of a page.
 
     Raises:
         ValueError: for another kind.
@@ -75,7 +84,7 @@ def figure_bytes(figure: Figure, kind: str, provenance: Provenance) -> bytes:
         return stream.getvalue()
     svg = stream.getvalue().decode()
     return _HTML.format(
-        title=html.escape(f"Attention maps: {provenance.picture}, {provenance.checkpoint}"),
+        title=html.escape(f"{what}: {provenance.picture}, {provenance.checkpoint}"),
         svg=svg[svg.index("<svg") :],
         provenance=html.escape(json.dumps(asdict(provenance), indent=2, ensure_ascii=False)),
     ).encode()
@@ -103,7 +112,7 @@ def npz_bytes(recording: Recording, provenance: Provenance) -> bytes:
     is `to`, entry (a, b) is what the query in cell (a, b) gives to the cells; it is gathered from
     the maps of all queries, and has no error of its own.
     """
-    arrays: dict[str, np.ndarray] = {"provenance": np.array(provenance.to_json())}
+    arrays: dict[str, np.ndarray] = {}
     reverse = provenance.direction == "to"
     of = maps.reverse_map if reverse else maps.branch_map
     for name in provenance.layers:
@@ -119,8 +128,14 @@ def npz_bytes(recording: Recording, provenance: Provenance) -> bytes:
                 arrays[f"error_{branch}_{name}"] = np.array(error)
         if layer.gain is not None and layer.offset is not None:
             arrays[f"gain_{name}"], arrays[f"offset_{name}"] = layer.gain, layer.offset
+    return archive_bytes(arrays, provenance)
+
+
+def archive_bytes(arrays: Mapping[str, np.ndarray], provenance: Provenance) -> bytes:
+    """Arrays by name as an NPZ archive; `provenance` in it is one JSON object as text."""
     stream = io.BytesIO()
-    np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    said = np.array(provenance.to_json())
+    np.savez_compressed(stream, provenance=said, **arrays)  # type: ignore[arg-type]
     return stream.getvalue()
 
 

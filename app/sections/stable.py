@@ -38,5 +38,5 @@ def show(view: View) -> None:
     ]
     strip(rows, beneath(view.gsa, view.chosen), Widget.stable)
     st.caption(companions.sentences(view, found))
-    make = partial(section_files.companions_file, view, "png")
-    markup.download(text["as_picture"], view, "companions", "png", make)
+    make = partial(section_files.companions_file, view)
+    markup.downloads(view, "companions", make, text["as_file"])

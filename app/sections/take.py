@@ -22,11 +22,7 @@ def show(view: View) -> None:
         with column:
             title = text["take_scopes"][scope].format(layer=view.layer)
             st.markdown(f"**{title}**")
-            buttons = st.columns(4)
-            for place, kind in zip(buttons, leaving.KINDS, strict=True):
-                with place:
-                    make = partial(leaving.file, view, scope, kind)
-                    markup.download(kind.upper(), view, scope, kind, make, width="stretch")
+            markup.downloads(view, scope, partial(leaving.file, view, scope), width="stretch")
     st.markdown(f"**{text['take_python']}**")
     st.code(leaving.python(view), language=None)
     if view.picture.gallery:

@@ -10,12 +10,11 @@ from streamlit.errors import StreamlitAPIException
 
 from app import experiments, markup, resources, section_files, state
 from app.components.strip import strip
-from app.drawing import View
+from app.drawing import View, beneath, explained_notes, scale
 from app.experiments import Explained
 from app.figures import charts, raster
 from app.state import Widget
 from app.text import words
-from gsa.ranges import two_digits
 
 text = words("look")
 
@@ -80,26 +79,17 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
                     "cell": [],
                     "source": [],
                     "alt": text["why_alternative"].format(name=name, twin=text["twins"][mixer]),
-                    "notes": [
-                        f"{'±' if signed else '0 – '}{two_digits(limit)}",
-                        text["deletion_area"].format(area=each.deletion.area),
-                    ],
+                    "notes": [scale(limit, signed=signed), *explained_notes(each)],
                     "chosen": False,
                 }
             )
         rows.append({"title": text["twins"][mixer], "panels": drawn})
-    beneath = resources.data_url(view.gsa.crop) if view.chosen.beneath else ""
     left, right = st.columns([3, 2], gap="large")
     with left:
-        strip(rows, beneath, Widget.attributions)
-        first = found.get(("integrated_gradients", "gsa"))
-        delta = first.attribution.delta if first else None
-        sentences = text["why_words"]
-        if delta is not None:
-            sentences += " " + text["why_delta"].format(delta=delta)
-        st.caption(sentences)
-        make = partial(section_files.attributions_file, view, label, found, sentences, "png")
-        markup.download(text["as_picture"], view, "attributions", "png", make)
+        strip(rows, beneath(view.gsa, view.chosen), Widget.attributions)
+        st.caption(text["why_words"])
+        make = partial(section_files.attributions_file, view, label, found, text["why_words"])
+        markup.downloads(view, "attributions", make, text["as_file"])
     with right:
         figure = charts.deletion(
             {

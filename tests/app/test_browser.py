@@ -308,7 +308,7 @@ def test_an_export_opens_again(page, kind, tmp_path):
 def test_the_companions_leave_as_a_picture(page, tmp_path):
     page.get_by_text("Is it stable?", exact=True).click()
     with page.expect_download() as waiting:
-        page.get_by_role("button", name="Download as PNG").click()
+        page.get_by_role("button", name="PNG", exact=True).click()
     assert waiting.value.suggested_filename.endswith("-companions.png")
     waiting.value.save_as(tmp_path / "companions.png")
     with Image.open(tmp_path / "companions.png") as picture:

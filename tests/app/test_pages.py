@@ -116,6 +116,7 @@ def test_companions_are_coloured_by_the_scale_that_is_chosen(tiny_checkpoints):
     app = opened("stable")
     words_ = TEXT["companion_scale_words"]
     assert words_["shared"] in texts(app)
+    assert [each.label for each in app.get("download_button")] == ["PNG", "SVG", "HTML", "NPZ"]
     app.button_group(Widget.companion_scale).set_value("own").run()
     assert not app.exception
     assert words_["own"] in texts(app)
@@ -136,7 +137,8 @@ def test_attributions_come_with_their_deletion_curves(tiny_checkpoints):
     assert not app.exception
     assert TEXT["deletion_title"] in " ".join(each.value for each in app.markdown)
     assert not any(each.key == Widget.stop for each in app.button)  # nothing runs any more
-    assert [each.label for each in app.get("download_button")] == [TEXT["as_picture"]]
+    assert [each.label for each in app.get("download_button")] == ["PNG", "SVG", "HTML", "NPZ"]
+    assert TEXT["as_file"] in texts(app)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from gsa.checkpoints import load
 from tests.app import test_leaving
 
 TEXT = words("look")
+DELTAS = {"gsa": 0.5, "conv": -0.25}  # of integrated gradients
 view = test_leaving.view
 
 
@@ -48,8 +49,13 @@ def twins(view, checkpoint_folder):
     rng = np.random.default_rng(0)
     found = {
         (method, mixer): SimpleNamespace(
-            attribution=SimpleNamespace(values=rng.standard_normal((64, 64))),
-            deletion=SimpleNamespace(area=0.25),
+            attribution=SimpleNamespace(
+                values=rng.standard_normal((64, 64)),
+                delta=DELTAS[mixer] if method == "integrated_gradients" else None,
+            ),
+            deletion=SimpleNamespace(
+                area=0.25, shares=np.linspace(0, 1, 5), probabilities=rng.uniform(size=5)
+            ),
         )
         for method in TEXT["methods"]
         for mixer in TEXT["twins"]
@@ -113,7 +119,14 @@ def test_attributions_leave_with_both_twins_and_the_class(twins, drawn):
     wanted = [found[method, mixer] for mixer in TEXT["twins"] for method in TEXT["methods"]]
     for panel, each in zip(panels, wanted, strict=True):
         assert panel.weights is each.attribution.values
-    for words_ in ("why bee?", "Lower is better.", "area 0.25", *TEXT["twins"].values()):
+    for words_ in (
+        "why bee?",
+        "Lower is better.",
+        "area 0.25",
+        "delta +0.5",
+        "delta -0.25",
+        *TEXT["twins"].values(),
+    ):
         assert words_ in said(figure)
     assert "attention attention" not in said(figure)
     assert not crowded(figure)
@@ -126,3 +139,43 @@ def test_attributions_that_were_stopped_leave_as_far_as_they_came(twins, drawn):
     ((panels, figure),) = drawn
     assert len(panels) == 1
     assert TEXT["twins"]["conv"] not in said(figure)
+
+
+@pytest.mark.parametrize("kind", ["svg", "html"])
+def test_text_files_are_whole_and_name_what_they_show(still, twins, kind):
+    shown, found = twins
+    files = {
+        "Attention maps": section_files.companions_file(still, kind),
+        TEXT["why_page"]: section_files.attributions_file(shown, "bee", found, "So.", kind),
+    }
+    for what, data in files.items():
+        whole = data.decode()
+        assert shown.gsa.card.sha256 in whole
+        assert 'href="http' not in whole
+        assert kind == "svg" or f"<h1>{what}: blobs.png" in whole
+
+
+def test_companions_leave_as_numbers(still):
+    archive = np.load(io.BytesIO(section_files.companions_file(still, "npz")))
+    made_from = json.loads(str(archive["provenance"]))
+    assert (made_from["layers"], made_from["direction"]) == ([still.layer], "from")
+    assert tuple(archive["cells"]) == (4, 8, 8, 12)
+    wanted = companions.rows(still)
+    assert len(archive.files) == 2 + sum(map(len, wanted.values()))
+    for branch, row in wanted.items():
+        for each in row:
+            np.testing.assert_array_equal(archive[f"{branch}_{each.id_}"], each.panel.shown)
+
+
+def test_attributions_leave_as_numbers(twins):
+    shown, found = twins
+    data = section_files.attributions_file(shown, "bee", found, "So.", "npz")
+    archive = np.load(io.BytesIO(data))
+    assert json.loads(str(archive["provenance"]))["target"] == "bee"
+    for (method, mixer), each in found.items():
+        name = f"{method}_{mixer}"
+        np.testing.assert_array_equal(archive[name], each.attribution.values)
+        np.testing.assert_array_equal(archive[f"shares_{name}"], each.deletion.shares)
+        np.testing.assert_array_equal(archive[f"probabilities_{name}"], each.deletion.probabilities)
+        assert (f"delta_{name}" in archive) == (method == "integrated_gradients")
+    assert archive["delta_integrated_gradients_conv"] == DELTAS["conv"]
