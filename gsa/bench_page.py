@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 
 from gsa.bench import Effort, Ratio
 from gsa.bench_limits import LARGEST_EXPONENT, Part, Rates
+from gsa.machine import gpu, processor
 
 _INTRODUCTION = """# Benchmarks
 
@@ -33,8 +33,8 @@ def result(
     """One run as JSON-ready values, with the machine named."""
     return {
         "machine": {
-            "processor": _processor(),
-            "device": torch.cuda.get_device_name() if effort.device == "cuda" else "cpu",
+            "processor": processor(),
+            "device": gpu(effort.device) or effort.device,
             "cores": os.cpu_count(),
             "torch": torch.__version__,
         },
@@ -44,15 +44,6 @@ def result(
         "parts": [asdict(each) for each in parts],
         "growth": growth,
     }
-
-
-def _processor() -> str:
-    """The processor's name where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def write(folder: Path, found: dict[str, Any]) -> Path:

@@ -62,8 +62,8 @@ def evaluate(checkpoint: Checkpoint, split: Split) -> dict[str, Any]:
     """Accuracy and calibration on a split whose classes are the checkpoint's, in any order.
 
     Returns:
-        `top1`, `top5`, `n`, `top1_interval` (95 %, Wilson), `mean_per_class`, and
-        `calibration_error` (expected, 15 bins) after division by the card's temperature.
+        `top1`, `top5`, `n`, `top1_interval` and `top5_interval` (95 %, Wilson), `mean_per_class`,
+        and `calibration_error` (expected, 15 bins) after division by the card's temperature.
 
     Raises:
         DataError: if the names of the classes differ in more than their order.
@@ -74,11 +74,13 @@ def evaluate(checkpoint: Checkpoint, split: Split) -> dict[str, Any]:
     classes = len(split.labels)
     top1 = float((logits.argmax(1) == targets).float().mean())
     best = logits.topk(min(5, classes), dim=1).indices
+    top5 = float((best == targets[:, None]).any(1).float().mean())
     probabilities = (logits / checkpoint.card.temperature).softmax(1)
     return {
         "top1": top1,
         "top1_interval": wilson(top1, len(split)),
-        "top5": float((best == targets[:, None]).any(1).float().mean()),
+        "top5": top5,
+        "top5_interval": wilson(top5, len(split)),
         "mean_per_class": float(
             multiclass_accuracy(logits, targets, num_classes=classes, average="macro")
         ),

@@ -61,15 +61,27 @@ def _table(cards: list[Card]) -> str:
 
 def _row(card: Card) -> str:
     results, training = card.results, card.training
-    low, high = results["top1_interval"]
     return (
         f"| `{card.name}` | {card.mixer} | {card.params / 1e6:.2f} M | {card.flops / 1e9:.2f} G "
-        f"| {card.preprocess.size} px | {results['top1']:.1%} ({low:.1%} to {high:.1%}) "
-        f"| {results['top5']:.1%} | {results['mean_per_class']:.1%} "
+        f"| {card.preprocess.size} px | {_in_interval(results, 'top1')} "
+        f"| {_in_interval(results, 'top5')} | {results['mean_per_class']:.1%} "
         f"| {results['calibration_error']:.3f} | {training['epochs']} epochs, "
-        f"{training['seconds'] / 60:.0f} minutes on {training['threads']} {training['device']} "
-        f"thread{'s' if training['threads'] > 1 else ''} |"
+        f"{training['seconds'] / 60:.0f} minutes on {_machine(training)} |"
     )
+
+
+def _in_interval(results: dict[str, Any], figure: str) -> str:
+    """A share with its interval, which cards older than that of top-5 do not have."""
+    interval = results.get(f"{figure}_interval")
+    bounds = " ({:.1%} to {:.1%})".format(*interval) if interval else ""
+    return f"{results[figure]:.1%}{bounds}"
+
+
+def _machine(training: dict[str, Any]) -> str:
+    """What a run was made on; older cards do not name their GPU."""
+    if training["device"] != "cpu":
+        return training.get("gpu") or "a GPU"
+    return f"{training['threads']} cpu thread{'s' if training['threads'] > 1 else ''}"
 
 
 def _verdict(gsa: list[Card], conv: list[Card]) -> str:

@@ -8,14 +8,12 @@ the same weights.
 from __future__ import annotations
 
 import json
-import platform
 import time
 from pathlib import Path
 from statistics import fmean
 from typing import Any, cast
 
 import torch
-import torchvision
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -26,6 +24,7 @@ from gsa.checkpoints import Checkpoint
 from gsa.config import Mixer
 from gsa.evaluate import prepared
 from gsa.formulas import resize_embeddings
+from gsa.machine import gpu, processor, versions
 from gsa.preprocess import Preprocess
 from gsa.recipe import Recipe
 from gsa.resnet import ResNet
@@ -95,10 +94,10 @@ class Run:
             "seed": self.recipe.seed,
             "seconds": round(self.seconds, 1),
             "device": self.fabric.device.type,
-            "processor": platform.processor() or platform.machine(),
+            "processor": processor(),
+            "gpu": gpu(str(self.fabric.device)),
             "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-            "torchvision": torchvision.__version__,
+            **versions(),
         }
 
     def follow(self) -> None:

@@ -95,6 +95,20 @@ def test_a_card_from_before_a_field_was_added_is_described(folder):
     assert "augmentation trivial, erasing 0.0, mixup 0.0" in report(folder)
 
 
+def test_intervals_and_machines_are_told_where_a_card_has_them(folder):
+    row = "| 50.0% (40.0% to 60.0%) | 90.0% | 50.0% | 0.100 | 3 epochs, 1 minutes on 1 cpu thread |"
+    assert row in report(folder)
+    made = card("gsa", 0.5)
+    on_gpu = {**made.training, "device": "cuda"}
+    results = {**made.results, "top5_interval": [0.8, 0.95]}
+    write_card(replace(made, training=on_gpu, results=results), folder)
+    assert "| 90.0% (80.0% to 95.0%) | 50.0% | 0.100 | 3 epochs, 1 minutes on a GPU |" in (
+        report(folder)
+    )
+    write_card(replace(made, training={**on_gpu, "gpu": "Some GPU"}), folder)
+    assert "1 minutes on Some GPU |" in report(folder)
+
+
 def test_the_recipe_says_what_is_done_to_pictures(folder):
     assert "augmentation trivial, erasing 0.25, mixup 0.0" in report(folder)
     assert "compiled" not in report(folder)

@@ -19,6 +19,7 @@ from gsa.baselines import untrained
 from gsa.checkpoints import available, load, read_card
 from gsa.data import open_split
 from gsa.evaluate import evaluate, fit_temperature, wilson
+from gsa.machine import gpu, processor, versions
 from gsa.recipe import read_recipe
 from gsa.split import Split
 from gsa.train import train
@@ -83,6 +84,9 @@ def test_a_run_leaves_weights_card_and_curves(unbroken):
     assert card.training["seconds"] > 0
     assert card.results["n"] == 16
     assert set(card.results) >= {"top1", "top5", "top1_interval", "mean_per_class", "temperature"}
+    assert card.results["top5_interval"] == wilson(card.results["top5"], 16)
+    assert card.training.items() >= {**versions(), "processor": processor()}.items()
+    assert card.training["gpu"] == gpu(card.training["device"])
 
 
 def test_the_card_tells_what_evaluation_finds(unbroken, folder):

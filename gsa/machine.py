@@ -1,0 +1,43 @@
+"""On what a result was made: processor, GPU and versions, for cards and benchmarks."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+import torchvision
+
+_DISTRIBUTIONS = {
+    "gsa": "gsa-explorer",
+    "lightning_fabric": "lightning-fabric",
+    "torchmetrics": "torchmetrics",
+    "safetensors": "safetensors",
+}
+
+
+def processor() -> str:
+    """The processor's name where the system tells it, else its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def gpu(device: str) -> str:
+    """The name of the GPU that a device of torch stands for; empty for a processor."""
+    return torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else ""
+
+
+def versions() -> dict[str, str]:
+    """Of Python, this project and the libraries that a trained network depends on."""
+    # the distributions of these two do not say which CUDA they were built for
+    found = {"torch": torch.__version__, "torchvision": torchvision.__version__}
+    for name, distribution in _DISTRIBUTIONS.items():
+        try:
+            found[name] = version(distribution)
+        except PackageNotFoundError:  # as the project itself, where it runs from its folder
+            found[name] = "not installed"
+    return {"python": platform.python_version(), **found}
