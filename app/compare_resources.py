@@ -26,6 +26,7 @@ from gsa import erf, ranges
 from gsa.checkpoints import Card, Checkpoint
 from gsa.config import Mixer
 from gsa.maps import Branch, Cells, branches
+from gsa.record import Array
 
 if TYPE_CHECKING:  # they take time to load, and few sessions ask for them
     from gsa.differences import Differences
@@ -51,6 +52,24 @@ class Fields:
     of: dict[str, list[erf.Field]]  # by mixer, in the order of the layers
     distances: dict[Branch, list[float]]  # mean over heads and queries, pixels, by layer
     reach: list[float]  # mean distance of the conv twin's kernels, pixels, by layer
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the maps, JSON-ready, with the protocol."""
+        return {
+            "size": self.size,
+            "place": list(self.place),
+            "pictures": self.pictures,
+            "unit": erf.UNIT,
+            "gradient": erf.GRADIENT,
+            "scale": erf.SCALE,
+            "fields": {mixer: [each.to_dict() for each in of] for mixer, of in self.of.items()},
+            "distances": self.distances,
+            "reach": self.reach,
+        }
+
+    def maps(self) -> dict[str, Array]:
+        """The gradient of each mixer M and layer L as `M_L`, (rows, columns) of the input."""
+        return {f"{mixer}_{each.layer}": each.map for mixer, of in self.of.items() for each in of}
 
 
 @st.cache_resource(show_spinner=False)

@@ -56,8 +56,8 @@ def companions_file(view: View, kind: str) -> bytes:
         shown = {
             f"{branch}_{each.id_}": each.panel.shown for branch, row in rows.items() for each in row
         }
-        cells = made_from.cells(view.gsa.recording.grid(view.layer))
-        return export.archive_bytes({"cells": np.array(astuple(cells)), **shown}, made_from)
+        cells = np.array(astuple(made_from.cells(view.gsa.recording.grid(view.layer))))
+        return export.archive_bytes({"cells": cells, **shown}, made_from.to_json())
     drawn = [
         figures.Panel(
             layer=view.layer,
@@ -112,7 +112,7 @@ def attributions_file(
         target=label,
     )
     if kind == "npz":
-        return export.archive_bytes(_attribution_arrays(found), made_from)
+        return export.archive_bytes(_attribution_arrays(found), made_from.to_json())
     figure = _attributions_figure(view, label, found, sentences)
     return export.figure_bytes(figure, kind, made_from, what=text["why_page"])
 

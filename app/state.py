@@ -39,7 +39,7 @@ _SETTLED = 1.5  # seconds after which the browser has the address that was writt
 
 
 class Widget:
-    """Keys of the widgets."""
+    """Keys of the widgets and charts; where there are several of one, it begins their keys."""
 
     source = "widget_source"
     pair = "widget_pair"
@@ -66,6 +66,27 @@ class Widget:
     attributions = "widget_attributions"
     why = "widget_why"
     stop = "widget_stop"
+    compare_section = "widget_compare_section"
+    compare_start = "widget_compare_start"
+    compare_cancel = "widget_compare_cancel"
+    compare_again = "widget_compare_again"
+    compare_file = "widget_compare_file"
+    compare_weights = "widget_compare_weights"
+    compare_point = "widget_compare_point"
+    compare_layer = "widget_compare_layer"
+    compare_depth = "widget_compare_depth"
+    compare_distance = "widget_compare_distance"
+    compare_cost_kind = "widget_compare_cost_kind"
+    compare_cost_device = "widget_compare_cost_device"
+    compare_cost_figure = "widget_compare_cost_figure"
+    compare_cost = "widget_compare_cost"
+    compare_right = "widget_compare_right"
+    compare_calibration = "widget_compare_calibration"
+    compare_stress_test = "widget_compare_stress_test"
+    compare_stress = "widget_compare_stress"
+    compare_probe_task = "widget_compare_probe_task"
+    compare_probe_steps = "widget_compare_probe_steps"
+    compare_probe = "widget_compare_probe"
     take = "widget_take"
 
 

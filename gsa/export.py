@@ -128,13 +128,13 @@ def npz_bytes(recording: Recording, provenance: Provenance) -> bytes:
                 arrays[f"error_{branch}_{name}"] = np.array(error)
         if layer.gain is not None and layer.offset is not None:
             arrays[f"gain_{name}"], arrays[f"offset_{name}"] = layer.gain, layer.offset
-    return archive_bytes(arrays, provenance)
+    return archive_bytes(arrays, provenance.to_json())
 
 
-def archive_bytes(arrays: Mapping[str, np.ndarray], provenance: Provenance) -> bytes:
-    """Arrays by name as an NPZ archive; `provenance` in it is one JSON object as text."""
+def archive_bytes(arrays: Mapping[str, np.ndarray], provenance: str) -> bytes:
+    """Arrays by name as an NPZ archive; `provenance`, one JSON object, lies in it as text."""
     stream = io.BytesIO()
-    said = np.array(provenance.to_json())
+    said = np.array(provenance)
     np.savez_compressed(stream, provenance=said, **arrays)  # type: ignore[arg-type]
     return stream.getvalue()
 

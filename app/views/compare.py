@@ -5,6 +5,7 @@ import streamlit as st
 import gsa
 from app import compare_resources, markup, resources, state
 from app.components import heading
+from app.state import Widget
 from app.text import words
 from app.views import compare_cost, compare_fields, compare_right, compare_trials
 from gsa.checkpoints import CheckpointError, folder
@@ -43,6 +44,6 @@ section = st.segmented_control(
     default="fields",
     required=True,
     label_visibility="collapsed",
-    key="compare_section",
+    key=Widget.compare_section,
 )
 SECTIONS[section](pair)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import compare_resources
+from app import compare_resources, markup
+from app.compare_files import Measurement
 from app.compare_resources import Pair
 from app.figures import compare as figures
+from app.state import Widget
 from app.text import words
 from app.views.compare_run import measured
 from gsa.scaling import Cost, crossovers, exponent
@@ -27,13 +29,13 @@ def show(pair: Pair) -> None:
         format_func=text["kinds"].get,
         default="layer",
         required=True,
-        key="compare_cost_kind",
+        key=Widget.compare_cost_kind,
     )
     device, dtype = middle.selectbox(
         text["device"],
         compare_resources.devices(),
         format_func=lambda each: text["device_name"].format(device=each[0], dtype=each[1]),
-        key="compare_cost_device",
+        key=Widget.compare_cost_device,
     )
     figure = right.segmented_control(
         text["figure"],
@@ -41,12 +43,14 @@ def show(pair: Pair) -> None:
         format_func=text["figures"].get,
         default="seconds",
         required=True,
-        key="compare_cost_figure",
+        key=Widget.compare_cost_figure,
     )
+    settings = {"of": kind, "device": device, "dtype": dtype, "limit_seconds": LIMIT}
     found: list[Cost] | None = measured(
-        f"cost {compare_resources.version(pair)} {kind} {device} {dtype}",
+        Measurement("cost", settings, pair),
         text["start"],
         lambda: compare_resources.costs(pair, kind, device, dtype, LIMIT),
+        lambda result: [cost.to_dict() for cost in result],
         lambda so_far: _chart(so_far, figure, f"so far {len(so_far)}"),
     )
     if found is None:
@@ -77,8 +81,8 @@ def _chart(costs: list[Cost], figure: str, key: str) -> None:
     st.plotly_chart(
         drawn,
         theme=None,
-        config={"displayModeBar": False},
-        key=f"compare_cost {key}",
+        config=markup.CHART,
+        key=f"{Widget.compare_cost} {key}",
         alt=text["axes"][figure],
     )
 

@@ -6,16 +6,17 @@ import math
 
 import streamlit as st
 
-from app import compare_resources, state
+from app import compare_resources, markup, state
+from app.compare_files import Measurement
 from app.compare_resources import MIXERS, Fields, Pair
 from app.figures import compare as figures
+from app.state import Widget
 from app.text import words
 from app.views.compare_run import measured
 from gsa.erf import Field
 
 page = words("compare")
 text = page["fields"]
-_CONFIG = {"displayModeBar": False}
 
 
 def show(pair: Pair) -> None:
@@ -28,26 +29,27 @@ def show(pair: Pair) -> None:
         format_func=text["weight_kinds"].get,
         default="trained",
         required=True,
-        key="compare_weights",
+        key=Widget.compare_weights,
     )
     point = middle.selectbox(
         text["point"],
         list(text["points"]),
         format_func=text["points"].__getitem__,
-        key="compare_point",
+        key=Widget.compare_point,
     )
     place = state.selection().middle if point == "chosen" else (0.5, 0.5)
-    key = f"fields {compare_resources.version(pair)} {weights} {place[0]:.3f} {place[1]:.3f}"
+    settings = {"weights": weights, "row": round(place[0], 3), "column": round(place[1], 3)}
     found: Fields | None = measured(
-        key,
+        Measurement("fields", settings, pair),
         text["start"],
         lambda: compare_resources.fields(pair, place, trained=weights == "trained"),
+        Fields.to_dict,
     )
     if found is None:
         return
     layers = [field.layer for field in found.of["gsa"]]
     layer = right.select_slider(
-        text["layer"], layers, value=layers[len(layers) // 2], key="compare_layer"
+        text["layer"], layers, value=layers[len(layers) // 2], key=Widget.compare_layer
     )
     _maps(found, layers.index(layer))
     st.caption(
@@ -142,7 +144,9 @@ def _depth(found: Fields, layers: list[str]) -> None:
     }
     lines[names["limit"]] = ("conv", [_farthest(field) for field in found.of["conv"]], True)
     figure = figures.over_depth(layers, lines, text["depth_axis"], text["layer_axis"])
-    st.plotly_chart(figure, theme=None, config=_CONFIG, key="compare_depth", alt=text["depth"])
+    st.plotly_chart(
+        figure, theme=None, config=markup.CHART, key=Widget.compare_depth, alt=text["depth"]
+    )
 
 
 def _distances(found: Fields, layers: list[str]) -> None:
@@ -154,6 +158,6 @@ def _distances(found: Fields, layers: list[str]) -> None:
     lines[names["reach"]] = ("conv", found.reach, False)
     figure = figures.over_depth(layers, lines, text["distance_axis"], text["layer_axis"])
     st.plotly_chart(
-        figure, theme=None, config=_CONFIG, key="compare_distance", alt=text["distance"]
+        figure, theme=None, config=markup.CHART, key=Widget.compare_distance, alt=text["distance"]
     )
     st.caption(text["distance_note"])

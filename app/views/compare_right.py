@@ -7,8 +7,10 @@ from typing import Any
 import streamlit as st
 
 from app import compare_resources, markup
+from app.compare_files import Measurement
 from app.compare_resources import MIXERS, Pair
 from app.figures import compare as figures
+from app.state import Widget
 from app.text import words
 from app.views.compare_run import measured
 from gsa.checkpoints import Card
@@ -47,7 +49,13 @@ def _cards(cards: dict[str, Card]) -> None:
 
 
 def folder_and_count(key: str, left: Any, right: Any) -> tuple[str, int]:
-    """What a user says of the pictures to test on, asked in two columns."""
+    """What a user says of the pictures to test on, asked in two columns.
+
+    Args:
+        key: of a measurement in `Widget`; those of the two widgets begin with it.
+        left: column of the folder.
+        right: column of the number of pictures.
+    """
     folder = left.text_input(text["folder"], help=text["folder_help"], key=f"{key}_folder")
     count = right.number_input(
         text["count"], min_value=10, max_value=5000, value=200, step=50, key=f"{key}_count"
@@ -60,11 +68,12 @@ def show(pair: Pair) -> None:
     st.markdown(text["lead"])
     _cards(compare_resources.cards(pair))
     columns = st.columns([4, 1], vertical_alignment="bottom")
-    folder, count = folder_and_count("compare_right", *columns)
+    folder, count = folder_and_count(Widget.compare_right, *columns)
     found = measured(
-        f"right {compare_resources.version(pair)} {folder} {count}",
+        Measurement("right", {"pictures": folder or "gallery", "at_most": count}, pair),
         text["start"],
         lambda: compare_resources.differences(pair, folder, count),
+        lambda result: result[0].to_dict(),
     )
     if found is None:
         return
@@ -98,7 +107,11 @@ def show(pair: Pair) -> None:
             lines, text["calibration_axis"], text["calibration_value"], text["calibration_ideal"]
         )
         st.plotly_chart(
-            figure, theme=None, config={"displayModeBar": False}, alt=text["calibration"]
+            figure,
+            theme=None,
+            config=markup.CHART,
+            key=Widget.compare_calibration,
+            alt=text["calibration"],
         )
 
 

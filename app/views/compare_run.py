@@ -8,40 +8,51 @@ from typing import Any
 import streamlit as st
 
 from app import compare_resources, state
+from app.compare_files import Measurement
+from app.compare_resources import Fields
+from app.state import Widget
 from app.text import words
 
 text = words("compare")
 
 Steps = Iterator[tuple[float, Any]]
+KINDS = {"json": "application/json", "npz": "application/octet-stream"}  # of files
 
 
 def measured(
-    key: str,
+    measurement: Measurement,
     start: str,
     steps: Callable[[], Steps],
+    as_data: Callable[[Any], Any],
     meanwhile: Callable[[Any], None] | None = None,
 ) -> Any:
     """The kept result, or a button that starts the measurement; None until there is a result.
 
     Args:
-        key: what the result depends on; it is kept under this.
+        measurement: what the result depends on; it is kept under its key.
         start: what the button says.
         steps: begins the measurement, which gives (share done, result so far).
+        as_data: a result as JSON-ready values, for a file.
         meanwhile: draws a result so far.
     """
+    key = measurement.key
     found = compare_resources.kept(key)
     if found is not None:
         state.end("measurement")
-        st.button(
-            text["again"],
-            type="tertiary",
-            icon=":material/refresh:",
-            key=f"again {key}",
-            on_click=compare_resources.forget,
-            args=(key,),
-        )
+        with st.container(horizontal=True, gap="medium"):
+            st.button(
+                text["again"],
+                type="tertiary",
+                icon=":material/refresh:",
+                key=f"{Widget.compare_again} {key}",
+                on_click=compare_resources.forget,
+                args=(key,),
+            )
+            _file(measurement, "json", lambda: measurement.json_bytes(as_data(found)))
+            if isinstance(found, Fields):  # the one result that has maps
+                _file(measurement, "npz", lambda: measurement.npz_bytes(found.maps()))
         return found
-    start_key = f"start {key}"
+    start_key = f"{Widget.compare_start} {key}"
     # known before the button is drawn: it must not stay beside what it started
     if not state.widget_value(start_key):
         st.button(start, type="primary", key=start_key)
@@ -52,7 +63,12 @@ def measured(
     bar, cancel = st.progress(0.0, text["running"].format(share=0)), st.empty()
     # a click runs the page anew, which ends the loop below at its next word to the browser; that
     # is so outside of fragments alone
-    cancel.button(text["cancel"], key=f"cancel {key}", on_click=state.end, args=("measurement",))
+    cancel.button(
+        text["cancel"],
+        key=f"{Widget.compare_cancel} {key}",
+        on_click=state.end,
+        args=("measurement",),
+    )
     drawing = st.empty()
     try:
         for share, found in steps():
@@ -72,3 +88,17 @@ def measured(
         raise
     compare_resources.keep(key, found)
     return st.rerun()  # which finds the result, draws it, and ends the measurement
+
+
+def _file(measurement: Measurement, kind: str, make: Callable[[], bytes]) -> None:
+    """A button for a file of a result, which is made when it is pressed."""
+    st.download_button(
+        text["files"][kind],
+        data=make,
+        file_name=measurement.file_name(kind),
+        mime=KINDS[kind],
+        type="tertiary",
+        icon=":material/download:",
+        key=f"{Widget.compare_file} {kind} {measurement.key}",
+        on_click="ignore",
+    )

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import streamlit as st
 
-from app import compare_resources
+from app import compare_resources, markup
+from app.compare_files import Measurement
 from app.compare_resources import MIXERS, Pair
 from app.figures import compare as figures
+from app.state import Widget
 from app.text import words
 from app.views.compare_right import folder_and_count
 from app.views.compare_run import measured
 from gsa.probes import BINS, SIDE, Probe
 
 page = words("compare")
-_CONFIG = {"displayModeBar": False}
 
 
 def stress(pair: Pair) -> None:
@@ -27,9 +29,11 @@ def stress(pair: Pair) -> None:
         text["test"],
         list(text["tests"]),
         format_func=text["tests"].__getitem__,
-        key="compare_stress_test",
+        key=Widget.compare_stress_test,
     )
-    folder, count = folder_and_count("compare_stress", *others)
+    folder, count = folder_and_count(Widget.compare_stress, *others)
+
+    settings = {"test": test, "pictures": folder or "gallery", "at_most": count}
 
     def chart(scores: list[Any], key: str) -> None:
         lines = {}
@@ -42,13 +46,18 @@ def stress(pair: Pair) -> None:
             lines[page["twins"][mixer]] = (mixer, steps, shares)
         figure = figures.against(lines, text["axes"][test], text["value"])
         st.plotly_chart(
-            figure, theme=None, config=_CONFIG, key=f"compare_stress {key}", alt=text["tests"][test]
+            figure,
+            theme=None,
+            config=markup.CHART,
+            key=f"{Widget.compare_stress} {key}",
+            alt=text["tests"][test],
         )
 
     found = measured(
-        f"stress {compare_resources.version(pair)} {test} {folder} {count}",
+        Measurement("stress", settings, pair),
         text["start"],
         lambda: compare_resources.stress(pair, test, folder, count),
+        lambda result: [score.to_dict() for score in result],
         lambda so_far: chart(so_far, f"so far {len(so_far)}"),
     )
     if found is not None:
@@ -65,9 +74,9 @@ def probes(_: Pair) -> None:
         text["task"],
         list(text["tasks"]),
         format_func=text["tasks"].__getitem__,
-        key="compare_probe_task",
+        key=Widget.compare_probe_task,
     )
-    steps = right.slider(text["steps"], 100, 600, Probe.steps, 50, key="compare_probe_steps")
+    steps = right.slider(text["steps"], 100, 600, Probe.steps, 50, key=Widget.compare_probe_steps)
 
     def progress(so_far: dict[str, Any]) -> None:
         for mixer, each in so_far.items():
@@ -78,9 +87,13 @@ def probes(_: Pair) -> None:
             )
 
     found = measured(
-        f"probe {task} {steps}",
+        Measurement("probe", {"task": task, "steps": steps}),
         text["start"],
         lambda: compare_resources.probe(task, steps),
+        lambda result: {
+            "distances": BINS,
+            "twins": {mixer: asdict(each) for mixer, each in result.items()},
+        },
         progress,
     )
     if found is None:
@@ -89,7 +102,7 @@ def probes(_: Pair) -> None:
     lines = {page["twins"][mixer]: (mixer, distances, found[mixer].accuracy) for mixer in MIXERS}
     figure = figures.against(lines, text["axis"], text["value"], (text["chance"], 0.5))
     st.plotly_chart(
-        figure, theme=None, config=_CONFIG, key="compare_probe", alt=text["tasks"][task]
+        figure, theme=None, config=markup.CHART, key=Widget.compare_probe, alt=text["tasks"][task]
     )
     probe = Probe(task, steps=steps)
     st.caption(text["note"].format(tests=probe.tests, side=SIDE, sees=probe.sees("conv")))

@@ -29,13 +29,13 @@ def page(tiny_checkpoints):
 
 
 def section(app, name):
-    app.button_group("compare_section").set_value(name).run()
+    app.button_group(Widget.compare_section).set_value(name).run()
     assert not app.exception
     return app
 
 
 def start(app):
-    (button,) = [each for each in app.button if each.key.startswith("start ")]
+    (button,) = [each for each in app.button if each.key.startswith(Widget.compare_start)]
     button.click().run()
     assert not app.exception
     return app
@@ -64,12 +64,12 @@ def test_fields_are_measured_once_and_kept(page):
     assert "64 × 64 pixels; 16 gallery pictures" in texts(page)
     assert TEXT["fields"]["whole"] in texts(page)
     assert "27 × 27" not in texts(page)
-    page.select_slider("compare_layer").set_value("1.1").run()
+    page.select_slider(Widget.compare_layer).set_value("1.1").run()
     assert TEXT["fields"]["box"].format(side=19) in texts(page)
     assert labels(page) == [TEXT["again"]]  # no new measurement for another layer
-    page.button_group("compare_weights").set_value("random").run()
+    page.button_group(Widget.compare_weights).set_value("random").run()
     assert labels(page) == [TEXT["fields"]["start"]]  # but for other weights
-    page.button_group("compare_weights").set_value("trained").run()
+    page.button_group(Widget.compare_weights).set_value("trained").run()
     page.button[0].click().run()
     assert labels(page) == [TEXT["fields"]["start"]]
     assert charts(page) == 0
@@ -80,7 +80,7 @@ def test_the_chosen_place_is_that_of_the_look_page(tiny_checkpoints):
     app.query_params.update({"picture": "panda_0021.jpg", "row": "0.25", "column": "0.75"})
     app.run()
     app.switch_page("views/compare.py").run()
-    app.selectbox("compare_point").set_value("chosen").run()
+    app.selectbox(Widget.compare_point).set_value("chosen").run()
     start(app)
     assert "row 16, column 48" in texts(app)
 
@@ -91,7 +91,7 @@ def test_of_a_rectangle_the_middle_is_taken(tiny_checkpoints):
     app.query_params.update({"picture": "panda_0021.jpg", **link})
     app.run()
     app.switch_page("views/compare.py").run()
-    app.selectbox("compare_point").set_value("chosen").run()
+    app.selectbox(Widget.compare_point).set_value("chosen").run()
     start(app)
     assert "row 32, column 36" in texts(app)
 
@@ -104,7 +104,7 @@ def test_costs_are_measured_live(page, monkeypatch):
     start(page)
     assert charts(page) == 1
     assert labels(page) == [TEXT["again"]]
-    page.button_group("compare_cost_figure").set_value("peak_bytes").run()
+    page.button_group(Widget.compare_cost_figure).set_value("peak_bytes").run()
     assert not page.exception
     assert labels(page) == [TEXT["again"]]
 
@@ -176,7 +176,7 @@ def data(tmp_path):
 
 def test_a_folder_is_compared_picture_by_picture(page, data):
     section(page, "right")
-    page.text_input("compare_right_folder").set_value(str(data)).run()
+    page.text_input(f"{Widget.compare_right}_folder").set_value(str(data)).run()
     start(page)
     assert "on 6 pictures" in texts(page)
     assert charts(page) == 1
@@ -184,8 +184,8 @@ def test_a_folder_is_compared_picture_by_picture(page, data):
 
 def test_stress_is_drawn_over_severity(page, data):
     section(page, "stress")
-    page.text_input("compare_stress_folder").set_value(str(data)).run()
-    page.selectbox("compare_stress_test").set_value("shift").run()
+    page.text_input(f"{Widget.compare_stress}_folder").set_value(str(data)).run()
+    page.selectbox(Widget.compare_stress_test).set_value("shift").run()
     start(page)
     assert "6 pictures from" in texts(page)
     assert charts(page) == 1
@@ -194,7 +194,7 @@ def test_stress_is_drawn_over_severity(page, data):
 @pytest.mark.parametrize("name", ["", "/nowhere/at/all"])
 def test_pictures_that_cannot_be_used_get_a_sentence(page, name):
     section(page, "stress")  # the tiny twins know none of the gallery's classes
-    page.text_input("compare_stress_folder").set_value(name).run()
+    page.text_input(f"{Widget.compare_stress}_folder").set_value(name).run()
     start(page)
     assert "cannot be measured" in page.error[0].value
     assert "no picture" in page.error[0].value or "no folder" in page.error[0].value

@@ -1,9 +1,13 @@
+import ast
+from pathlib import Path
+
 import pytest
 
-from app.state import Selection, from_parameters, to_parameters
+from app.state import Selection, Widget, from_parameters, to_parameters
 from gsa.maps import Cells
 from gsa.preprocess import Grid
 
+APP = Path(__file__).parents[2] / "app"
 CHOSEN = Selection(
     0.125, 0.375, bottom=0.25, right=0.75, pair="tiny", layer="2.1", heads="3", direction="to",
     value="deviation", scale="all", beneath=True, section="matter", target="panda",
@@ -70,3 +74,22 @@ def test_a_rectangle_touches_coarser_cells():
     chosen = Selection(5 / 32, 7 / 32, bottom=6 / 32, right=9 / 32)
     assert chosen.cells(Grid(8, 8, 128, 128)) == Cells(1, 1, 2, 3)
     assert chosen.place(128, 128) == (22, 32)
+
+
+def literal_keys(source):
+    """Keys of widgets in a source text that are written out, or begin so."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.keyword) and node.arg == "key":
+            first = node.value.values[0] if isinstance(node.value, ast.JoinedStr) else node.value
+            if isinstance(first, ast.Constant):
+                yield first.value
+
+
+def test_the_keys_of_all_widgets_are_listed():
+    sources = [path for path in APP.rglob("*.py") if path.name != "state.py"]
+    assert len(sources) > 30
+    for path in sources:
+        assert list(literal_keys(path.read_text(encoding="utf-8"))) == [], path
+    names = [name for key, name in vars(Widget).items() if not key.startswith("_")]
+    assert len(set(names)) == len(names)
+    assert list(literal_keys("f(key='a'); g(key=f'b {c}'); h(key=d)")) == ["a", "b "]

@@ -1,0 +1,55 @@
+"""Measurements of the Compare page as files: results as JSON, maps as NPZ, both with provenance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app import compare_resources
+from app.compare_resources import Pair
+from gsa import export
+from gsa.export import Provenance
+from gsa.record import Array
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What is measured: a result is kept, and leaves, under its name and settings."""
+
+    what: str
+    settings: Mapping[str, str | float]
+    pair: Pair | None = None  # of checkpoints; None where none has a part in it
+
+    @property
+    def key(self) -> str:
+        """Changes with all that the result depends on."""
+        weights = compare_resources.version(self.pair) if self.pair else ""
+        return " ".join((self.what, weights, *map(str, self.settings.values())))
+
+    def file_name(self, kind: str) -> str:
+        """Such as `compare-fields-caltech94.json`."""
+        of = [compare_resources.cards(self.pair)["gsa"].pair] if self.pair else []
+        return f"{'-'.join(('compare', self.what, *of))}.{kind}"
+
+    def json_bytes(self, result: Any) -> bytes:
+        """A result, JSON-ready, with its provenance."""
+        whole = self._provenance() | {"result": result}
+        return json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1).encode()
+
+    def npz_bytes(self, arrays: Mapping[str, Array]) -> bytes:
+        """Arrays by name, with `provenance`, one JSON object as text."""
+        return export.archive_bytes(arrays, json.dumps(self._provenance(), ensure_ascii=False))
+
+    def _provenance(self) -> dict[str, Any]:
+        cards = compare_resources.cards(self.pair).values() if self.pair else ()
+        return {
+            "measurement": self.what,
+            "settings": dict(self.settings),
+            "networks": [
+                {"checkpoint": card.name, "weights_sha256": card.sha256} for card in cards
+            ],
+            "gsa_version": Provenance.gsa_version,
+            "torch_version": Provenance.torch_version,
+        }
