@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from gsa.config import Mixer, NetworkConfig, preset
 
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+Precision = Literal["32-true", "bf16-mixed"]  # 16-mixed would need the state of its scaler saved
 Augment = Literal["", "trivial", "rand"]
 
 

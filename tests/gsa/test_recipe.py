@@ -37,6 +37,7 @@ def test_there_is_a_recipe():
         (NEEDED + "restart = [1, 1]", "`restart` (=[1, 1]) must name rising epochs"),
         (NEEDED + 'restart = ["1"]', "`restart` (=['1']) must be a list of epochs"),
         (NEEDED + 'precision = "int4"', "`precision` (='int4') must be one of"),
+        (NEEDED + 'precision = "16-mixed"', "must be one of ('32-true', 'bf16-mixed')"),
         (NEEDED + 'augment = "auto"', "`augment` (='auto') must be one of ('', 'trivial', 'rand')"),
         (NEEDED + "erase = 1.5", "`erase` (=1.5) must be from 0 to 1"),
         (NEEDED + "compile = 1", "`compile` (=1) must be of type bool"),
