@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gsa import _bench_command, _compare_commands, _training_commands, checkpoints, commands
-from gsa._console import Arguments, Run, print_json
+from gsa._console import Arguments, Parser, Run, print_json
 
 
 def _info(arguments: Arguments) -> int:
@@ -151,7 +151,7 @@ def _erf(arguments: Arguments) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m gsa", description=__doc__.splitlines()[0])
+    parser = Parser(prog="python -m gsa", description=__doc__.splitlines()[0])
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(run: Run, name: str, help_: str) -> argparse.ArgumentParser:

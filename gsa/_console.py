@@ -1,4 +1,4 @@
-"""What all commands of `python -m gsa` share: their arguments, and JSON on stdout."""
+"""What all commands of `python -m gsa` share: their parser, their arguments, JSON on stdout."""
 
 from __future__ import annotations
 
@@ -6,11 +6,19 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 Arguments = argparse.Namespace
 Run = Callable[[Arguments], int]  # does a command; returns its exit status
 AddCommand = Callable[[Run, str, str], argparse.ArgumentParser]  # (run, name, help) to its parser
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one sentence what is wrong with arguments, without the usage; so do subparsers."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with status 2."""
+        self.exit(2, f"gsa: {message.rstrip('.')}.\n")
 
 
 def print_json(value: Any) -> None:

@@ -205,6 +205,26 @@ def test_numbers_out_of_range_get_a_sentence(capsys, tiny_checkpoints, arguments
     assert "(=0) must be at least 1" in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["dream"], "argument COMMAND: invalid choice: 'dream'"),
+        (["classify", "x.jpg", "--top", "few"], "argument --top: invalid int value: 'few'"),
+        (["maps", "x.jpg"], "the following arguments are required: --query"),
+        (["info", "--loud"], "unrecognized arguments: --loud"),
+    ],
+)
+def test_bad_arguments_get_a_sentence(capsys, arguments, sentence):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out) == (2, "")
+    assert err.startswith(f"gsa: {sentence}")
+    assert err.endswith(".\n")
+    assert err.count("\n") == 1
+
+
 def test_without_checkpoints_there_is_a_sentence(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("GSA_CHECKPOINTS", str(tmp_path))
     for command in (["classify", "x.jpg"], ["verify"]):
