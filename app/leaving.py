@@ -121,7 +121,7 @@ for name, layer in recording.layers.items():
         weights = maps.{of}(layer, branch, cells)  # (heads, rows, columns)
         shown = {combined}
         measures = gsa.measure(shown, cells, grid)
-        print(name, branch, measures, gsa.prove(layer, branch, cells))
+        print(name, branch, measures, gsa.prove(layer, branch, cells, {chosen.direction!r}))
         panels.append(figures.Panel(name, branch, {drawn}, cells, measures))
 figures.strip(crop, panels).savefig("maps.png")  # each map at a scale of its own
 """

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.state import Selection
 from gsa import maps
-from gsa.maps import Branch, Cells
+from gsa.maps import Branch, Cells, Kind
 from gsa.preprocess import Grid
 from gsa.proofs import Proof, prove
 from gsa.ranges import PRACTICALLY_ZERO, RangeMeasures, measure, spread
 from gsa.record import Array, Recording
-
-Kind = Literal["content", "positional", "sum"]
-
 
 PLACES = 8  # along each side, where figures are taken over all places
 
@@ -76,8 +72,7 @@ def all_layers(recording: Recording, chosen: Selection) -> list[Panel]:
 def one_layer(recording: Recording, layer: str, chosen: Selection) -> list[Panel]:
     """The map of every head of a layer, for each branch and their sum the nearest-looking first."""
     found = []
-    branches: tuple[Kind, ...] = maps.branches(recording[layer])
-    for branch in (*branches, "sum") if len(branches) == 2 else branches:
+    for branch in maps.kinds(recording[layer]):
         heads = _head_maps(recording, layer, branch, chosen)
         panels = [
             _panel(recording, layer, branch, chosen, heads, str(head)) for head in range(len(heads))
@@ -114,9 +109,12 @@ def as_shown(weights: Array, value: str) -> Array:
 
 
 def proof(recording: Recording, chosen: Selection) -> tuple[Proof, int]:
-    """The worst proof over all layers and branches at the chosen place, and how many there are."""
+    """The worst proof over all layers and branches at the chosen place, and how many there are.
+
+    Of the maps in the direction that is shown.
+    """
     proofs = [
-        prove(recording[name], branch, chosen.cells(recording.grid(name)))
+        prove(recording[name], branch, chosen.cells(recording.grid(name)), chosen.direction)
         for name in recording.layers
         for branch in maps.branches(recording[name])
     ]

@@ -13,11 +13,10 @@ from typing import Any, Literal, get_args
 
 import streamlit as st
 
-from gsa.maps import Cells
+from gsa.maps import Cells, Direction
 from gsa.preprocess import Grid
 
 Heads = str  # "mean", "absolute", "max", or a head's number from 0
-Direction = Literal["from", "to"]
 Scale = Literal["own", "layer", "all"]
 Value = Literal["weight", "deviation"]
 Section = Literal["heads", "matter", "stable", "range", "why", "take"]
@@ -66,6 +65,7 @@ class Widget:
     attributions = "widget_attributions"
     why = "widget_why"
     stop = "widget_stop"
+    take = "widget_take"
     compare_section = "widget_compare_section"
     compare_start = "widget_compare_start"
     compare_cancel = "widget_compare_cancel"
@@ -87,7 +87,6 @@ class Widget:
     compare_probe_task = "widget_compare_probe_task"
     compare_probe_steps = "widget_compare_probe_steps"
     compare_probe = "widget_compare_probe"
-    take = "widget_take"
 
 
 @dataclass(frozen=True)

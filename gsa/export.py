@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from gsa import maps
 from gsa.checkpoints import Card
-from gsa.maps import Cells
+from gsa.maps import Cells, Direction
 from gsa.preprocess import Grid
 from gsa.proofs import prove
 from gsa.record import Recording
@@ -37,7 +37,7 @@ class Provenance:
     heads: str  # which head, or how heads are combined
     scale: str  # what a colour scale spans
     region: tuple[float, float, float, float] | None = None  # top, left, bottom, right in pixels
-    direction: str = "from"  # from: what the place reads; to: who reads the place
+    direction: Direction = "from"  # from: what the place reads; to: who reads the place
     value: str = "weight"  # weight, or deviation from the mean of the map
     gsa_version: str = version("gsa-explorer")
     torch_version: str = torch.__version__
@@ -106,15 +106,13 @@ def npz_bytes(recording: Recording, provenance: Provenance) -> bytes:
 
     For each layer L and branch B: `B_L` (heads, rows, columns) float32, `cells_L` the query's
     (top, left, bottom, right), `centre_rows_L` and `centre_columns_L` in pixels of the network
-    input. Where the direction is `from`, `error_B_L` is the largest relative error of map x values
-    against the layer's output.
-    For the positional branch `gain_L` and `offset_L` (heads, value channels). Where the direction
-    is `to`, entry (a, b) is what the query in cell (a, b) gives to the cells; it is gathered from
-    the maps of all queries, and has no error of its own.
+    input, `error_B_L` the largest relative error that `gsa.proofs.prove` finds. For the positional
+    branch `gain_L` and `offset_L` (heads, value channels). Where the direction is `to`, entry
+    (a, b) is what the query in cell (a, b) gives to the cells.
     """
     arrays: dict[str, np.ndarray] = {}
-    reverse = provenance.direction == "to"
-    of = maps.reverse_map if reverse else maps.branch_map
+    direction = provenance.direction
+    of = maps.reverse_map if direction == "to" else maps.branch_map
     for name in provenance.layers:
         layer, grid = recording[name], recording.grid(name)
         cells = provenance.cells(grid)
@@ -123,9 +121,8 @@ def npz_bytes(recording: Recording, provenance: Provenance) -> bytes:
         arrays[f"centre_columns_{name}"] = (np.arange(grid.columns) + 0.5) * grid.cell[1]
         for branch in maps.branches(layer):
             arrays[f"{branch}_{name}"] = of(layer, branch, cells)
-            if not reverse:
-                error = prove(layer, branch, cells).max_rel_error
-                arrays[f"error_{branch}_{name}"] = np.array(error)
+            error = prove(layer, branch, cells, direction).max_rel_error
+            arrays[f"error_{branch}_{name}"] = np.array(error)
         if layer.gain is not None and layer.offset is not None:
             arrays[f"gain_{name}"], arrays[f"offset_{name}"] = layer.gain, layer.offset
     return archive_bytes(arrays, provenance.to_json())

@@ -26,6 +26,8 @@ from gsa.preprocess import Grid
 from gsa.record import Array, LayerRecord
 
 Branch = Literal["content", "positional"]
+Kind = Branch | Literal["sum"]
+Direction = Literal["from", "to"]  # what a place reads, or who reads it
 _HAIR = 1e-2  # of a cell
 MEMORY_LIMIT = 256 * 2**20  # bytes that `all_queries` may fill
 
@@ -137,25 +139,19 @@ def positional_map(layer: LayerRecord, cells: Cells) -> Array:
         ValueError: if the layer has no positional branch or `cells` leaves its grid.
     """
     cells.check(layer)
-    if layer.r_r is None:
-        return _column_only_map(layer, cells)
+    _required(layer.positional, layer, "positional branch")
     weights = np.zeros((layer.heads, *layer.shape), dtype=layer.q.dtype)
-    rows = row_weights(layer, cells)  # (h, a, j)
+    if layer.r_r is None:  # without the row step each query keeps to its own column
+        rows = np.zeros_like(weights[:, cells.top : cells.bottom])
+        rows[..., cells.left : cells.right] = 1 / (cells.right - cells.left)
+    else:
+        rows = row_weights(layer, cells)  # (h, a, j)
     for at, row in enumerate(range(cells.top, cells.bottom)):
         if layer.r_c is None:
             weights[:, row] += rows[:, at]
         else:
             weights += rows[:, at, None, :] * column_weights(layer, row)
     return weights / (cells.bottom - cells.top)
-
-
-def _column_only_map(layer: LayerRecord, cells: Cells) -> Array:
-    _required(layer.r_c, layer, "positional branch")
-    weights = np.zeros((layer.heads, *layer.shape), dtype=layer.q.dtype)
-    columns = slice(cells.left, cells.right)
-    for row in range(cells.top, cells.bottom):
-        weights[..., columns] += column_weights(layer, row)[..., columns]
-    return weights / ((cells.bottom - cells.top) * (cells.right - cells.left))
 
 
 def branch_map(layer: LayerRecord, branch: Branch, cells: Cells) -> Array:
@@ -170,6 +166,12 @@ def branches(layer: LayerRecord) -> tuple[Branch, ...]:
         "positional": layer.positional,
     }
     return tuple(name for name, output in present.items() if output is not None)
+
+
+def kinds(layer: LayerRecord) -> tuple[Kind, ...]:
+    """The branches that a layer has, and their sum where there are two."""
+    present = branches(layer)
+    return (*present, "sum") if len(present) == 2 else present
 
 
 def sum_map(layer: LayerRecord, cells: Cells, channel: int | None = None) -> Array:
@@ -332,7 +334,7 @@ def all_queries(layer: LayerRecord, branch: Branch, limit: int = MEMORY_LIMIT) -
             f"{limit / 2**20:.0f} MiB are allowed. Ask for single queries."
         )
     if branch == "content":
-        every = np.einsum("hdab,hdyx->habyx", layer.q, key_maps(layer), optimize=True)
+        every: Array = np.einsum("hdab,hdyx->habyx", layer.q, key_maps(layer), optimize=True)
         if layer.reach is not None:
             rows, columns = layer.near()
             every *= rows[:, None, :, None] * columns[None, :, None, :]

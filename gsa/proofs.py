@@ -1,15 +1,22 @@
-"""Proof that a map is exact: applied to the values, it gives the layer's own output."""
+"""Proof that a map is exact: applied to the values, it gives the layer's own output.
+
+The map of who reads a place has no output to give. It is what the layer's formulas put out for
+values that are 1 in the place and 0 elsewhere, and is compared with that.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
+from typing import get_args
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from gsa import maps
-from gsa.maps import Branch, Cells
+from gsa import formulas, maps
+from gsa.maps import Cells, Direction, Kind
 from gsa.record import Array, LayerRecord, record
 from gsa.resnet import ResNet
 
@@ -22,10 +29,10 @@ TOLERANCE = {
 
 @dataclass(frozen=True)
 class Proof:
-    """How far map x values is from the output of a branch at a query."""
+    """How far a map is from what the layer computes; `prove` says what is compared."""
 
     max_abs_error: float
-    max_rel_error: float  # as a share of the root mean square of the head's output over the grid
+    max_rel_error: float  # as a share of the root mean square of what the head computes everywhere
 
     @staticmethod
     def worst(proofs: list[Proof]) -> Proof:
@@ -36,32 +43,102 @@ class Proof:
         )
 
 
-def apply_map(layer: LayerRecord, branch: Branch, cells: Cells) -> Array:
+def apply_map(layer: LayerRecord, kind: Kind, cells: Cells) -> Array:
     """Map times values, with the gain and offset of the positional branch: (h, e).
 
-    This is what the map says that the branch puts out, the mean over the queries in `cells`.
+    This is what the map says that the branch, or the sum of both, puts out, the mean over the
+    queries in `cells`, added up in double precision. The sum has a map of its own for each value
+    channel.
     """
-    weights = maps.branch_map(layer, branch, cells)  # (h, y, x)
-    gathered = np.einsum("hyx,heyx->he", weights, layer.v)
-    if branch == "content" or layer.gain is None or layer.offset is None:
+    if kind == "sum":
+        channels = range(layer.v.shape[1])
+        each = np.stack([maps.sum_map(layer, cells, channel) for channel in channels])
+        gathered = np.einsum("ehyx,heyx->he", each, layer.v, dtype=np.float64)
+    else:
+        weights = maps.branch_map(layer, kind, cells)  # (h, y, x)
+        gathered = np.einsum("hyx,heyx->he", weights, layer.v, dtype=np.float64)
+    if kind == "content" or layer.gain is None or layer.offset is None:
         return gathered
+    if kind == "positional":  # the maps of the sum have their gain already
+        gathered = layer.gain * gathered
     row_sum = maps.row_weights(layer, cells).sum(axis=2).mean(axis=1)  # (h,)
-    return layer.gain * gathered + layer.offset * row_sum[:, None]
+    return gathered + layer.offset * row_sum[:, None]
 
 
-def prove(layer: LayerRecord, branch: Branch, cells: Cells) -> Proof:
-    """Compare `apply_map` with the branch's own output, over all heads and value channels.
+def response(layer: LayerRecord, kind: Kind, cells: Cells) -> Array:
+    """What the layer's formulas make of values that are 1 in `cells`, as a mean, and 0 elsewhere.
+
+    The recorded queries, keys and embeddings go through `gsa.formulas`, and through no map. What a
+    query puts out then is the weight that it gives to `cells`.
+
+    Returns:
+        (h, y, x), before the gain of the positional branch; in the sum with the mean gain.
+    """
+    if kind == "sum":
+        positional = response(layer, "positional", cells)
+        if layer.gain is not None:
+            positional *= layer.gain.mean(axis=1)[:, None, None]
+        return response(layer, "content", cells) + positional
+    impulse = np.zeros((layer.heads, 1, *layer.shape), layer.q.dtype)
+    cells.of(impulse)[...] = 1 / cells.of(impulse[0, 0]).size
+    q, v = _batch(layer.q), _batch(impulse)
+    if kind == "content":
+        assert layer.rho is not None
+        rho = _batch(layer.rho)
+        if layer.reach is None:
+            v = formulas.content_attention(q, rho, v)
+        else:
+            v = formulas.windowed_content_attention(q, rho, v, layer.reach)
+    else:
+        if layer.r_c is not None:
+            v = formulas.column_step(formulas.column_scores(q, torch.tensor(layer.r_c)), v)
+        if layer.r_r is not None:
+            v = formulas.row_step(formulas.row_scores(q, torch.tensor(layer.r_r)), v)
+    return v[0, :, 0].numpy()
+
+
+def _batch(values: Array) -> Tensor:
+    """One picture's array as a batch; a copy, since the record cannot be written."""
+    return torch.tensor(values)[None]
+
+
+def prove(layer: LayerRecord, kind: Kind, cells: Cells, direction: Direction = "from") -> Proof:
+    """Compare a map with what the layer computes, over all heads.
+
+    A map from a place, applied to the values (`apply_map`), is compared with the layer's own output
+    there, in every value channel. A map of who reads the place is compared in every cell with the
+    `response` to it.
+
+    Args:
+        layer: the record.
+        kind: a branch, or `sum`.
+        cells: the place.
+        direction: `from`, what the place reads, or `to`, who reads it.
 
     Raises:
-        ValueError: if the layer lacks the branch or `cells` leaves its grid.
+        ValueError: if the layer lacks a branch or `cells` leaves its grid.
     """
-    expected = layer.content if branch == "content" else layer.positional
-    if expected is None:
-        raise ValueError(f"layer {layer.name} has no {branch} branch.")
-    output = cells.of(expected).mean(axis=(-2, -1))  # (h, e)
-    error = np.abs(apply_map(layer, branch, cells) - output).max(axis=1)  # (h,)
+    outputs: dict[Kind, Array | None] = {
+        "content": layer.content,
+        "positional": layer.positional,
+        "sum": layer.output,
+    }
+    for part in ("content", "positional"):
+        if kind in (part, "sum") and part not in maps.branches(layer):
+            raise ValueError(f"layer {layer.name} has no {part} branch.")
+    cells.check(layer)
+    everywhere = outputs[kind] if direction == "from" else response(layer, kind, cells)
+    assert everywhere is not None  # a branch that is there has put something out
+    if direction == "from":
+        found, expected = apply_map(layer, kind, cells), cells.of(everywhere).mean(axis=(-2, -1))
+    elif kind == "sum":
+        found, expected = maps.reverse_sum_map(layer, cells), everywhere
+    else:
+        found, expected = maps.reverse_map(layer, kind, cells), everywhere
+    error = np.abs(found - expected).reshape(layer.heads, -1).max(axis=1)
     # the root mean square, and not the output at this query, which may be a sum that cancels
-    size = np.sqrt(np.mean(np.square(expected, dtype=np.float64), axis=(1, 2, 3)))
+    squares = np.square(everywhere, dtype=np.float64).reshape(layer.heads, -1)
+    size = np.sqrt(squares.mean(axis=1))
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where(error == 0, 0.0, error / size)  # NaN stays NaN: it proves nothing
     return Proof(float(error.max()), float(relative.max()))
@@ -69,14 +146,14 @@ def prove(layer: LayerRecord, branch: Branch, cells: Cells) -> Proof:
 
 @dataclass(frozen=True)
 class LayerProof:
-    """The worst proof of a layer's branch over random queries, at one input size and precision."""
+    """The worst proof of one kind of map over random places, at one input size and precision."""
 
     layer: str
-    branch: Branch
+    branch: str  # content, positional or sum; `reverse ...` where it is who reads the place
     height: int  # of the network input, in pixels
     width: int
     dtype: str
-    queries: int
+    queries: int  # places
     max_abs_error: float
     max_rel_error: float
     tolerance: float
@@ -104,7 +181,8 @@ def verify(
             where the layer has no more.
 
     Yields:
-        One result for each size, layer and branch.
+        One result for each size, layer and kind of map: of each branch and of their sum, from the
+        place and back to it.
     """
     rng = np.random.default_rng(seed)
     for height, width in sizes:
@@ -113,12 +191,12 @@ def verify(
         for name, layer in recording.layers.items():
             rows, columns = layer.shape
             places = _places(rows, columns, queries, rng)
-            for branch in maps.branches(layer):
-                proofs = [prove(layer, branch, Cells.at(*place)) for place in places]
+            for direction, kind in product(get_args(Direction), maps.kinds(layer)):
+                proofs = [prove(layer, kind, Cells.at(*place), direction) for place in places]
                 worst = Proof.worst(proofs)
                 yield LayerProof(
                     layer=name,
-                    branch=branch,
+                    branch=kind if direction == "from" else f"reverse {kind}",
                     height=height,
                     width=width,
                     dtype=str(dtype).removeprefix("torch."),

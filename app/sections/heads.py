@@ -14,6 +14,7 @@ from app.drawing import View, beneath, drawn
 from app.one_weight import ContentWeight, PositionalWeight, content_weight, positional_weight
 from app.state import Widget
 from app.text import words
+from gsa import maps
 from gsa.proofs import prove
 from gsa.record import LayerRecord
 
@@ -90,10 +91,10 @@ def _one_weight(view: View, record: LayerRecord) -> None:
             _content(content_weight(record, head, query, source))
         if record.r_c is not None and record.r_r is not None:
             _positional(positional_weight(record, head, query, source))
-    for branch in ("content", "positional"):
-        if getattr(record, branch) is not None:
-            error = prove(record, branch, chosen.cells(grid)).max_rel_error
-            st.caption(text["weight_proof"].format(branch=text[branch], error=error))
+    for kind in maps.kinds(record):
+        error = prove(record, kind, chosen.cells(grid), chosen.direction).max_rel_error
+        sentence = text["weight_proof"][chosen.direction]
+        st.caption(sentence.format(branch=text[kind], error=error))
 
 
 def _content(weight: ContentWeight) -> None:

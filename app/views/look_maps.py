@@ -206,7 +206,8 @@ def _strip(view: View) -> None:
 def _proof(recording: Any, chosen: Selection) -> None:
     worst, count = panels.proof(recording, chosen)
     if worst.max_rel_error <= TOLERANCE_FLOAT32:
-        sentence = text["proof"].format(count=count, error=worst.max_rel_error)
+        sentence = text["proof"][chosen.direction]
+        sentence = sentence.format(count=count, error=worst.max_rel_error)
         st.caption(f":green[:material/verified:] {sentence}")
     else:
-        st.error(text["proof_failed"].format(error=worst.max_rel_error))
+        st.error(text["proof_failed"][chosen.direction].format(error=worst.max_rel_error))

@@ -155,10 +155,16 @@ def test_a_map_far_weaker_than_the_others_is_called_zero(recording, monkeypatch)
     assert zero == {"3.1"}
 
 
-def test_every_map_at_the_place_is_proved(recording):
-    worst, count = panels.proof(recording, PLACE)
+@pytest.mark.parametrize("direction", ["from", "to"])
+def test_every_map_at_the_place_is_proved(recording, direction, monkeypatch):
+    chosen = replace(PLACE, direction=direction)
+    worst, count = panels.proof(recording, chosen)
     assert count == 8
     assert worst.max_rel_error < 1e-10
+    name = {"from": "branch_map", "to": "reverse_map"}[direction]  # what is shown is what is proved
+    whole = getattr(maps, name)
+    monkeypatch.setattr(maps, name, lambda *about: 1.01 * whole(*about))
+    assert panels.proof(recording, chosen)[0].max_rel_error > 1e-3
 
 
 def test_the_picker_snaps_to_the_finest_grid(recording):

@@ -75,7 +75,8 @@ def test_the_maps_of_a_cut_network_are_exact(branch: Branch) -> None:
         rows, columns = layer.shape
         everywhere = Cells(0, 0, rows, columns)
         for cells in (Cells.at(0, 1), Cells.at(rows - 1, columns // 2), everywhere):
-            assert prove(layer, branch, cells).max_rel_error < 1e-10
+            for direction in ("from", "to"):
+                assert prove(layer, branch, cells, direction).max_rel_error < 1e-10
         every = maps.all_queries(layer, branch)
         for cells in (Cells.at(1, 2), Cells(0, 1, 3, 4)):
             wanted = cells.of(every).mean(axis=(-2, -1))

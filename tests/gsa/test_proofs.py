@@ -23,8 +23,11 @@ SIZES = [(64, 64), (49, 79)]
 def test_all_maps_of_every_variant_are_exact(variant, dtype):
     model = tiny_model(**VARIANTS[variant]).to(dtype)
     results = list(verify(model, SIZES, queries=6, dtype=dtype))
-    branches = 2 if variant not in ("content", "positional", "row") else 1
-    assert len(results) == len(SIZES) * 4 * branches
+    kinds = ["content", "positional", "sum"]
+    if variant in ("content", "positional", "row"):
+        kinds = ["content"] if variant == "content" else ["positional"]
+    kinds += [f"reverse {kind}" for kind in kinds]
+    assert [result.branch for result in results] == kinds * len(SIZES) * 4
     for result in results:
         assert result.passed, result
 
@@ -56,13 +59,14 @@ def test_all_maps_of_a_place_take_less_time_than_a_forward_pass():
     assert seconds(every_map) < forward
 
 
-def test_regions_are_proved_too(recording):
-    for branch in ("content", "positional"):
-        assert prove(recording["2.1"], branch, Cells(1, 2, 5, 8)).max_rel_error < 1e-10
+@pytest.mark.parametrize("direction", ["from", "to"])
+@pytest.mark.parametrize("kind", ["content", "positional", "sum"])
+def test_regions_are_proved_too(recording, kind, direction):
+    assert prove(recording["2.1"], kind, Cells(1, 2, 5, 8), direction).max_rel_error < 1e-10
 
 
 def failures(model):
-    """Branches of layers with more than one cell whose proof fails."""
+    """Maps whose proof fails."""
     return [result for result in verify(model, [(64, 96)], queries=4) if not result.passed]
 
 
@@ -91,24 +95,47 @@ def column_offsets_turned_round(layer, row):
     return maps_column(replace(layer, r_c=layer.r_c[::-1]), row)
 
 
+def keys_of_the_reader(layer, cells):
+    return maps_content(layer, cells)
+
+
+def scores_of_the_place(layer, cells):
+    return maps.positional_map(layer, cells)
+
+
+def gain_left_out(layer, cells, channel=None):
+    return maps_sum(replace(layer, gain=np.ones_like(layer.gain)), cells, channel)
+
+
+def reverse_gain_left_out(layer, cells, channel=None):
+    return maps_reverse_sum(replace(layer, gain=np.ones_like(layer.gain)), cells, channel)
+
+
 maps_content, maps_row, maps_column = maps.content_map, maps.row_weights, maps.column_weights
+maps_sum, maps_reverse_sum = maps.sum_map, maps.reverse_sum_map
 BROKEN = [
-    ("content_map", keys_normalised_over_channels),
-    ("content_map", query_turned_round),
-    ("positional_map", outer_product_of_own_scores),
-    ("row_weights", row_offsets_turned_round),
-    ("column_weights", column_offsets_turned_round),
+    ("content_map", keys_normalised_over_channels, {"content", "sum"}),
+    ("content_map", query_turned_round, {"content", "sum"}),
+    ("positional_map", outer_product_of_own_scores, {"positional", "sum"}),
+    ("row_weights", row_offsets_turned_round, {"positional", "sum"}),
+    ("column_weights", column_offsets_turned_round, {"positional", "sum"}),
+    ("sum_map", gain_left_out, {"sum"}),
+    ("reverse_content_map", keys_of_the_reader, {"reverse content", "reverse sum"}),
+    ("reverse_positional_map", scores_of_the_place, {"reverse positional", "reverse sum"}),
+    ("reverse_sum_map", reverse_gain_left_out, {"reverse sum"}),
 ]
 
 
-@pytest.mark.parametrize(("name", "wrong"), BROKEN, ids=[wrong.__name__ for _, wrong in BROKEN])
-def test_a_broken_formula_is_caught(monkeypatch, name, wrong):
+@pytest.mark.parametrize(
+    ("name", "wrong", "kinds"), BROKEN, ids=[wrong.__name__ for _, wrong, _ in BROKEN]
+)
+def test_a_broken_formula_is_caught(monkeypatch, name, wrong, kinds):
     model = tiny_model()
     assert not failures(model)
     monkeypatch.setattr(maps, name, wrong)
     found = failures(model)
     assert {result.layer for result in found} >= {"1.1", "2.1", "3.1"}
-    assert len({result.branch for result in found}) == 1
+    assert {result.branch for result in found} == kinds
 
 
 @pytest.mark.parametrize("missing", ["gain", "offset"])
@@ -116,15 +143,15 @@ def test_a_missing_gain_or_offset_is_caught(monkeypatch, missing):
     model = tiny_model()
     whole = proofs.apply_map
 
-    def without(layer, branch, cells):
+    def without(layer, kind, cells):
         value = getattr(layer, missing)
         blank = np.full_like(value, missing == "gain")
-        return whole(replace(layer, **{missing: blank}), branch, cells)
+        return whole(replace(layer, **{missing: blank}), kind, cells)
 
     monkeypatch.setattr(proofs, "apply_map", without)
     found = failures(model)
     assert {result.layer for result in found} == {"1.1", "2.1", "3.1", "4.1"}
-    assert {result.branch for result in found} == {"positional"}
+    assert {result.branch for result in found} == {"positional", "sum"}
 
 
 def test_an_output_that_is_no_number_proves_nothing(recording):
@@ -136,6 +163,9 @@ def test_an_output_that_is_no_number_proves_nothing(recording):
     assert not worst.max_rel_error <= 1
 
 
-def test_a_branch_that_is_not_there_cannot_be_proved(recording):
+@pytest.mark.parametrize("direction", ["from", "to"])
+@pytest.mark.parametrize("kind", ["content", "sum"])
+def test_a_branch_that_is_not_there_cannot_be_proved(recording, kind, direction):
+    without = replace(recording["2.1"], content=None)
     with pytest.raises(ValueError, match="layer 2.1 has no content branch"):
-        prove(replace(recording["2.1"], content=None), "content", Cells.at(0, 0))
+        prove(without, kind, Cells.at(0, 0), direction)
