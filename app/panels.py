@@ -30,11 +30,16 @@ class Panel:
     signed: bool  # whether any of its scale is negative
     limit: float  # |weight| of the strongest colour, above 0
     peak: float  # largest |shown|
-    zero: bool  # too small beside the other maps of its branch to be drawn
+    nothing: float  # a peak up to which a map of its branch is called practically zero
     cells: Cells  # the place
     grid: Grid
     measures: RangeMeasures  # of the weights, whatever is shown
     share: float  # of the branch in the layer's output at the place; 1 for the sum
+
+    @property
+    def zero(self) -> bool:
+        """Whether it is too small beside the other maps of its branch to be drawn."""
+        return self.peak <= self.nothing
 
     @property
     def box(self) -> list[float]:
@@ -81,16 +86,20 @@ def one_layer(recording: Recording, layer: str, chosen: Selection) -> list[Panel
     return _scaled(found, chosen.scale)
 
 
-def shown(recording: Recording, name: str, branch: Kind, chosen: Selection, heads: str) -> Panel:
-    """The map of the chosen place in one layer and branch, at a scale of its own."""
-    panel = _panel(
-        recording, name, branch, chosen, _head_maps(recording, name, branch, chosen), heads
-    )
-    return replace(panel, limit=panel.peak or 1.0)
+def shown(recording: Recording, name: str, branch: Branch, chosen: Selection, heads: str) -> Panel:
+    """The map of the chosen place in one layer and branch, at a scale of its own.
+
+    As in `all_layers`: beside the other layers it may be practically zero.
+    """
+    found = all_layers(recording, replace(chosen, heads=heads, scale="own"))
+    return next(panel for panel in found if (panel.layer, panel.branch) == (name, branch))
 
 
 def with_map(panel: Panel, weights: Array, value: str) -> Panel:
-    """The same panel with another map (y, x), shown as `Selection.value` says; NaN is no weight."""
+    """The same panel with another map (y, x), shown as `Selection.value` says; NaN is no weight.
+
+    It is practically zero where a map of the panel's own branch would be.
+    """
     shown = np.nan_to_num(as_shown(weights, value))
     peak = float(np.abs(shown).max())
     return replace(
@@ -176,7 +185,7 @@ def _panel(
         signed=bool((shown < 0).any()),
         limit=peak,
         peak=peak,
-        zero=False,
+        nothing=0.0,
         cells=cells,
         grid=grid,
         measures=measure(combined, cells, grid),
@@ -191,15 +200,17 @@ def _scaled(panels: Sequence[Panel], scale: str) -> list[Panel]:
         strongest[panel.branch] = max(strongest.get(panel.branch, 0.0), panel.peak)
     largest: dict[tuple[str, ...], float] = {}
     signed: dict[tuple[str, ...], bool] = {}
-    zeros = [panel.peak <= PRACTICALLY_ZERO * strongest[panel.branch] for panel in panels]
+    panels = [
+        replace(panel, nothing=PRACTICALLY_ZERO * strongest[panel.branch]) for panel in panels
+    ]
     groups = [_group(panel, scale) for panel in panels]
-    for panel, group, zero in zip(panels, groups, zeros, strict=True):
+    for panel, group in zip(panels, groups, strict=True):
         largest[group] = max(largest.get(group, 0.0), panel.peak)
-        signed[group] = signed.get(group, False) or (panel.signed and not zero)
+        signed[group] = signed.get(group, False) or (panel.signed and not panel.zero)
     return [
         # where there is nothing to colour, any limit will do
-        replace(panel, limit=largest[group] or 1.0, signed=signed[group], zero=zero)
-        for panel, group, zero in zip(panels, groups, zeros, strict=True)
+        replace(panel, limit=largest[group] or 1.0, signed=signed[group])
+        for panel, group in zip(panels, groups, strict=True)
     ]
 
 

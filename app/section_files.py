@@ -68,6 +68,7 @@ def companions_file(view: View, kind: str) -> bytes:
             title="\n".join((each.title, *each.notes)),
             limit=each.panel.limit,
             signed=each.panel.signed,
+            zero=each.panel.zero,
         )
         for branch, row in rows.items()
         for each in row

@@ -44,6 +44,7 @@ class Panel:
     title: str = ""  # above the map; by default its layer
     limit: float | None = None  # |weight| of the strongest colour; None: the map's own largest
     signed: bool | None = None  # colours for both signs; None: where the map has negative weights
+    zero: bool | None = None  # too small to be drawn; None: where it is so beside others of its row
 
 
 def place_panels(
@@ -127,7 +128,7 @@ def _mark(axis: Axes, panel: Panel, height: int, width: int) -> None:
 def _draw_map(axis: Axes, panel: Panel, largest: float) -> None:
     rows, columns = panel.weights.shape
     peak = float(np.abs(panel.weights).max())
-    zero = peak <= PRACTICALLY_ZERO * largest
+    zero = peak <= PRACTICALLY_ZERO * largest if panel.zero is None else panel.zero
     limit = panel.limit or peak
     shown = np.zeros_like(panel.weights) if zero else panel.weights
     signed = bool((panel.weights < 0).any()) if panel.signed is None else panel.signed

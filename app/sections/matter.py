@@ -153,8 +153,6 @@ def _part_cells(view: View) -> tuple[int, int, int, int]:
     part = state.Selection(
         chosen.part_top, chosen.part_left, bottom=chosen.part_bottom, right=chosen.part_right
     )
-    if not part.is_region:  # a link may say anything
-        part = state.Selection(0, 0, bottom=0.25, right=0.25)
     cells = part.cells(Grid(PART_CELLS, PART_CELLS, PART_CELLS, PART_CELLS))
     return cells.top, cells.left, cells.bottom, cells.right
 

@@ -169,3 +169,18 @@ def test_every_map_at_the_place_is_proved(recording, direction, monkeypatch):
 
 def test_the_picker_snaps_to_the_finest_grid(recording):
     assert (panels.finest_grid(recording).rows, panels.finest_grid(recording).columns) == (16, 24)
+
+
+def test_what_is_zero_among_the_layers_is_zero_on_its_own(recording, monkeypatch):
+    whole = maps.branch_map
+    monkeypatch.setattr(
+        maps,
+        "branch_map",
+        lambda layer, *rest: whole(layer, *rest) * (1e-12 if layer.name == "3.1" else 1),
+    )
+    weak = panels.shown(recording, "3.1", "content", PLACE, "mean")
+    assert weak.zero
+    assert weak.limit == weak.peak > 0
+    assert not panels.shown(recording, "2.1", "content", PLACE, "mean").zero
+    assert panels.with_map(weak, 2 * weak.shown, "weight").zero
+    assert not panels.with_map(weak, 1e12 * weak.shown, "weight").zero

@@ -101,7 +101,7 @@ def test_companions_leave_with_their_scale_and_words(still, drawn):
     assert len(panels) == sum(map(len, rows.values())) == 10
     for panel, each in zip(panels, sum(rows.values(), []), strict=True):
         np.testing.assert_array_equal(panel.weights, each.panel.shown)
-        assert panel.limit == each.panel.limit
+        assert (panel.limit, panel.zero) == (each.panel.limit, each.panel.zero)
     for words_ in ("Untrained network", "r = 1.00", companions.sentences(still, rows)):
         assert words_ in said(figure)
     assert not crowded(figure)
