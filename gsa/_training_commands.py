@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 def _train(arguments: Arguments) -> int:
     from gsa.recipe import read_recipe
+    from gsa.run import launched
     from gsa.train import train
 
     recipe = read_recipe(arguments.recipe)
+    fabric = launched(recipe, arguments.devices)
     mixers: tuple[Mixer, ...] = ("conv", "gsa")
     if arguments.mixer != "both":
         mixers = (arguments.mixer,)
@@ -37,9 +39,12 @@ def _train(arguments: Arguments) -> int:
             arguments.out,
             seed=arguments.seed,
             download=arguments.download,
+            fabric=fabric,
         )
         for mixer in mixers
     ]
+    if not fabric.is_global_zero:
+        return 0
     if arguments.json:
         print_json([card.to_dict() for card in cards])
         return 0
@@ -127,6 +132,9 @@ def add(command: AddCommand) -> None:
         "--seed", type=int, metavar="N",
         help="other than the recipe's: only the card is kept, to show how results scatter",
     )  # fmt: skip
+    train.add_argument(
+        "--devices", type=int, default=1, metavar="N", help="GPUs or CPU processes that share it"
+    )
     train.add_argument("--out", type=Path, default=folder(), metavar="DIR", help="for the weights")
     train.add_argument(
         "--runs", type=Path, default=Path("runs"), metavar="DIR", help="for the state"

@@ -79,11 +79,14 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
         return iter(loader)
 
 
-def workers_beside(device: torch.device) -> int:
-    """Processes that make batches: none beside a CPU, which they would slow, else most cores."""
+def workers_beside(device: torch.device, devices: int) -> int:
+    """Processes that make the batches of each device.
+
+    None beside a CPU, which they would slow; beside GPUs their share of the cores, but one.
+    """
     if device.type == "cpu":
         return 0
-    return min(_MOST_WORKERS, max((os.cpu_count() or 1) - 1, 1))
+    return min(_MOST_WORKERS, max((os.cpu_count() or 1) // devices - 1, 1))
 
 
 @lru_cache(maxsize=1)

@@ -8,6 +8,7 @@ the same weights.
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from statistics import fmean
@@ -44,6 +45,8 @@ class Run:
         folder: holds the state; one found there is resumed.
         save_every: steps between two writes of the state.
         start: weights to start from, all but the head.
+        fabric: from `launched`; None: one device. Several devices share every batch, and the first
+            process alone writes.
 
     Raises:
         ValueError: for data, a start or a state that do not fit the recipe.
@@ -59,11 +62,17 @@ class Run:
         *,
         save_every: int = SAVE_EVERY,
         start: Checkpoint | None = None,
+        fabric: Fabric | None = None,
     ) -> None:
         self.recipe, self.folder, self.save_every = recipe, folder, save_every
         self.preprocess = Preprocess(recipe.size)
         folder.mkdir(parents=True, exist_ok=True)
-        self.fabric = Fabric(accelerator="auto", devices=1, precision=recipe.precision)
+        self.fabric = fabric or launched(recipe, 1)
+        if recipe.batch_size % self.fabric.world_size:
+            raise ValueError(
+                f"`batch_size` (={recipe.batch_size}) must be a multiple of the "
+                f"{self.fabric.world_size} devices."
+            )
         model = ResNet(recipe.config(mixer, len(learn.labels)), seed=recipe.seed)
         if start:
             _take_over(model, start)
@@ -82,6 +91,7 @@ class Run:
         self.losses: list[float] = []  # of the steps of this epoch
         self.history: list[dict[str, Any]] = []
         self._resume()
+        self.fabric.barrier()  # the state is not written before all have read it
 
     def averaged(self) -> ResNet:
         """The network that is shipped."""
@@ -94,6 +104,7 @@ class Run:
             "seed": self.recipe.seed,
             "seconds": round(self.seconds, 1),
             "device": self.fabric.device.type,
+            "devices": self.fabric.world_size,
             "processor": processor(),
             "gpu": gpu(str(self.fabric.device)),
             "threads": torch.get_num_threads(),
@@ -103,11 +114,12 @@ class Run:
     def follow(self) -> None:
         """Train to the end of the recipe."""
         recipe, epoch_steps = self.recipe, self.batches.epoch_steps
-        device = self.fabric.device
-        batches = self.batches.since(self.step, workers_beside(device), pin=device.type == "cuda")
+        device, first = self.fabric.device, self.fabric.is_global_zero
+        workers = workers_beside(device, self.fabric.world_size)
+        batches = self.batches.since(self.step, workers, pin=device.type == "cuda")
         while self.step < len(self.batches):
             epoch = self.step // epoch_steps
-            bar = tqdm(range(self.step % epoch_steps, epoch_steps))
+            bar = tqdm(range(self.step % epoch_steps, epoch_steps), disable=not first)
             bar.set_description(f"{self.folder.name} epoch {epoch + 1}/{recipe.epochs}")
             for at in bar:
                 start = time.perf_counter()
@@ -124,26 +136,30 @@ class Run:
                 entry["held_out_top1"] = self._held_out_accuracy()
             self.history.append(entry)
             self._save()
-            lines = (json.dumps(each) + "\n" for each in self.history)
-            (self.folder / "log.jsonl").write_text("".join(lines))
+            if first:
+                lines = (json.dumps(each) + "\n" for each in self.history)
+                (self.folder / "log.jsonl").write_text("".join(lines))
 
     def _learn(self, x: Tensor, targets: Tensor) -> float:
-        """One step on a batch; returns the loss."""
+        """One step on a batch, of which every device takes its part; returns the loss."""
         recipe, device = self.recipe, self.fabric.device
+        part, parts = self.fabric.global_rank, self.fabric.world_size
+        x, targets = x.chunk(parts)[part], targets.chunk(parts)[part]
         x = x.to(device, memory_format=torch.channels_last, non_blocking=True)
         targets = targets.to(device, non_blocking=True)
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.learning_rate_at(self.step / self.batches.epoch_steps)
         self.forward.train()
         loss = self.loss(self.forward(x).float(), targets)
-        if not torch.isfinite(loss):
-            raise ValueError(f"the loss is {loss.item()} at step {self.step}; training stops.")
+        mean = cast(Tensor, self.fabric.all_reduce(loss.detach(), reduce_op="mean"))
+        if not torch.isfinite(mean):
+            raise ValueError(f"the loss is {mean.item()} at step {self.step}; training stops.")
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
         self.fabric.clip_gradients(self.forward, self.optimizer, max_norm=recipe.clip)
         self.optimizer.step()
         self.ema.update_parameters(self.model)
-        return loss.item()
+        return mean.item()
 
     def _held_out_accuracy(self) -> float:
         """Top-1 of the averaged network on the held-out part, at the size of the recipe."""
@@ -160,6 +176,8 @@ class Run:
 
     def _save(self) -> None:
         """Write the state beside its final name, then rename: a kill leaves the old one whole."""
+        if not self.fabric.is_global_zero:
+            return
         state = {
             "recipe": self.recipe.to_dict(),
             "step": self.step,
@@ -188,6 +206,23 @@ class Run:
         self.model.load_state_dict(state["model"])
         self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
+
+
+def launched(recipe: Recipe, devices: int) -> Fabric:
+    """Devices of the best kind there is, in the recipe's precision.
+
+    With several, the command that runs is started once more for each further one; every process
+    then does the same with its part of each batch (distributed data parallel).
+
+    Raises:
+        ValueError: if there are fewer devices.
+    """
+    there = torch.accelerator.device_count() or (os.cpu_count() or 1)
+    if not 1 <= devices <= there:
+        raise ValueError(f"`devices` (={devices}) must be from 1 to the {there} of this machine.")
+    fabric = Fabric(accelerator="auto", devices=devices, precision=recipe.precision)
+    fabric.launch()
+    return fabric
 
 
 def _take_over(model: ResNet, start: Checkpoint) -> None:

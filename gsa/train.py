@@ -6,13 +6,15 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from gsa.checkpoints import Card, load, save, write_card
+from lightning_fabric import Fabric
+
+from gsa.checkpoints import Card, load, read_card, save, write_card
 from gsa.config import Mixer
 from gsa.curves import draw_curves
 from gsa.data import about, open_split
 from gsa.evaluate import evaluate, fit_temperature
 from gsa.recipe import Recipe
-from gsa.run import SAVE_EVERY, Run
+from gsa.run import SAVE_EVERY, Run, launched
 from gsa.seeds import seeds_folder
 from gsa.split import DataError, Split, hold_out
 
@@ -27,6 +29,7 @@ def train(
     seed: int | None = None,
     download: bool = False,
     save_every: int = SAVE_EVERY,
+    fabric: Fabric | None = None,
 ) -> Card:
     """Train one twin, evaluate it once on the val split, and write weights, card and curves.
 
@@ -43,6 +46,7 @@ def train(
         seed: instead of the recipe's.
         download: whether a known data set that is not there is fetched first.
         save_every: steps between two writes of the state.
+        fabric: from `launched`, for several devices.
 
     Returns:
         The card as written.
@@ -54,13 +58,17 @@ def train(
     recipe = replace(recipe, seed=own if seed is None else seed)
     further = recipe.seed != own
     name = f"{recipe.pair}_{mixer}" + (f"_s{recipe.seed}" if further else "")
-    full = open_split(recipe.data, "train", root, download=download)
+    fabric = fabric or launched(recipe, 1)
+    with fabric.rank_zero_first(local=True):  # one process fetches
+        full = open_split(recipe.data, "train", root, download=download)
     val = open_split(recipe.data, "val", root)  # found missing now, and not after hours
     if set(val.places) & set(full.places):
         raise DataError(f"the data {recipe.data!r} has no `train` and `val` folders of its own.")
     learn, held = hold_out(full, recipe.hold_out, recipe.seed)
     start = load(f"{recipe.init_from}_{mixer}", out) if recipe.init_from else None
-    run = Run(recipe, mixer, learn, held, runs / name, save_every=save_every, start=start)
+    run = Run(
+        recipe, mixer, learn, held, runs / name, save_every=save_every, start=start, fabric=fabric
+    )
     run.follow()
 
     card = Card(
@@ -75,16 +83,23 @@ def train(
         use=recipe.use,
         limits=recipe.limits,
     )
+    if fabric.is_global_zero:
+        _keep(run, card, held, val, out, further=further)
+    fabric.barrier()
+    return read_card(name, seeds_folder(out) if further else out)
+
+
+def _keep(run: Run, card: Card, held: Split, val: Split, out: Path, *, further: bool) -> None:
+    """Write what a run leaves; of a further seed its card alone."""
     weights = run.folder if further else out
     card = save(run.averaged(), card, weights)
     if not further:
-        (out / f"{name}.curves.json").write_text(json.dumps(run.history, indent=1) + "\n")
-        draw_curves({name: run.history}, out / f"{name}.curves.png")
+        (out / f"{card.name}.curves.json").write_text(json.dumps(run.history, indent=1) + "\n")
+        draw_curves({card.name: run.history}, out / f"{card.name}.curves.png")
     card = _judge(card, weights, held, val)
     if further:
         seeds_folder(out).mkdir(parents=True, exist_ok=True)
         write_card(card, seeds_folder(out))
-    return card
 
 
 def _judge(card: Card, out: Path, held: Split, val: Split) -> Card:

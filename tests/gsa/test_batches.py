@@ -57,7 +57,7 @@ def test_a_batch_depends_on_its_step_alone(batches, workers):
 
 
 def test_a_gpu_gets_processes_that_make_its_batches_and_a_cpu_none(monkeypatch):
-    assert workers_beside(torch.device("cpu")) == 0
-    for cores, workers in ((1, 1), (8, 7), (64, 12)):
+    assert workers_beside(torch.device("cpu"), 1) == 0
+    for cores, devices, workers in ((1, 1, 1), (8, 1, 7), (64, 1, 12), (16, 4, 3)):
         monkeypatch.setattr("os.cpu_count", lambda n=cores: n)
-        assert workers_beside(torch.device("cuda")) == workers
+        assert workers_beside(torch.device("cuda"), devices) == workers

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,12 +17,16 @@ from PIL import Image
 
 from gsa.__main__ import main
 from gsa.baselines import untrained
+from gsa.batches import Batches
 from gsa.checkpoints import available, load, read_card
 from gsa.data import open_split
 from gsa.evaluate import evaluate, fit_temperature, wilson
 from gsa.machine import gpu, processor, versions
+from gsa.preprocess import Preprocess
 from gsa.recipe import read_recipe
-from gsa.split import Split
+from gsa.resnet import ResNet
+from gsa.run import Run, launched
+from gsa.split import Split, hold_out
 from gsa.train import train
 
 RECIPE = """
@@ -278,3 +283,45 @@ def test_the_wilson_interval_has_known_values():
     low, high = wilson(0.5, 100)
     assert (low, high) == pytest.approx((0.4038, 0.5962), abs=1e-4)
     assert wilson(1.0, 10) == pytest.approx((0.7225, 1.0), abs=1e-4)
+
+
+def test_two_devices_share_every_batch_and_the_first_alone_writes(folder, tmp_path):
+    out, path = tmp_path / "out", tmp_path / "still.toml"
+    out.mkdir()
+    still = RECIPE.replace("epochs = 3\nrestart = 2", "epochs = 1\nlearning_rate = 1e-12")
+    path.write_text(still.format(data=folder.as_posix()))
+    command = [
+        sys.executable, "-m", "gsa", "train", str(path), "--mixer", "conv", "--devices", "2",
+        "--out", str(out), "--runs", str(tmp_path / "runs"), "--json",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    (card,) = json.loads(done.stdout)  # one process speaks
+    assert card["training"]["devices"] == 2
+    assert card == read_card("colours_conv", out).to_dict()
+
+    # weights stand still at this rate, so the loss of the epoch is known: that of all halves
+    recipe = read_recipe(path)
+    learn, _ = hold_out(open_split(recipe.data, "train"), recipe.hold_out, recipe.seed)
+    batches = Batches(recipe, Preprocess(recipe.size), learn)
+    model = ResNet(recipe.config("conv", 2), seed=recipe.seed)
+    loss = torch.nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+    losses = [
+        loss(model(x), targets).item()
+        for step in range(len(batches))
+        for x, targets in zip(*(each.chunk(2) for each in batches[step]), strict=True)
+    ]
+    (entry,) = json.loads((out / "colours_conv.curves.json").read_text())
+    assert entry["loss"] == pytest.approx(np.mean(losses), abs=1e-4)
+
+
+def test_devices_that_are_not_there_or_do_not_divide_a_batch_are_refused(folder, tmp_path):
+    recipe = read_recipe(folder / "recipe.toml")
+    with pytest.raises(ValueError, match=r"`devices` \(=0\) must be from 1 to"):
+        launched(recipe, 0)
+    with pytest.raises(ValueError, match=r"`devices` \(=5000\) must be from 1 to"):
+        launched(recipe, 5000)
+    three = SimpleNamespace(world_size=3)
+    split = open_split(str(folder), "train")
+    with pytest.raises(ValueError, match=r"`batch_size` \(=8\) must be a multiple of the 3 dev"):
+        Run(recipe, "conv", split, split, tmp_path, fabric=three)
