@@ -243,7 +243,21 @@ def _trials(trials: dict[str, Any]) -> str:
         f"| mixer | variant | after {shared} epochs: loss, held-out top-1 | at its end |\n"
         "|---|---|---|---|"
     )
-    return f"{trials['about']}\n\n" + "\n".join([head, *rows])
+    parts = [trials["about"], "\n".join([head, *rows])]
+    if "recipes" in trials:
+        parts += [trials["recipes_about"], _recipe_trials(trials["recipes"])]
+    return "\n\n".join(parts)
+
+
+def _recipe_trials(trials: list[dict[str, Any]]) -> str:
+    """Percentages are shown with the digits that were written down."""
+    rows = [
+        f"| {trial['mixer']} | {trial['name']} | {trial['epochs']} | {trial['held_out_percent']}% "
+        f"| {trial['shipped_percent']}% | {trial['verdict']} |"
+        for trial in trials
+    ]
+    head = "| mixer | recipe | epochs | held-out top-1 | shipped settings | verdict |"
+    return "\n".join([head + "\n" + "|---" * 6 + "|", *rows])
 
 
 def _at(trial: dict[str, Any], epoch: int) -> str:

@@ -1,5 +1,6 @@
 """The page of the checkpoints: what it says of cards made up for the purpose."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -123,6 +124,28 @@ def test_the_recipe_says_that_its_schedule_begins_anew(folder):
     assert "5 epochs (the first 2 of each part at 32 px) of batches" in page
     assert "cosine, begun anew after 3 epochs, label smoothing" in page
     assert "augmentation trivial after 3 epochs, erasing" in page
+
+
+def test_trials_of_recipes_follow_those_of_the_module(folder):
+    history = [{"epoch": 1, "loss": 2.0, "held_out_top1": 0.25}]
+    trials = {
+        "about": "Of the module.",
+        "trials": [{"variant": "paper", "mixer": "gsa", "history": history}],
+    }
+    (folder / "trials.json").write_text(json.dumps(trials))
+    module = "| gsa | paper | 2.00, 25.0% | 2.00, 25.0% (epoch 1) |\n"
+    assert report(folder).endswith(module)
+    row = {"name": "no decay", "mixer": "gsa", "epochs": 7, "verdict": "worse"}
+    row |= {"held_out_percent": 54, "shipped_percent": 58.5}
+    (folder / "trials.json").write_text(
+        json.dumps(trials | {"recipes_about": "Of recipes.", "recipes": [row]})
+    )
+    page = report(folder)
+    assert module in page
+    assert "Of recipes." in page
+    assert page.endswith(
+        "|---|---|---|---|---|---|\n| gsa | no decay | 7 | 54% | 58.5% | worse |\n"
+    )
 
 
 def test_the_difference_of_two_means_has_both_scatters():
