@@ -7,7 +7,8 @@ differ in nothing but the mixer are *twins*; `NetworkConfig.twin` gives the othe
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+import math
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 Mixer = Literal["gsa", "conv"]
@@ -40,18 +41,26 @@ class NetworkConfig:
     relative_init: RelativeInit = "normal"  # relative embeddings start as noise or as a local bump
 
     def __post_init__(self) -> None:
+        for name in ("blocks", "widths", "mixers"):
+            if not isinstance(getattr(self, name), tuple):
+                raise ValueError(f"`{name}` (={getattr(self, name)!r}) must be a list.")
         stages = len(self.blocks)
         if stages == 0 or len(self.widths) != stages or len(self.mixers) != stages:
             raise ValueError(
                 f"`blocks` (={self.blocks}), `widths` (={self.widths}) and `mixers` "
                 f"(={self.mixers}) must have one entry for each stage."
             )
-        for name in ("blocks", "widths"):
-            if min(getattr(self, name)) < 1:
-                raise ValueError(f"`{name}` (={getattr(self, name)}) must be positive.")
-        for name in ("expansion", "stem_width", "heads", "num_classes"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` (={getattr(self, name)}) must be positive.")
+        for name in ("blocks", "widths", "expansion", "stem_width", "heads", "num_classes"):
+            value = getattr(self, name)
+            for each in value if isinstance(value, tuple) else (value,):
+                if type(each) is not int or each < 1:
+                    raise ValueError(f"`{name}` (={value!r}) must be whole and positive.")
+        for name in ("query_gain", "query_offset"):
+            value = getattr(self, name)
+            if type(value) not in (int, float) or not math.isfinite(value):
+                raise ValueError(f"`{name}` (={value!r}) must be a finite number.")
+        if type(self.content) is not bool:
+            raise ValueError(f"`content` (={self.content!r}) must be true or false.")
         choices = {
             "mixers": Mixer,
             "positional": Positional,
@@ -70,8 +79,11 @@ class NetworkConfig:
                 raise ValueError(
                     f"`widths` has {width}, which `heads` (={self.heads}) does not divide."
                 )
-        if self.input_size < 32:
-            raise ValueError(f"`input_size` (={self.input_size}) must be at least 32 pixels.")
+        if type(self.input_size) is not int or self.input_size < 32:
+            raise ValueError(
+                f"`input_size` (={self.input_size!r}) must be a whole number of pixels, at least "
+                "32."
+            )
 
     @property
     def mixer(self) -> str:
@@ -98,14 +110,14 @@ class NetworkConfig:
         unknown = sorted(set(values) - known)
         if unknown:
             raise ValueError(f"a network has no field {unknown[0]!r}; it has {sorted(known)}.")
-        try:
-            lists_as_tuples: dict[str, Any] = {
-                key: tuple(value) if isinstance(value, list) else value
-                for key, value in values.items()
-            }
-            return cls(**lists_as_tuples)
-        except TypeError as error:
-            raise ValueError(f"network fields do not fit: {error}") from None
+        needed = {field.name for field in fields(cls) if field.default is MISSING}
+        missing = sorted(needed - set(values))
+        if missing:
+            raise ValueError(f"a network needs a field {missing[0]!r}.")
+        lists_as_tuples: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
+        return cls(**lists_as_tuples)
 
 
 def _twins(name: str, **fields_: Any) -> dict[str, NetworkConfig]:
@@ -140,12 +152,12 @@ PRESETS: dict[str, NetworkConfig] = {
 }
 
 
-def preset(name: str, **changes: Any) -> NetworkConfig:
-    """A preset by name, with some fields changed.
+def preset(name: str, /, **changes: Any) -> NetworkConfig:
+    """A preset by name, with some fields changed; lists may stand for tuples.
 
     Raises:
-        ValueError: if there is no such preset, or a change breaks a rule.
+        ValueError: if there is no such preset, or a change names no field or breaks a rule.
     """
     if name not in PRESETS:
         raise ValueError(f"there is no preset {name!r}; presets are {', '.join(sorted(PRESETS))}.")
-    return replace(PRESETS[name], **changes)
+    return NetworkConfig.from_dict({**PRESETS[name].to_dict(), **changes})

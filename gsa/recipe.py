@@ -99,15 +99,18 @@ class Recipe:
             )
 
     def config(self, mixer: Mixer, num_classes: int) -> NetworkConfig:
-        """The network that this recipe trains with one of the mixers."""
+        """The network that this recipe trains with one of the mixers.
+
+        Raises:
+            ValueError: if the network is no preset, or the table `gsa` does not fit it.
+        """
         shape: dict[str, Any] = {"num_classes": num_classes, "input_size": self.size}
         if mixer == "conv":
             return preset(self.network, **shape)
-        options = {k: tuple(v) if isinstance(v, list) else v for k, v in self.gsa.items()}
-        try:
-            return preset(f"gsa_{self.network}", **shape, **options)
-        except TypeError as error:
-            raise RecipeError(f"the table `gsa` of the recipe does not fit: {error}") from None
+        twice = sorted(shape.keys() & self.gsa.keys())
+        if twice:
+            raise RecipeError(f"the table `gsa` of the recipe must not set {twice[0]!r} once more.")
+        return preset(f"gsa_{self.network}", **shape, **self.gsa)
 
     def size_at(self, epoch: int) -> int:
         """Side of the input in an epoch, from 0."""

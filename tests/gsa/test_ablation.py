@@ -142,7 +142,7 @@ def test_an_option_that_no_network_has_is_found_before_training(folder, tmp_path
     path = tmp_path / "r.toml"
     text = HEAD.format(data=folder.as_posix()) + VARIANTS
     path.write_text(text + '[[variants]]\nname = "last"\ngsa = { colour = 3 }')
-    with pytest.raises(RecipeError, match="does not fit"):
+    with pytest.raises(ValueError, match="a network has no field 'colour'"):
         ablate(read_ablation(path), None, tmp_path / "runs", tmp_path / "out.json")
     assert not (tmp_path / "runs").exists()
 

@@ -94,7 +94,15 @@ def test_a_missing_recipe_is_named(tmp_path):
         read_recipe(tmp_path / "nope.toml")
 
 
-def test_an_unknown_option_of_the_module_is_refused():
-    recipe = Recipe("p", "d", "resnet14_tiny", 64, 1, gsa={"colour": 3})
-    with pytest.raises(RecipeError, match="the table `gsa` of the recipe does not fit"):
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"colour": 3}, "a network has no field 'colour'"),
+        ({"name": "x"}, "a network has no field 'name'"),
+        ({"num_classes": 3}, "the table `gsa` of the recipe must not set 'num_classes' once more"),
+    ],
+)
+def test_an_option_of_the_module_that_does_not_fit_is_refused(options, sentence):
+    recipe = Recipe("p", "d", "resnet14_tiny", 64, 1, gsa=options)
+    with pytest.raises(ValueError, match=sentence):
         recipe.config("gsa", 3)

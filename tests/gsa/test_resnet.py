@@ -81,15 +81,35 @@ def test_a_config_survives_the_way_through_json_values():
         ({"heads": 3}, "`widths` has 16, which `heads` (=3) does not divide."),
         ({"positional": "both?"}, "`positional` (='both?') must be of"),
         ({"content": False, "positional": "none"}, "needs a branch"),
-        ({"input_size": 8}, "`input_size` (=8) must be at least 32"),
+        ({"input_size": 8}, "`input_size` (=8) must be a whole number of pixels, at least 32"),
+        ({"input_size": 64.5}, "`input_size` (=64.5) must be a whole number"),
         ({"blocks": (1, 1)}, "one entry for each stage"),
-        ({"num_classes": 0}, "`num_classes` (=0) must be positive"),
+        ({"blocks": 4}, "`blocks` (=4) must be a list"),
+        ({"mixers": "conv"}, "`mixers` (='conv') must be a list"),
+        ({"widths": (16, 32, 64, "128")}, "`widths` (=(16, 32, 64, '128')) must be whole"),
+        ({"num_classes": 0}, "`num_classes` (=0) must be whole and positive"),
+        ({"heads": 2.5}, "`heads` (=2.5) must be whole and positive"),
+        ({"content": "no"}, "`content` (='no') must be true or false"),
+        ({"query_gain": "x"}, "`query_gain` (='x') must be a finite number"),
+        ({"query_gain": True}, "`query_gain` (=True) must be a finite number"),
+        ({"query_offset": float("nan")}, "`query_offset` (=nan) must be a finite number"),
+        ({"name": "x"}, "a network has no field 'name'"),
+        ({"depth": 3}, "a network has no field 'depth'"),
     ],
 )
 def test_a_config_that_breaks_a_rule_is_refused_in_a_sentence(changes, sentence):
-    with pytest.raises(ValueError, match=r"`|needs") as caught:
+    with pytest.raises(ValueError, match=r"`|needs|has no") as caught:
         preset("gsa_resnet14_tiny", **changes)
     assert sentence in str(caught.value)
+    values = preset("gsa_resnet14_tiny").to_dict() | changes
+    with pytest.raises(ValueError, match=r"`|needs|has no") as caught:
+        NetworkConfig.from_dict(values)
+    assert sentence in str(caught.value)
+
+
+def test_a_preset_may_be_changed_by_lists():
+    changed = preset("gsa_resnet14_tiny", widths=[16, 16, 16, 16])
+    assert changed == preset("gsa_resnet14_tiny", widths=(16, 16, 16, 16))
 
 
 def test_an_unknown_preset_is_refused():
@@ -97,9 +117,9 @@ def test_an_unknown_preset_is_refused():
         preset("resnet51")
 
 
-def test_an_unknown_field_is_refused():
-    with pytest.raises(ValueError, match="a network has no field 'depth'"):
-        NetworkConfig.from_dict({"depth": 3})
+def test_a_missing_field_is_named():
+    with pytest.raises(ValueError, match="a network needs a field 'blocks'"):
+        NetworkConfig.from_dict({"heads": 4})
 
 
 def test_torch_compile_takes_a_network_as_one_graph():
