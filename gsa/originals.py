@@ -1,13 +1,14 @@
 """Data sets as their authors publish them, downloaded and checked by torchvision on request.
 
-CIFAR comes as arrays. Of the others, whose files lie in class folders, torchvision's class only
-fetches: their pictures are opened by the gate that every picture passes (`gsa.split`).
+CIFAR comes as arrays. Of the others, whose files lie in folders, torchvision only fetches: their
+pictures are opened by the gate that every picture passes (`gsa.split`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import sys
+from collections import Counter
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -15,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from torchvision import datasets
+from torchvision.datasets.utils import download_and_extract_archive
 
 from gsa.split import DataError, Found, Pixels, Split, everyday, in_class_folders, split_of
 
-Fetch = Callable[[Path, bool], Any]  # (root, whether to download) to torchvision's data set
+Fetch = Callable[[Path, bool], Any]  # (root, whether to download) to what is read there
 
 CALTECH_WORDS = {
     "Faces": "person",
@@ -63,7 +65,7 @@ def _fetched(title: str, fetch: Fetch, root: Path, present: str, download: bool)
 
     Args:
         title: for the sentence.
-        fetch: makes it.
+        fetch: downloads it, if it is to, and reads it.
         root: where it lies or is to lie.
         present: the folder in `root` that tells whether it is there.
         download: whether to fetch it where it is not.
@@ -179,9 +181,70 @@ def _lot(picture: Found) -> str:
     return hashlib.sha256(f"{picture.class_}/{picture.name}".encode()).hexdigest()
 
 
-ORIGINALS: dict[str, Cifar | Imagenette | Caltech101] = {
+@dataclass(frozen=True)
+class TinyImageNet:
+    """All 200 classes of Tiny ImageNet, laid out as in Stanford's archive.
+
+    Its own `test` part has no published classes and is left out.
+    """
+
+    title: str = "Tiny ImageNet (200 classes of ImageNet)"
+    terms: str = IMAGENET_TERMS
+    folder: str = "tiny-imagenet-200"
+    url: str = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
+    md5: str = "90528d7ca1a48142e341f4ef8d21d0de"
+
+    def open(self, split: str, root: Path, download: bool) -> Split:
+        """See `gsa.data.KnownData`."""
+        _check(self.title, split)
+        found, words = _fetched(
+            self.title,
+            lambda root, download: self._read(split, root, download),
+            root,
+            self.folder,
+            download,
+        )
+        return _split_of(self.title, split, found, words)
+
+    def _read(self, split: str, root: Path, download: bool) -> tuple[list[Found], dict[str, str]]:
+        folder = root / self.folder
+        if download and not folder.is_dir():
+            download_and_extract_archive(self.url, str(root), md5=self.md5)
+        found = self._train(folder) if split == "train" else self._val(folder)
+        return sorted(found), self._words(folder, {each.class_ for each in found})
+
+    def _train(self, folder: Path) -> list[Found]:
+        """`train/<class>/images/<picture>`."""
+        paths = (folder / "train").glob("*/images/*.JPEG")
+        return [Found(path.parts[-3], path.parent, path.name) for path in paths]
+
+    def _val(self, folder: Path) -> list[Found]:
+        """`val/images/<picture>`, their classes in a table beside them."""
+        rows = _table(folder / "val" / "val_annotations.txt")
+        return [Found(class_, folder / "val" / "images", name) for name, class_, *_ in rows]
+
+    def _words(self, folder: Path, classes: set[str]) -> dict[str, str]:
+        """The first name of each class, or all its names where two have the first in common."""
+        names = {
+            class_: each for class_, each, *_ in _table(folder / "words.txt") if class_ in classes
+        }
+        first = {class_: each.split(",")[0] for class_, each in names.items()}
+        times = Counter(first.values())
+        return {
+            class_: word if times[word] == 1 else names[class_] for class_, word in first.items()
+        }
+
+
+def _table(path: Path) -> list[list[str]]:
+    """The rows of a text file, cut at tabs; those without a tab are left out."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line.split("\t") for line in lines if "\t" in line]
+
+
+ORIGINALS: dict[str, Cifar | Imagenette | Caltech101 | TinyImageNet] = {
     "cifar-10": Cifar("CIFAR-10", datasets.CIFAR10),
     "cifar-100": Cifar("CIFAR-100", datasets.CIFAR100),
     "caltech-101": Caltech101(),
     "imagenette-original": Imagenette(),
+    "tiny-imagenet": TinyImageNet(),
 }

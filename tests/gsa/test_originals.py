@@ -1,12 +1,16 @@
 """Data sets of torchvision, on tiny files of their formats; nothing is downloaded."""
 
 import hashlib
+import pathlib
 import pickle
+import shutil
 import urllib.error
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from torchvision import datasets
+from torchvision.datasets import utils
 
 from gsa.data import KNOWN, open_split
 from gsa.split import DataError
@@ -112,7 +116,61 @@ def test_a_fifth_of_each_class_of_caltech_is_val(tmp_path):
     assert len(set(map(frozenset, drawn))) > 1  # not the first of every class
 
 
-ORIGINALS = ["cifar-10", "cifar-100", "caltech-101", "imagenette-original"]
+def tiny_imagenet_files(root):
+    """Three classes as in Stanford's archive; two have their first name in common."""
+    folder = root / "tiny-imagenet-200"
+    classes = ("n01", "n02", "n03")
+    for class_ in classes:
+        picture_files(folder / "train", (f"{class_}/images",), ".JPEG", 2)
+        (folder / "train" / class_ / f"{class_}_boxes.txt").write_text("x.JPEG\t0\t0\t62\t63\n")
+    picture_files(folder / "val", ("images",), ".JPEG", 3)
+    rows = (f"image_{n:04}.JPEG\tn0{3 - n}\t0\t0\t62\t63\n" for n in range(3))
+    (folder / "val" / "val_annotations.txt").write_text("".join(rows))
+    words = "n00\tnot here\nn01\tcrane, bird\nn02\tgoldfish, carp\nn03\tcrane, machine\n"
+    (folder / "words.txt").write_text(words)
+    return folder
+
+
+def test_tiny_imagenet_is_read_as_its_archive_has_it(tmp_path):
+    tiny_imagenet_files(tmp_path)
+    train, val = (open_split("tiny-imagenet", split, tmp_path) for split in ("train", "val"))
+    assert train.labels == val.labels == ("crane, bird", "goldfish", "crane, machine")
+    assert train.targets == (0, 0, 1, 1, 2, 2)
+    assert dict(zip(val.names, val.targets, strict=True)) == {
+        "image_0000.JPEG": 2, "image_0001.JPEG": 1, "image_0002.JPEG": 0
+    }  # fmt: skip
+    assert [picture.size for picture in val.pictures()] == [(30, 24)] * 3
+    assert not set(train.places) & set(val.places)
+
+
+def test_a_tiny_imagenet_that_lacks_a_table_gets_a_sentence(tmp_path):
+    (tiny_imagenet_files(tmp_path) / "val" / "val_annotations.txt").unlink()
+    with pytest.raises(DataError, match="Tiny ImageNet .* cannot be read in .*val_annotations"):
+        open_split("tiny-imagenet", "val", tmp_path)
+
+
+def test_tiny_imagenet_is_unpacked_once(tmp_path, monkeypatch):
+    source = tiny_imagenet_files(tmp_path / "source")
+    archive = shutil.make_archive(str(tmp_path / "archive"), "zip", source.parent, source.name)
+    fetched = []
+
+    def retrieve(url, path, *rest, **options):
+        fetched.append(url)
+        shutil.copy(archive, path)
+
+    monkeypatch.setattr(utils, "_get_redirect_url", lambda url, max_hops: url)
+    monkeypatch.setattr(utils, "_urlretrieve", retrieve)
+    root = tmp_path / "new"
+    with pytest.raises(DataError, match="is damaged"):  # another checksum than Stanford's
+        open_split("tiny-imagenet", "train", root, download=True)
+    md5 = hashlib.md5(pathlib.Path(archive).read_bytes()).hexdigest()
+    monkeypatch.setitem(KNOWN, "tiny-imagenet", replace(KNOWN["tiny-imagenet"], md5=md5))
+    for split, count in (("train", 6), ("val", 3)):
+        assert len(open_split("tiny-imagenet", split, root, download=True)) == count
+    assert fetched == ["http://cs231n.stanford.edu/tiny-imagenet-200.zip"]
+
+
+ORIGINALS = ["cifar-10", "cifar-100", "caltech-101", "imagenette-original", "tiny-imagenet"]
 
 
 @pytest.mark.parametrize("name", ORIGINALS)
@@ -124,13 +182,14 @@ def test_what_is_absent_is_fetched_on_request_alone(name, tmp_path):
 
 @pytest.mark.parametrize("name", ORIGINALS)
 def test_a_download_that_fails_gets_a_sentence(name, tmp_path, monkeypatch, capsys):
-    def unreachable(self):
+    def unreachable(*arguments, **options):
         print("Downloading")
         raise urllib.error.URLError("no route to host")
 
     monkeypatch.setattr(datasets.CIFAR10, "download", unreachable)
     monkeypatch.setattr(datasets.Caltech101, "download", unreachable)
     monkeypatch.setattr(datasets.Imagenette, "_download", unreachable)
+    monkeypatch.setattr("gsa.originals.download_and_extract_archive", unreachable)
     with pytest.raises(DataError, match="cannot be fetched into .*no route to host"):
         open_split(name, "train", tmp_path / "new", download=True)
     assert capsys.readouterr().out == ""  # stdout is for results
