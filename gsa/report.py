@@ -30,7 +30,7 @@ def report(folder: Path) -> str:
             continue
         seeds = cards_of_seeds(gsa, folder), cards_of_seeds(conv, folder)
         parts += [f"## {pair}", _verdict(*seeds), _seeds(*seeds)]
-        parts += [_recipe(gsa), _curves(gsa, conv, folder)]
+        parts += [_recipe(gsa, folder), _curves(gsa, conv, folder)]
     sections: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
         ABLATION: ("The parts of the module", _ablation),
         SHARES: ("What each branch carries", lambda study: _shares(study, folder)),
@@ -122,7 +122,7 @@ def _seeds(gsa: list[Card], conv: list[Card]) -> str:
     return "\n".join([head, *rows])
 
 
-def _recipe(card: Card) -> str:
+def _recipe(card: Card, folder: Path) -> str:
     recipe, data = Recipe(**card.recipe), card.data  # a card older than a field has its default
     options = ", ".join(f"{key} {value}" for key, value in recipe.gsa.items())
     early = restart = ""
@@ -134,7 +134,7 @@ def _recipe(card: Card) -> str:
     augment: str = recipe.augment or "none"
     if recipe.augment_from:
         augment += f" after {recipe.augment_from} epochs"
-    start = f"from `{recipe.init_from}`" if recipe.init_from else "from random weights"
+    start = _start(card, recipe.init_from, folder)
     compiled = ", compiled" if recipe.compile else ""
     return (
         f"{data['name']}: {data['train']} pictures to learn from, {data['held_out']} held out, "
@@ -146,6 +146,16 @@ def _recipe(card: Card) -> str:
         f"{recipe.cutmix}, weight average {recipe.ema}, seed {recipe.seed}{compiled}. The GSA "
         f"module has {options or 'no options'}.\n\nTerms of the data: {data['terms']}."
     )
+
+
+def _start(card: Card, pair: str, folder: Path) -> str:
+    """What a twin started from, and whether that is the checkpoint that lies here now."""
+    if not pair:
+        return "from random weights"
+    name = f"{pair}_{card.mixer}"
+    used = card.training.get("start_sha256")  # unknown in older cards
+    replaced = used and not (name in available(folder) and read_card(name, folder).sha256 == used)
+    return f"from {'an earlier ' if replaced else ''}`{pair}`"
 
 
 def _curves(gsa: Card, conv: Card, folder: Path) -> str:

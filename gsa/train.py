@@ -79,7 +79,7 @@ def train(
         classes=full.labels,
         data={**about(recipe.data), "train": len(learn), "held_out": len(held)},
         recipe=recipe.to_dict(),
-        training=run.cost(),
+        training=run.cost() | ({"start_sha256": start.card.sha256} if start else {}),
         use=recipe.use,
         limits=recipe.limits,
     )

@@ -117,6 +117,16 @@ def test_the_recipe_says_what_is_done_to_pictures(folder):
     assert "seed 0, compiled." in report(folder)
 
 
+def test_a_start_that_was_replaced_since_is_called_an_earlier_one(folder):
+    start = replace(card("gsa", 0.4), name="first_gsa", pair="first", sha256="new")
+    write_card(start, folder)
+    (folder / "first_gsa.safetensors").touch()
+    for used, words in (("new", "AdamW from `first`"), ("old", "AdamW from an earlier `first`")):
+        tuned = card("gsa", 0.5, init_from="first")
+        write_card(replace(tuned, training={**tuned.training, "start_sha256": used}), folder)
+        assert words in report(folder)
+
+
 def test_the_recipe_says_that_its_schedule_begins_anew(folder):
     twice = {"epochs": 5, "restart": 3, "augment_from": 3, "early_size": 32, "early_epochs": 2}
     write_card(card("gsa", 0.5, **twice), folder)
