@@ -1,11 +1,14 @@
 """Global self-attention networks (Shen et al. 2020), their exact attention maps and conv twins.
 
 >>> import gsa
->>> checkpoint = gsa.load(gsa.available()[0])                              # doctest: +SKIP
->>> crop = checkpoint.preprocess.crop(gsa.open_picture("cat.jpg"))         # doctest: +SKIP
->>> recording = gsa.record(checkpoint.model, checkpoint.preprocess.tensor(crop))  # doctest: +SKIP
->>> gsa.positional_map(recording["3.2"], gsa.Cells.at(4, 7)).shape         # doctest: +SKIP
-(4, 16, 16)
+>>> checkpoint = gsa.load("caltech94_gsa")
+>>> crop = checkpoint.preprocess.crop(gsa.open_picture("app/gallery/kangaroo_0030.jpg"))
+>>> recording = gsa.record(checkpoint.model, checkpoint.preprocess.tensor(crop))
+>>> layer, place = recording["3.2"], gsa.Cells.at(4, 7)
+>>> gsa.positional_map(layer, place).shape  # heads, rows, columns
+(4, 8, 8)
+>>> gsa.prove(layer, "positional", place).max_rel_error < 1e-5
+True
 
 Class attributions (`gsa.attribution`), deletion curves (`gsa.faithfulness`) and figures
 (`gsa.figures`) are modules of their own, since they import large libraries.

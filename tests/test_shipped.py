@@ -1,10 +1,12 @@
 """What is shipped beside the code: checkpoints, their page, and the README's promises."""
 
+import doctest
 import json
 from pathlib import Path
 
 import pytest
 
+import gsa
 from gsa.__main__ import main
 from gsa.checkpoints import available, folder, load, pairs, read_card
 from gsa.report import report
@@ -31,11 +33,11 @@ def test_a_checkpoint_fits_its_card(name):
 
 def test_twins_differ_in_the_mixer_alone():
     for twins in pairs().values():
-        gsa, conv = read_card(twins["gsa"]), read_card(twins["conv"])
-        assert gsa.recipe == conv.recipe
-        assert gsa.classes == conv.classes
-        assert gsa.data == conv.data
-        assert gsa.network.blocks == conv.network.blocks
+        attention, conv = read_card(twins["gsa"]), read_card(twins["conv"])
+        assert attention.recipe == conv.recipe
+        assert attention.classes == conv.classes
+        assert attention.data == conv.data
+        assert attention.network.blocks == conv.network.blocks
 
 
 def test_the_page_of_the_checkpoints_is_what_the_cards_say():
@@ -60,6 +62,14 @@ def test_the_default_network_knows_pictures_of_the_gallery(capsys):
         label = words.get(folder_name, folder_name.replace("_", " "))
         right += label in [entry["label"] for entry in result["top"]]
     assert right >= len(known) / 2
+
+
+def test_the_example_of_the_package_runs(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    found = doctest.testmod(gsa)
+    assert found.failed == 0
+    assert found.attempted > 5
+    assert "SKIP" not in gsa.__doc__
 
 
 def test_the_readme_names_files_that_exist():
