@@ -134,6 +134,7 @@ def _erf(arguments: Arguments) -> int:
     )
     print(
         "layer mixer weights  can see at all   radius 50 %   90 %   99 %   area 90 %   > 1 % peak"
+        "   one layer looks"
     )
     for row in sorted(found["fields"], key=lambda row: (row["weights"], row["layer"])):
         side, figures = row["theoretical"]["side"], row["effective"]
@@ -145,9 +146,15 @@ def _erf(arguments: Arguments) -> int:
         print(
             f"{start} {figures['radius_50']:8.1f} px {figures['radius_90']:6.1f} "
             f"{figures['radius_99']:6.1f} {figures['area_90']:10.1%} "
-            f"{figures['above_1_percent']:12.1%}"
+            f"{figures['above_1_percent']:12.1%}   {_one_layer(row)}"
         )
     return 0
+
+
+def _one_layer(row: dict[str, Any]) -> str:
+    """How far a layer looks by itself, in pixels."""
+    looks = row["mean_distance"] or {"kernel": row["reach"]}
+    return ", ".join(f"{name} {value:.1f} px" for name, value in looks.items() if value is not None)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,9 @@ def receptive_fields(
 ) -> dict[str, Any]:
     """Receptive fields of both twins of a pair at every layer, with random and trained weights.
 
+    With them stands how far one layer looks: `reach`, the mean distance of a conv layer's kernel,
+    and `mean_distance` of a GSA layer's maps by branch, in pixels; None where a layer has no such.
+
     Args:
         name: one of the pair; by default the first pair.
         folder: of the pictures to average over; by default the app's gallery.
@@ -270,9 +274,24 @@ def receptive_fields(
             "unit": erf.UNIT,
             "gradient": erf.GRADIENT,
             "scale": erf.SCALE,
+            "mean_distance": f"of |w| over all heads and up to {ranges.PLACES**2} places of the "
+            "first picture",
         }
         for weights, checkpoint in (("random", untrained(trained.card)), ("trained", trained)):
+            recording = record(checkpoint.model, x[:1])
+            reach = erf.kernel_reach(checkpoint.model, preprocess.size)
             for field in erf.fields(checkpoint.model, x, place or middle):
-                about = {"checkpoint": twin, "mixer": mixer, "weights": weights}
+                about: dict[str, Any] = {"checkpoint": twin, "mixer": mixer, "weights": weights}
+                about["reach"] = reach[field.layer][0] if field.layer in reach else None
+                about["mean_distance"] = _mean_distances(recording, field.layer)
                 rows.append(about | field.to_dict())
     return {"protocol": protocol, "fields": rows}
+
+
+def _mean_distances(recording: Recording, layer: str) -> dict[str, float | None] | None:
+    """By branch; None for a conv layer, and for a branch without weight."""
+    if layer not in recording.layers:
+        return None
+    kept, grid = recording[layer], recording.grid(layer)
+    found = {branch: ranges.mean_distance(kept, branch, grid) for branch in maps.branches(kept)}
+    return {branch: None if isnan(value) else value for branch, value in found.items()}

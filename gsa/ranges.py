@@ -6,6 +6,7 @@ different fineness compare. A region as query is represented by its centre.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
@@ -19,6 +20,7 @@ from gsa.record import Array, LayerRecord
 # A map whose largest |weight| is below this share of the largest of its branch is not worth a look:
 # stretched to full colour it would show the noise of single precision.
 PRACTICALLY_ZERO = 1e-6
+PLACES = 4  # rows and columns of queries that `mean_distance` takes
 
 
 def two_digits(value: float) -> str:
@@ -142,6 +144,13 @@ def over_queries(
         for column in range(min(step // 2, (grid.columns - 1) // 2), grid.columns, step):
             cells = Cells.at(row, column)
             yield (row, column), measure_heads(layer, branch, cells, grid)
+
+
+def mean_distance(layer: LayerRecord, branch: Branch, grid: Grid) -> float:
+    """Mean over the heads and `PLACES` x `PLACES` queries, in pixels; NaN if no map has weight."""
+    step = math.ceil(max(grid.rows, grid.columns) / PLACES)
+    queries = over_queries(layer, branch, grid, step)
+    return mean([measures for _, heads in queries for measures in heads]).mean_distance
 
 
 SPREAD = {"p10": 10, "median": 50, "p90": 90}  # percentiles over queries

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from gsa import erf
+from gsa import checkpoints, erf, ranges
 from gsa.__main__ import main
+from gsa.record import record
 from gsa.resnet import ResNet
 from tests.conftest import noise, photo, tiny_config, tiny_model
 from tests.gsa.test_receptive_field import stack
@@ -149,6 +150,33 @@ def test_the_command_gives_both_twins_at_every_layer(capsys, tiny_checkpoints):
     assert rows["1.1", "conv", "random"]["effective"]["radius_99"] < 14
     assert main(["erf", "--count", "1", "--checkpoint", "tiny_conv"]) == 0
     assert "19 x 19 px" in capsys.readouterr().out
+
+
+def test_the_command_tells_how_far_one_layer_looks(capsys, tmp_path, tiny_checkpoints):
+    picture = photo()
+    picture.save(tmp_path / "a.png")
+    assert main(["erf", "--pictures", str(tmp_path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    conv, gsa = checkpoints.load("tiny_conv"), checkpoints.load("tiny_gsa")
+    reach = erf.kernel_reach(conv.model, 64)
+    x = gsa.preprocess.tensor(gsa.preprocess.crop(picture))
+    recording = record(gsa.model, x)
+    assert "up to 16 places" in found["protocol"]["mean_distance"]
+    for row in found["fields"]:
+        if row["weights"] == "random":
+            assert (row["reach"] is None) == (row["mixer"] == "gsa")
+        elif row["mixer"] == "conv":
+            assert (row["reach"], row["mean_distance"]) == (reach[row["layer"]][0], None)
+        else:
+            layer, grid = recording[row["layer"]], recording.grid(row["layer"])
+            assert row["mean_distance"] == {
+                branch: pytest.approx(ranges.mean_distance(layer, branch, grid))
+                for branch in ("content", "positional")
+            }
+    assert main(["erf", "--pictures", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert f"kernel {reach['1.1'][0]:.1f} px" in said
+    assert "content " in said
 
 
 def test_a_damaged_picture_of_the_folder_is_named(capsys, tmp_path, tiny_checkpoints):

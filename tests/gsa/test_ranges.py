@@ -103,6 +103,18 @@ def test_the_spread_tells_percentiles_over_queries():
     assert ranges.spread(every[-1:]) == {}
 
 
+def test_the_mean_distance_is_over_heads_and_places_far_apart(recording):
+    layer, grid = recording["1.1"], recording.grid("1.1")  # 16 x 24 cells
+    assert (grid.rows, grid.columns) == (16, 24)
+    every = [
+        measures.mean_distance
+        for row in (3, 9, 15)
+        for column in (3, 9, 15, 21)
+        for measures in ranges.measure_heads(layer, "content", Cells.at(row, column), grid)
+    ]
+    assert ranges.mean_distance(layer, "content", grid) == pytest.approx(np.mean(every))
+
+
 def test_a_map_of_another_shape_is_refused():
     with pytest.raises(ValueError, match=r"shape \(3, 3\); its grid is 9 x 9"):
         measure(np.ones((3, 3)), MIDDLE, GRID)
