@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # they take time to load, and few sessions ask for them
 DATA = "GSA_DATA"  # names the folder that data sets must lie in; anywhere if it is not set
 SHOWN = 6  # pictures that one twin alone gets right, of each twin
 SIDE = 180  # of these, in pixels of the page
+PLACES = 4  # along each side of a layer's grid, that distances of its maps are averaged over
 PICTURES = 16  # of the gallery, that receptive fields are averaged over
 MIXERS: tuple[Mixer, Mixer] = ("gsa", "conv")
 Pair = dict[str, str]  # names of checkpoints by mixer, as `resources.twins` gives them
@@ -174,8 +175,8 @@ def _mean_distance(recording: gsa.Recording, layer: str, branch: Branch) -> floa
     grid = recording.grid(layer)
     found = [
         measures.mean_distance
-        for row in panels.spread_out(grid.rows, 4)
-        for column in panels.spread_out(grid.columns, 4)
+        for row in panels.spread_out(grid.rows, PLACES)
+        for column in panels.spread_out(grid.columns, PLACES)
         for measures in ranges.measure_heads(recording[layer], branch, Cells.at(row, column), grid)
     ]
     return float(np.nanmean(found))

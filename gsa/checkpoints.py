@@ -29,6 +29,7 @@ from gsa.preprocess import Preprocess
 from gsa.resnet import ResNet
 
 ENVIRONMENT = "GSA_CHECKPOINTS"  # names another folder than the project's own
+CALIBRATION_BINS = 15  # of the expected calibration error among a card's results
 _LFS_POINTER = b"version https://git-lfs"
 
 

@@ -10,10 +10,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_calibration_error
 
 from gsa.checkpoints import Checkpoint
-from gsa.evaluate import logits_of, wilson
+from gsa.evaluate import calibration_error, logits_of, wilson
 from gsa.samples import Pixels, all_prepared
 from gsa.split import Split
 
@@ -29,7 +28,7 @@ class Answers:
     guesses: tuple[str, ...]
     confidence: tuple[float, ...]  # calibrated probability of the guess
     right: tuple[bool, ...]
-    calibration_error: float  # expected, 15 bins
+    calibration_error: float  # as of `gsa.evaluate`
 
     @property
     def accuracy(self) -> tuple[float, float, float]:
@@ -178,13 +177,10 @@ def _answers(checkpoint: Checkpoint, scores: Tensor, labels: tuple[str, ...]) ->
     targets = torch.tensor([checkpoint.labels.index(label) for label in labels])
     probabilities = (scores / checkpoint.card.temperature).softmax(1)
     confidence, best = probabilities.max(1)
-    error = multiclass_calibration_error(
-        probabilities, targets, num_classes=len(checkpoint.labels), n_bins=15
-    )
     return Answers(
         checkpoint.card.name,
         guesses=tuple(checkpoint.labels[at] for at in best.tolist()),
         confidence=tuple(confidence.tolist()),
         right=tuple((best == targets).tolist()),
-        calibration_error=float(error),
+        calibration_error=calibration_error(probabilities, targets),
     )

@@ -16,7 +16,7 @@ from torchmetrics.functional.classification import (
     multiclass_calibration_error,
 )
 
-from gsa.checkpoints import Checkpoint
+from gsa.checkpoints import CALIBRATION_BINS, Checkpoint
 from gsa.preprocess import Preprocess
 from gsa.split import DataError, Split
 
@@ -63,7 +63,7 @@ def evaluate(checkpoint: Checkpoint, split: Split) -> dict[str, Any]:
 
     Returns:
         `top1`, `top5`, `n`, `top1_interval` and `top5_interval` (95 %, Wilson), `mean_per_class`,
-        and `calibration_error` (expected, 15 bins) after division by the card's temperature.
+        and `calibration_error` after division by the card's temperature.
 
     Raises:
         DataError: if the names of the classes differ in more than their order.
@@ -84,11 +84,24 @@ def evaluate(checkpoint: Checkpoint, split: Split) -> dict[str, Any]:
         "mean_per_class": float(
             multiclass_accuracy(logits, targets, num_classes=classes, average="macro")
         ),
-        "calibration_error": float(
-            multiclass_calibration_error(probabilities, targets, num_classes=classes, n_bins=15)
-        ),
+        "calibration_error": calibration_error(probabilities, targets),
         "n": len(split),
     }
+
+
+def calibration_error(probabilities: Tensor, targets: Tensor) -> float:
+    """The expected calibration error: mean gap of confidence and share right, over equal bins.
+
+    Args:
+        probabilities: (n, classes).
+        targets: (n,) classes.
+    """
+    classes = probabilities.shape[1]
+    return float(
+        multiclass_calibration_error(
+            probabilities, targets, num_classes=classes, n_bins=CALIBRATION_BINS
+        )
+    )
 
 
 def _in_order(split: Split, checkpoint: Checkpoint) -> Split:

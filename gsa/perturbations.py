@@ -23,6 +23,7 @@ from gsa.resnet import ResNet
 
 Box = tuple[int, int, int, int]
 Change = Literal["blank", "blur", "swap"]
+DRAWS = 3  # orders that `by_shuffled_radius` takes the mean over
 
 
 def blurred(x: Tensor) -> Tensor:
@@ -104,7 +105,7 @@ def by_shuffled_radius(
     x: Tensor,
     place: tuple[float, float],
     radii: Sequence[float],
-    draws: int = 3,
+    draws: int = DRAWS,
 ) -> Array:
     """Class probabilities while everything beyond each radius round a place is shuffled.
 

@@ -36,7 +36,7 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "99")
 
 _PARTS = {"gsa": ("content", "positional")}  # of the mixers
 SIZES = (32, 64, 128, 256, 512)  # side of the input in pixels
-_FIT_FROM = 3  # so many of the largest sizes of a series its exponent is fitted to, at most
+FIT_FROM = 3  # so many of the largest sizes of a series its exponent is fitted to, at most
 _LARGEST = 4096  # side of an input in pixels
 
 
@@ -284,7 +284,7 @@ def exponent(costs: Sequence[Cost], figure: str = "seconds") -> float:
     the growth there. NaN with fewer than two sizes.
     """
     points = [(c.pixels, getattr(c, figure)) for c in costs if not math.isnan(getattr(c, figure))]
-    points = sorted(point for point in points if point[1] > 0)[-_FIT_FROM:]
+    points = sorted(point for point in points if point[1] > 0)[-FIT_FROM:]
     if len({pixels for pixels, _ in points}) < 2:
         return math.nan
     pixels, values = np.log(np.array(points, dtype=float)).T

@@ -187,4 +187,4 @@ def _curve(view: View) -> None:
         st.plotly_chart(figure, theme=None, config=markup.CHART, alt=text["curve_title"])
     with right:
         markup.target_box(view)
-        st.caption(text["curve_words"])
+        st.caption(text["curve_words"].format(draws=perturbations.DRAWS))

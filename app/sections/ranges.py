@@ -18,7 +18,8 @@ def show(view: View) -> None:
     """A chart over depth and the figures as a table."""
     st.subheader(text["range_title"], anchor=False)
     recording = view.gsa.recording
-    st.caption(text["range_lead"].format(size=recording.height, places=panels.PLACES**2))
+    places = panels.PLACES**2
+    st.caption(text["range_lead"].format(size=recording.height, places=places))
     everywhere = experiments.ranges_everywhere(view.gsa, view.chosen.heads)
     # as `everywhere`, from the place, also where the page shows who looks at it
     found = view.found
@@ -57,4 +58,4 @@ def show(view: View) -> None:
             for column in (title, text["range_all"].format(title=title))
         }
         st.dataframe(rows, hide_index=True, column_config=columns, height="content")
-        st.caption(text["range_words"])
+        st.caption(text["range_words"].format(places=places))

@@ -11,6 +11,7 @@ from app.figures import compare as figures
 from app.state import Widget
 from app.text import words
 from app.views.compare_run import measured
+from gsa import scaling
 from gsa.scaling import Cost, crossovers, exponent
 
 page = words("compare")
@@ -21,7 +22,7 @@ LIMIT = 1.0  # seconds that one forward pass may take
 
 def show(pair: Pair) -> None:
     """The section."""
-    st.markdown(text["lead"])
+    st.markdown(text["lead"].format(smallest=min(scaling.SIZES), largest=max(scaling.SIZES)))
     left, middle, right = st.columns([3, 2, 3], vertical_alignment="bottom")
     kind = left.segmented_control(
         text["kind"],
@@ -60,7 +61,7 @@ def show(pair: Pair) -> None:
         _chart(found, figure, "final")
     with right:
         _figures(found, figure)
-    st.caption(text["note"].format(limit=LIMIT))
+    st.caption(text["note"].format(limit=LIMIT, fitted=scaling.FIT_FROM))
 
 
 def _by_name(costs: list[Cost]) -> dict[str, list[Cost]]:

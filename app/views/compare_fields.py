@@ -13,6 +13,7 @@ from app.figures import compare as figures
 from app.state import Widget
 from app.text import words
 from app.views.compare_run import measured
+from gsa import erf
 from gsa.erf import Field
 
 page = words("compare")
@@ -54,9 +55,10 @@ def show(pair: Pair) -> None:
     _maps(found, layers.index(layer))
     st.caption(
         text["protocol"].format(
-            size=found.size, pictures=found.pictures, row=found.place[0], column=found.place[1]
+            size=found.size, pictures=found.pictures, row=found.place[0], column=found.place[1],
+            unit=erf.UNIT, gradient=erf.GRADIENT, scale=erf.SCALE,
         )
-    )
+    )  # fmt: skip
     left, right = st.columns(2, gap="large")
     with left:
         _depth(found, layers)
@@ -160,4 +162,4 @@ def _distances(found: Fields, layers: list[str]) -> None:
     st.plotly_chart(
         figure, theme=None, config=markup.CHART, key=Widget.compare_distance, alt=text["distance"]
     )
-    st.caption(text["distance_note"])
+    st.caption(text["distance_note"].format(places=compare_resources.PLACES**2))

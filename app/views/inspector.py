@@ -11,7 +11,7 @@ from app.state import Widget
 from app.text import words
 from app.views import look_maps
 from gsa.checkpoints import ENVIRONMENT, CheckpointError, folder
-from gsa.pictures import MAX_BYTES, PictureError
+from gsa.pictures import FORMATS, MAX_BYTES, PictureError
 
 text = words("look")
 
@@ -86,7 +86,7 @@ def page() -> None:
     with right:
         if source == "upload":
             st.file_uploader(
-                text["upload"].format(megabytes=MAX_BYTES // 2**20),
+                text["upload"].format(megabytes=MAX_BYTES // 2**20, formats=", ".join(FORMATS)),
                 key=Widget.upload,
                 on_change=take_file,
                 args=(Widget.upload,),
@@ -106,7 +106,7 @@ def page() -> None:
             st.error(text["kept"].format(error=state.complaint()))
 
     try:
-        with st.spinner(text["starting"], show_time=False):
+        with st.spinner(text["seeing"], show_time=False):
             seen = {
                 mixer: resources.seen(name, current.digest, current.data)
                 for mixer, name in pair.items()

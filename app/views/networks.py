@@ -8,6 +8,8 @@ from app.text import words
 from gsa import checkpoints
 
 text = words("networks")
+BINS = checkpoints.CALIBRATION_BINS
+HELP = {key: said.format(bins=BINS) for key, said in text["help"].items()}
 
 heading(text["title"], text["lead"])
 found = checkpoints.read_cards()
@@ -41,14 +43,12 @@ st.dataframe(
     ],
     hide_index=True,
     column_config={
-        **{text[key]: st.column_config.Column(help=said) for key, said in text["help"].items()},
+        **{text[key]: st.column_config.Column(help=said) for key, said in HELP.items()},
         text["parameters"]: st.column_config.NumberColumn(format="%.2f M"),
-        text["operations"]: st.column_config.NumberColumn(
-            format="%.2f G", help=text["help"]["operations"]
-        ),
+        text["operations"]: st.column_config.NumberColumn(format="%.2f G", help=HELP["operations"]),
         text["size"]: st.column_config.NumberColumn(format="%d px"),
         **{
-            text[key]: markup.PERCENT | {"help": text["help"][key]}
+            text[key]: markup.PERCENT | {"help": HELP[key]}
             for key in ("top1", "top5", "mean_per_class", "calibration")
         },
     },
