@@ -1,16 +1,13 @@
-r"""The global self-attention module of Shen et al. 2020 (arXiv 2010.03019).
+"""The global self-attention module of Shen et al. 2020 (arXiv 2010.03019).
 
-Two branches run in parallel on the same queries and values, and their sum is the output:
+Two branches run in parallel on the same queries and values, and their sum is the output; numbers
+are those of `gsa.formulas`, which also says what the axes are called:
 
-- **content**  $y(p) = \sum_j \big[\sum_d q_d(p)\,\rho(k_d)(j)\big]\, v(j)$ with $\rho$ the softmax
-  of a key channel over all pixels. Computed as $Q\,(\rho(K)^\top V)$: time and memory are linear in
-  the number of pixels.
-- **positional**  column step $u(a,b) = \sum_i (q(a,b)\cdot r^c_{i-a})\, v(i,b)$, a batch norm, then
-  row step $z(a,b) = \sum_j (q(a,b)\cdot r^r_{j-b})\, u'(a,j)$. Two axial steps reach every pixel at
-  $O(N\sqrt N)$ cost.
+- **content** (2): time and memory are linear in the number of pixels.
+- **positional**: column step (3), batch norm (4), row step (5). Two axial steps reach every one of
+  N pixels at a cost of the order of N√N.
 
-The formulas are in `gsa.formulas`, which also says what the axes are called. Here is the layer, and
-which way of computing them it takes.
+Here is the layer, and which way of computing them it takes.
 """
 
 from __future__ import annotations
@@ -47,14 +44,14 @@ class Recorder(Protocol):
 
 
 def content_branch(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """The whole branch, `content_attention(q, normalise_keys(k), v)`, in the faster way."""
+    """The whole branch (2), `content_attention(q, normalise_keys(k), v)`, in the faster way."""
     if triton_content.available(q, k, v):
         return triton_content.content_branch(q, k, v)
     return content_attention(q, normalise_keys(k), v)
 
 
 def column_attention(q: Tensor, r_c: Tensor, v: Tensor) -> Tensor:
-    """The whole column step, `column_step(column_scores(q, r_c), v)`, in the faster way."""
+    """The whole column step (3), `column_step(column_scores(q, r_c), v)`, in the faster way."""
     if fast.pays(q):
         return fast.column_attention(q, by_pair(r_c), v)
     if triton_steps.available(q, v, axis=-2):
@@ -63,7 +60,7 @@ def column_attention(q: Tensor, r_c: Tensor, v: Tensor) -> Tensor:
 
 
 def row_attention(q: Tensor, r_r: Tensor, u: Tensor) -> Tensor:
-    """The whole row step, `row_step(row_scores(q, r_r), u)`, in the faster way."""
+    """The whole row step (5), `row_step(row_scores(q, r_r), u)`, in the faster way."""
     if fast.pays(q):
         return fast.row_attention(q, by_pair(r_r), u)
     if triton_steps.available(q, u, axis=-1):
@@ -242,7 +239,7 @@ class GlobalSelfAttention(nn.Module):
         return resized if self.reach is None else windowed_embeddings(resized, self.reach)
 
     def step_affine(self) -> tuple[Tensor, Tensor]:
-        """The batch norm between the steps as it acts in eval mode: u' = gain · u + offset.
+        """The batch norm between the steps as it acts in eval mode: (4), u' = gain · u + offset.
 
         Returns:
             gain and offset, each (h, e), one number for each value channel.

@@ -1,11 +1,12 @@
 """The two positional steps on a CPU, in blocks whose scores stay in the processor's cache.
 
-Seen along its axis a step is the same for every *line*: a row of a picture for the row step, a
-column for the column step. The scores of a block of lines are used up before the next block's are
-made, and the backward pass makes them again instead of keeping them, so the whole score tensor,
-the largest of the module, is never in memory. Queries are laid out position by position, since all
-lines share the embeddings of a position; values line by line. A channels-last tensor (all channels
-of a pixel side by side) gives both in copies of whole channels, a block at a time.
+They are (3) and (5) of `gsa.formulas`. Seen along its axis a step is the same for every *line*: a
+row of a picture for the row step, a column for the column step. The scores of a block of lines are
+used up before the next block's are made, and the backward pass makes them again instead of keeping
+them, so the whole score tensor, the largest of the module, is never in memory. Queries are laid out
+position by position, since all lines share the embeddings of a position; values line by line. A
+channels-last tensor (all channels of a pixel side by side) gives both in copies of whole channels,
+a block at a time.
 
 The results equal `column_step(column_scores(...))` and its row pair in `gsa.formulas` up to
 rounding. Derivatives are those of `backward` and `autograd.grad`; second ones, forward mode and

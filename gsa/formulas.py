@@ -1,6 +1,19 @@
 r"""The formulas of global self-attention (Shen et al. 2020), as pure functions of tensors.
 
 The layer, its maps, their proofs and the faster ways are all made of these or held against them.
+Other modules cite them by these numbers. For one head and a query p = (a, b):
+
+- (1) content weight  $w(j) = \sum_d q_d(p)\,\rho(k_d)(j)$, $\rho$ the softmax over all pixels;
+- (2) content branch  $y(p) = \sum_j w(j)\,v(j)$, computed as $Q\,(\rho(K)^\top V)$;
+- (3) column step  $u(a,b) = \sum_i (q(a,b)\cdot r^c_{i-a})\,v(i,b)$;
+- (4) norm between the steps  $u'_c = g_c u_c + o_c$, with a gain and an offset per value channel;
+- (5) row step  $z(a,b) = \sum_j (q(a,b)\cdot r^r_{j-b})\,u'(a,j)$;
+- (6) positional weight  $w(i,j) = (q(a,b)\cdot r^r_{j-b})\,(q(a,j)\cdot r^c_{i-a})$, with which
+  $z_c = g_c \sum_{i,j} w(i,j)\,v_c(i,j) + o_c \sum_j q(a,b)\cdot r^r_{j-b}$.
+
+(2) is the paper's $F_c$, (3) and (5) are equations 5 to 8 of its appendix B, written for each axis;
+(6) puts (3), (4) and (5) together. The module's output is the sum of both branches.
+
 Axes are named throughout: `b` image, `h` head, `d` key channel of a head, `e` value channel of a
 head, `y` row, `x` column of the grid; `i` a row and `j` a column that is read from.
 """
@@ -12,7 +25,7 @@ from torch import Tensor
 
 
 def normalise_keys(k: Tensor) -> Tensor:
-    """ρ(k): softmax of every key channel over all pixels (F_c = Q ρ(Kᵀ) V of the paper).
+    """ρ(k) of (1): softmax of every key channel over all pixels.
 
     Args:
         k: keys, shape (b, h, d, y, x).
@@ -27,7 +40,7 @@ def normalise_keys(k: Tensor) -> Tensor:
 
 
 def content_attention(q: Tensor, rho: Tensor, v: Tensor) -> Tensor:
-    """Content branch Q(ρ(K)ᵀV), linear in the number of pixels.
+    """Content branch (2), linear in the number of pixels.
 
     Args:
         q: queries (b, h, d, y, x); not normalised.
@@ -42,7 +55,7 @@ def content_attention(q: Tensor, rho: Tensor, v: Tensor) -> Tensor:
 
 
 def windowed_content_attention(q: Tensor, rho: Tensor, v: Tensor, reach: int) -> Tensor:
-    """Content branch in which a query reads no cell further than `reach` along either axis.
+    """Content branch (2) in which a query reads no cell further than `reach` along either axis.
 
     The weights inside the window stay as they are: ρ is still normalised over all pixels. Every
     query has a context of its own here, so this takes d · e numbers for each pixel and head.
@@ -114,7 +127,7 @@ def by_pair(embeddings: Tensor) -> Tensor:
 
 
 def column_scores(q: Tensor, r_c: Tensor) -> Tensor:
-    """q(a, b) · r_c[i - a]: how much pixel (a, b) reads from row i of its own column.
+    """q(a, b) · r_c[i - a] of (3): how much pixel (a, b) reads from row i of its own column.
 
     Args:
         q: (b, h, d, y, x).
@@ -127,7 +140,7 @@ def column_scores(q: Tensor, r_c: Tensor) -> Tensor:
 
 
 def row_scores(q: Tensor, r_r: Tensor) -> Tensor:
-    """q(a, b) · r_r[j - b]: how much pixel (a, b) reads from column j of its own row.
+    """q(a, b) · r_r[j - b] of (5): how much pixel (a, b) reads from column j of its own row.
 
     Args:
         q: (b, h, d, y, x).
@@ -140,10 +153,10 @@ def row_scores(q: Tensor, r_r: Tensor) -> Tensor:
 
 
 def column_step(scores: Tensor, v: Tensor) -> Tensor:
-    """Σ_i scores · v(i, b): (b, h, x, y, i) and (b, h, e, y, x) give (b, h, e, y, x)."""
+    """(3), Σ_i scores · v(i, b): (b, h, x, y, i) and (b, h, e, y, x) give (b, h, e, y, x)."""
     return torch.einsum("bhxyi,bheix->bheyx", scores, v)
 
 
 def row_step(scores: Tensor, u: Tensor) -> Tensor:
-    """Σ_j scores · u(a, j): (b, h, y, x, j) and (b, h, e, y, x) give (b, h, e, y, x)."""
+    """(5), Σ_j scores · u(a, j): (b, h, y, x, j) and (b, h, e, y, x) give (b, h, e, y, x)."""
     return torch.einsum("bhyxj,bheyj->bheyx", scores, u)

@@ -1,15 +1,10 @@
-r"""Attention maps of a recorded layer, each computed for the queries asked for and no others.
+"""Attention maps of a recorded layer, each computed for the queries asked for and no others.
 
-A map holds the weight that a query gives to every pixel. GSA weights are signed and do not sum to
-1. For a query p = (a, b), with the axes of `gsa.record.LayerRecord`:
-
-- content: $w(j) = \sum_d q_d(p)\,\rho(k_d)(j)$;
-- positional: $w(i,j) = (q(a,b)\cdot r^r_{j-b})\,(q(a,j)\cdot r^c_{i-a})$. The row score is the
-  query's own; the column score is taken at column j of the query's row, because the column step
-  runs first and every pixel of that row gathers from its own column with its own query.
-
-The batch norm between the two steps makes the positional branch, per value channel c,
-$g_c \sum w v_c + o_c \sum_j \text{row score}$: one spatial map, a gain and an offset per channel.
+A map holds the weight that a query gives to every pixel: formula (1) of `gsa.formulas` in the
+content branch, (6) in the positional one, with the axes of `gsa.record.LayerRecord`. GSA weights
+are signed and do not sum to 1. In (6) the row score is the query's own; the column score is taken
+at column j of the query's row, because the column step runs first and every pixel of that row
+gathers from its own column with its own query.
 
 No N x N matrix is formed for one query. `gsa.proofs` shows that each map is exact.
 """
@@ -88,7 +83,7 @@ def _required(values: Array | None, layer: LayerRecord, what: str) -> Array:
 
 
 def content_map(layer: LayerRecord, cells: Cells) -> Array:
-    """Weights of the content branch: Σ_d q_d(p) ρ(k_d)(j), the mean over the queries p in `cells`.
+    """Weights of the content branch (1), the mean over the queries p in `cells`.
 
     Returns:
         (h, y, x), signed; over all pixels a head's weights sum to Σ_d q_d(p).
@@ -102,7 +97,7 @@ def content_map(layer: LayerRecord, cells: Cells) -> Array:
 
 
 def row_weights(layer: LayerRecord, cells: Cells) -> Array:
-    """The row step alone: q(a, b) · r_r[j - b], the mean over the columns b of `cells`.
+    """The row step (5) alone: q(a, b) · r_r[j - b], the mean over the columns b of `cells`.
 
     Returns:
         (h, rows of `cells`, x): what each query row reads from column j of its own row.
@@ -116,7 +111,7 @@ def row_weights(layer: LayerRecord, cells: Cells) -> Array:
 
 
 def column_weights(layer: LayerRecord, row: int) -> Array:
-    """The column step alone, for every pixel (a, j) of row a: q(a, j) · r_c[i - a].
+    """The column step (3) alone, for every pixel (a, j) of row a: q(a, j) · r_c[i - a].
 
     Returns:
         (h, y, x): entry (i, j) is what pixel (a, j) reads from row i of its own column j.
@@ -128,7 +123,7 @@ def column_weights(layer: LayerRecord, row: int) -> Array:
 
 
 def positional_map(layer: LayerRecord, cells: Cells) -> Array:
-    """Weights of the positional branch, the mean over the queries in `cells`.
+    """Weights of the positional branch (6), the mean over the queries in `cells`.
 
     Where the layer has one step only, the map is that step: zero off the query's column or row.
 
@@ -161,11 +156,8 @@ def branch_map(layer: LayerRecord, branch: Branch, cells: Cells) -> Array:
 
 def branches(layer: LayerRecord) -> tuple[Branch, ...]:
     """The branches that a layer has."""
-    present: dict[Branch, Array | None] = {
-        "content": layer.content,
-        "positional": layer.positional,
-    }
-    return tuple(name for name, output in present.items() if output is not None)
+    both: tuple[Branch, ...] = ("content", "positional")
+    return tuple(name for name in both if getattr(layer, name) is not None)
 
 
 def kinds(layer: LayerRecord) -> tuple[Kind, ...]:
@@ -301,9 +293,7 @@ def branch_share(layer: LayerRecord, branch: Branch, cells: Cells) -> float:
     """
     cells.check(layer)
     norms = {
-        name: float(np.linalg.norm(cells.of(output)))
-        for name, output in (("content", layer.content), ("positional", layer.positional))
-        if output is not None
+        name: float(np.linalg.norm(cells.of(getattr(layer, name)))) for name in branches(layer)
     }
     total = sum(norms.values())
     return norms.get(branch, 0.0) / total if total else float("nan")

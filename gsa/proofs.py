@@ -1,7 +1,8 @@
 """Proof that a map is exact: applied to the values, it gives the layer's own output.
 
 The map of who reads a place has no output to give. It is what the layer's formulas put out for
-values that are 1 in the place and 0 elsewhere, and is compared with that.
+values that are 1 in the place and 0 elsewhere, and is compared with that. Numbers in brackets are
+those of `gsa.formulas`.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Proof:
 
 
 def apply_map(layer: LayerRecord, kind: Kind, cells: Cells) -> Array:
-    """Map times values, with the gain and offset of the positional branch: (h, e).
+    """Map times values, with the gain and offset of the positional branch: (2) and (6), as (h, e).
 
     This is what the map says that the branch, or the sum of both, puts out, the mean over the
     queries in `cells`, added up in double precision. The sum has a map of its own for each value

@@ -1,4 +1,4 @@
-"""The content branch on CUDA in two passes over the data, by Triton kernels.
+"""The content branch, (2) of `gsa.formulas`, on CUDA in two passes over the data, by Triton.
 
 The plain formulas read the keys for their softmax, write ρ, read it again with the values for the
 context ρ(K)ᵀV, and read the queries and the context for the result. Here the first pass reads keys

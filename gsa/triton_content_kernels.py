@@ -1,11 +1,11 @@
 """Triton kernels of the content branch and its gradients; `gsa.triton_content` launches them.
 
-Tensors are (images, n pixels, channels), the channels of a pixel side by side, each with its
-strides of images and pixels. A *group* is as many neighbouring heads as fill a matrix product; the
-product of its keys and values holds those of each head on its diagonal, and what one head has of
-another is left out (`_same_head`). A program works on a group of one image, the first axis of the
-grid, and on a tile or a share of its pixels, the second. In the shapes below `p` is a pixel of a
-tile, `d` a key channel and `e` a value channel of the group.
+The branch is (2) of `gsa.formulas`. Tensors are (images, n pixels, channels), the channels of a
+pixel side by side, each with its strides of images and pixels. A *group* is as many neighbouring
+heads as fill a matrix product; the product of its keys and values holds those of each head on its
+diagonal, and what one head has of another is left out (`_same_head`). A program works on a group of
+one image, the first axis of the grid, and on a tile or a share of its pixels, the second. In the
+shapes below `p` is a pixel of a tile, `d` a key channel and `e` a value channel of the group.
 
 `D` and `E` are the channels of a head, `GROUP` the heads of a group, `WIDE_D` and `WIDE_E` its
 channels filled up with zeros to what a matrix product takes, `TILE` the pixels of a tile, and

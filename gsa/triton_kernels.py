@@ -1,9 +1,9 @@
 """Triton kernels of one axial step and its gradients; `gsa.triton_steps` launches them.
 
-A *line* is one row or column of one head of an image, a *cell* a place on it. Lines are counted
-within an image with the heads fastest, so that neighbouring lines are neighbours in channels-last
-memory. In the shapes below `l` is a line, `a` a cell that reads, `i` a cell that is read, `d` a key
-channel and `e` a value channel.
+A step is (3) or (5) of `gsa.formulas`. A *line* is one row or column of one head of an image, a
+*cell* a place on it. Lines are counted within an image with the heads fastest, so that neighbouring
+lines are neighbours in channels-last memory. In the shapes below `l` is a line, `a` a cell that
+reads, `i` a cell that is read, `d` a key channel and `e` a value channel.
 
 Every tensor comes with four strides: of images, heads, cells along a line and lines across; the
 channels of a pixel are side by side. `WIDE_D` and `WIDE_E` are the channels filled up with zeros to

@@ -1,9 +1,10 @@
 """The positional steps on CUDA, each as one Triton kernel that never writes its scores to memory.
 
-A step reads b·h·d·y·x queries and as many values, and its b·h·n·y·x scores are n / d times as many:
-written down, as the plain formulas do, they are most of the traffic wherever a head has fewer
-channels than the grid has cells. A network halves n and doubles d from stage to stage (56 cells and
-8 channels to 7 and 64), so both ends count. Ways to keep the scores on the chip:
+The steps are (3) and (5) of `gsa.formulas`. A step reads b·h·d·y·x queries and as many values, and
+its b·h·n·y·x scores are n / d times as many: written down, as the plain formulas do, they are most
+of the traffic wherever a head has fewer channels than the grid has cells. A network halves n and
+doubles d from stage to stage (56 cells and 8 channels to 7 and 64), so both ends count. Ways to
+keep the scores on the chip:
 
 - Line by line, each score is a dot product with an embedding chosen by its offset: d loads for
   each score, and no matrix product.
