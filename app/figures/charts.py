@@ -8,7 +8,6 @@ import plotly.graph_objects as go
 
 from app.figures import theme
 
-_GRID = "rgba(128,128,128,.25)"
 _LINES = (theme.CONTENT, theme.POSITIONAL, theme.CONV)
 
 
@@ -38,7 +37,7 @@ def ranges(
         )  # fmt: skip
         _line(figure, name, names, values, colour, "layer %{x}: %{y:.1f} px")
     figure.update_xaxes(type="category")
-    return _titled(figure, layer_axis, axis)
+    return theme.finished(figure, layer_axis, axis)
 
 
 def depth(lines: Mapping[str, Mapping[str, float]], axis: str, layer_axis: str) -> go.Figure:
@@ -54,7 +53,7 @@ def depth(lines: Mapping[str, Mapping[str, float]], axis: str, layer_axis: str) 
         _line(figure, name, list(values), list(values.values()), colour, "layer %{x}: %{y:.0%}")
     figure.update_xaxes(type="category")
     figure.update_yaxes(tickformat=".0%")
-    return _titled(figure, layer_axis, axis, height=260)
+    return theme.finished(figure, layer_axis, axis, height=260)
 
 
 def by_radius(
@@ -74,7 +73,7 @@ def by_radius(
         _line(figure, name, names, list(values), colour, "%{x} px: %{y:.0%}")
     figure.update_xaxes(type="category")
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
-    return _titled(figure, axis, value_axis)
+    return theme.finished(figure, axis, value_axis)
 
 
 def deletion(
@@ -103,7 +102,7 @@ def deletion(
     top = max((max(values) for _, values in curves.values()), default=1.0)
     figure.update_xaxes(tickformat=".0%", range=[0, 1.02], tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1])
     figure.update_yaxes(tickformat=".2~p", range=[0, min(1.02, max(1.15 * top, 1e-4))])
-    return _titled(figure, axis, value_axis, height=400)
+    return theme.finished(figure, axis, value_axis, height=400)
 
 
 def _line(
@@ -119,22 +118,3 @@ def _line(
         line={"color": colour, "width": 3}, marker={"size": 8},
         hovertemplate=hover + "<extra>" + name + "</extra>",
     )  # fmt: skip
-
-
-def _titled(figure: go.Figure, x_title: str, y_title: str, height: int = 340) -> go.Figure:
-    figure.update_xaxes(title=x_title, gridcolor=_GRID)
-    figure.update_yaxes(title=y_title, rangemode="tozero", gridcolor=_GRID)
-    figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"})
-    return _finished(figure, height, left=60, bottom=50)
-
-
-def _finished(figure: go.Figure, height: int, left: int = 10, bottom: int = 10) -> go.Figure:
-    return figure.update_layout(
-        template=theme.TEMPLATE,
-        height=height,
-        margin={"l": left, "r": 10, "t": 30, "b": bottom},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={**theme.FONT, "color": "#7d7a76"},
-        dragmode=False,
-    )

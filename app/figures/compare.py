@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from app.figures import raster, theme
 
-_GRID = "rgba(128,128,128,.25)"
 COLOURS = {
     "gsa": theme.CONTENT,
     "conv": theme.CONV,
-    "content": "#dd8a3c",
+    "content": theme.LIGHT_CONTENT,
     "positional": theme.POSITIONAL,
-    "dense": "#1b7837",
+    "dense": theme.DENSE,
 }
 _DASHES = {"content": "dot", "positional": "dash"}
 
@@ -54,7 +53,7 @@ def field(
         f"<image href='{image}' width='{columns}' height='{rows}' "
         "style='image-rendering:pixelated'/>"
         f"<rect x='{left + 0.5}' y='{top + 0.5}' width='{right - left - 1}' "
-        f"height='{bottom - top - 1}' fill='none' stroke='#ff7f50' stroke-width='2' "
+        f"height='{bottom - top - 1}' fill='none' stroke='{theme.BORDER}' stroke-width='2' "
         f"stroke-dasharray='2 4' vector-effect='non-scaling-stroke'/>{circles}</svg>"
     )
     # the browser's cleaning of pages takes pictures out of SVG, and leaves SVG as a picture alone
@@ -87,7 +86,7 @@ def over_depth(
             marker={"size": 8}, hovertemplate="layer %{x}: %{y:.1f} px<extra>" + name + "</extra>",
         )  # fmt: skip
     figure.update_xaxes(type="category")
-    return _finished(figure, layer_axis, axis)
+    return theme.finished(figure, layer_axis, axis)
 
 
 def growth(
@@ -110,7 +109,7 @@ def growth(
         )  # fmt: skip
     figure.update_xaxes(type="log", tickvals=sides, ticktext=[f"{side:g}" for side in sides])
     figure.update_yaxes(type="log", tickformat="~g", dtick=1)
-    return _finished(figure, size_axis, axis, height=400)
+    return theme.finished(figure, size_axis, axis, height=400)
 
 
 def against(
@@ -143,12 +142,12 @@ def against(
         )  # fmt: skip
     if level is not None:
         figure.add_hline(
-            y=level[1], line={"dash": "dot", "color": "#7d7a76"}, annotation_text=level[0],
+            y=level[1], line={"dash": "dot", "color": theme.QUIET}, annotation_text=level[0],
             annotation_position="bottom left",  # lines come down to the level at the right
         )  # fmt: skip
     figure.update_xaxes(type="category")
     figure.update_yaxes(tickformat=".0%", range=[0, 1.05])
-    return _finished(figure, axis, value_axis)
+    return theme.finished(figure, axis, value_axis)
 
 
 def calibration(
@@ -169,7 +168,7 @@ def calibration(
     figure = go.Figure()
     figure.add_scatter(
         x=[0, 1], y=[0, 1], name=ideal, mode="lines", hoverinfo="skip",
-        line={"color": "#7d7a76", "dash": "dot", "width": 1.5},
+        line={"color": theme.QUIET, "dash": "dot", "width": 1.5},
     )  # fmt: skip
     for name, (key, bins) in lines.items():
         figure.add_scatter(
@@ -181,22 +180,4 @@ def calibration(
         )  # fmt: skip
     figure.update_xaxes(tickformat=".0%", range=[0, 1.02])
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
-    return _finished(figure, axis, value_axis)
-
-
-def _finished(figure: go.Figure, x_title: str, y_title: str, height: int = 340) -> go.Figure:
-    figure.update_xaxes(title=x_title, gridcolor=_GRID)
-    figure.update_yaxes(title=y_title, gridcolor=_GRID)
-    if figure.layout.yaxis.type != "log":
-        figure.update_yaxes(rangemode="tozero")
-    return figure.update_layout(
-        template=theme.TEMPLATE,
-        height=height,
-        margin={"l": 60, "r": 10, "t": 30, "b": 50},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={**theme.FONT, "color": "#7d7a76"},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
-        dragmode=False,
-        hovermode="closest",
-    )
+    return theme.finished(figure, axis, value_axis)

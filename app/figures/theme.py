@@ -1,8 +1,9 @@
-"""Colours and sizes of every figure, the one place that knows them."""
+"""Colours, sizes and layout of every figure, the one place that knows them."""
 
 from __future__ import annotations
 
 import numpy as np
+import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.colors import get_colorscale, sample_colorscale, unlabel_rgb
 
@@ -11,7 +12,13 @@ UNSIGNED = "Cividis"
 CONTENT = "#b35806"
 POSITIONAL = "#7f6fb5"
 CONV = "#4575b4"
-SERIES = ("#b35806", "#4575b4", "#1b7837", "#7f6fb5", "#888888", "#c51b7d")
+LIGHT_CONTENT = "#dd8a3c"  # where the content branch stands beside the whole module
+DENSE = "#1b7837"
+SERIES = (CONTENT, CONV, DENSE, POSITIONAL, "#888888", "#c51b7d")
+BORDER = "#ff7f50"  # of what a unit can see at all: plain on every colour of the maps
+QUIET = "#7d7a76"  # of words and of lines to compare with, readable on light and dark pages
+_GRID = "rgba(128,128,128,.25)"
+_CLEAR = "rgba(0,0,0,0)"
 TEMPLATE = "none"  # not the one that importing streamlit sets
 FONT = {"family": "Source Sans, sans-serif", "size": 14}
 
@@ -20,3 +27,22 @@ def lookup(name: str) -> NDArray[np.uint8]:
     """A colour scale as 256 RGB rows."""
     colours = sample_colorscale(get_colorscale(name), np.linspace(0, 1, 256).tolist())
     return np.array([unlabel_rgb(colour) for colour in colours]).round().astype(np.uint8)
+
+
+def finished(figure: go.Figure, x_title: str, y_title: str, height: int = 340) -> go.Figure:
+    """The figure with titles, grid and layout; a value axis begins at zero where it can."""
+    figure.update_xaxes(title=x_title, gridcolor=_GRID)
+    figure.update_yaxes(title=y_title, gridcolor=_GRID)
+    if figure.layout.yaxis.type != "log":
+        figure.update_yaxes(rangemode="tozero")
+    return figure.update_layout(
+        template=TEMPLATE,
+        height=height,
+        margin={"l": 60, "r": 10, "t": 30, "b": 50},
+        paper_bgcolor=_CLEAR,
+        plot_bgcolor=_CLEAR,
+        font={**FONT, "color": QUIET},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+        dragmode=False,
+        hovermode="closest",
+    )

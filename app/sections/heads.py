@@ -11,6 +11,7 @@ import streamlit as st
 from app import panels, resources, state
 from app.components.strip import strip
 from app.drawing import View, beneath, drawn
+from app.figures import theme
 from app.one_weight import ContentWeight, PositionalWeight, content_weight, positional_weight
 from app.state import Widget
 from app.text import words
@@ -144,10 +145,10 @@ def _path(view: View, query: tuple[int, int], source: tuple[int, int]) -> str:
         f"<image href='{resources.data_url(view.gsa.crop)}' width='{grid.width}' "
         f"height='{grid.height}' style='image-rendering:pixelated'/>"
         f"<path d='{steps}' fill='none' stroke='white' stroke-width='{2.4 * stroke}'/>"
-        f"<path d='{steps}' fill='none' stroke='#b35806' stroke-width='{1.2 * stroke}'/>"
-        f"<circle cx='{x_0}' cy='{y_0}' r='{2.2 * stroke}' fill='#b35806' stroke='white' "
+        f"<path d='{steps}' fill='none' stroke='{theme.CONTENT}' stroke-width='{1.2 * stroke}'/>"
+        f"<circle cx='{x_0}' cy='{y_0}' r='{2.2 * stroke}' fill='{theme.CONTENT}' stroke='white' "
         f"stroke-width='{0.7 * stroke}'/>"
-        f"<circle cx='{x_0}' cy='{y_1}' r='{1.3 * stroke}' fill='white' stroke='#b35806' "
+        f"<circle cx='{x_0}' cy='{y_1}' r='{1.3 * stroke}' fill='white' stroke='{theme.CONTENT}' "
         f"stroke-width='{0.7 * stroke}'/>"
         f"<rect x='{left}' y='{top}' width='{right - left}' height='{bottom - top}' fill='none' "
         f"stroke='white' stroke-width='{1.6 * stroke}'/>"

@@ -1,12 +1,14 @@
 import base64
 import io
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from app.figures import charts, raster
+from app.figures import charts, compare, raster, theme
 
 MAP = np.array([[-2.0, 0.0], [1.0, 4.0]])
 
@@ -22,13 +24,15 @@ def test_a_signed_scale_is_centred_on_zero():
     assert (rgba[..., 3] == 255).all()
 
 
-def test_the_same_limit_gives_the_same_colour_in_another_map():
-    first = raster.coloured(MAP, 4.0, signed=True, see_through=False)
-    second = raster.coloured(MAP[::-1] * 0.5, 4.0, signed=True, see_through=False)
-    assert (first[1, 0] != first[1, 1]).any()
-    np.testing.assert_array_equal(
-        second[1, 0], raster.coloured(MAP * 0.5, 4.0, signed=True, see_through=False)[0, 0]
-    )
+@pytest.mark.parametrize("signed", [False, True])
+def test_the_same_limit_gives_the_same_colour_in_another_map(signed):
+    first = raster.coloured(MAP, 8.0, signed=signed, see_through=False)
+    weaker = np.array([[0.5, 1.0, -2.0]])  # with a peak of its own
+    second = raster.coloured(weaker, 8.0, signed=signed, see_through=False)
+    np.testing.assert_array_equal(second[0, 1], first[1, 0])
+    np.testing.assert_array_equal(second[0, 2], first[0, 0])
+    other = raster.coloured(weaker, 4.0, signed=signed, see_through=False)
+    assert (other[0, 1] != second[0, 1]).any()
 
 
 def test_a_map_over_a_picture_is_as_opaque_as_it_is_strong():
@@ -86,3 +90,28 @@ def test_the_deletion_chart_names_each_method_once():
 def test_nothing_but_zeros_can_be_drawn(see_through):
     rgba = raster.coloured(np.zeros((3, 3)), 1.0, signed=True, see_through=see_through)
     assert (rgba == rgba[0, 0]).all()
+
+
+APP = Path(__file__).parents[2] / "app"
+
+
+def test_colours_are_written_in_the_theme_alone():
+    hexes = re.compile(r"#[0-9a-f]{6}\b|rgba\(")
+    for path in APP.rglob("*.py"):
+        assert path.name == "theme.py" or not hexes.search(path.read_text(encoding="utf-8")), path
+    bars = (APP / "style.css").read_text(encoding="utf-8")
+    assert f"background: {theme.CONTENT};" in bars  # of the predictions, as in the charts
+    assert f"background: {theme.CONV};" in bars
+
+
+def test_all_figures_have_one_layout():
+    figures = [
+        charts.depth({"a": {"1.1": 0.5}, "b": {"1.1": 0.2}}, "share", "layer"),
+        compare.over_depth(["1.1"], {"a": ("gsa", [3.0], False)}, "pixels", "layer"),
+    ]
+    for figure in figures:
+        layout = figure.layout
+        assert layout.yaxis.rangemode == "tozero"
+        assert layout.font.color == theme.QUIET
+        assert layout.legend.orientation == "h"
+    assert figures[0].layout.margin == figures[1].layout.margin
