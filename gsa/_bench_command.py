@@ -19,6 +19,13 @@ def add(command: AddCommand) -> None:
     added.add_argument(
         "--compile", action="store_true", help="modules and networks by torch.compile"
     )
+    added.add_argument(
+        "--sizes", type=int, nargs="+", metavar="PX",
+        help="inputs of the networks; default: that of the paper",
+    )  # fmt: skip
+    added.add_argument(
+        "--only", choices=("modules", "networks", "app"), help="measure nothing but these"
+    )
     added.add_argument("--out", type=Path, metavar="DIR", help="write JSON and the page there")
 
 
@@ -35,6 +42,8 @@ def _bench(arguments: Arguments) -> int:
         dtype=getattr(torch, arguments.dtype),
         device=arguments.device,
         compile=arguments.compile,
+        only=arguments.only,
+        **({"sizes": tuple(arguments.sizes)} if arguments.sizes else {}),
     )
     if effort.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("`device` (='cuda') is not there: torch finds no GPU.")
@@ -43,10 +52,13 @@ def _bench(arguments: Arguments) -> int:
         ratios.append(ratio)
         if not arguments.json:
             aim = "" if ratio.met is None else f"  aim {ratio.target:g}: {ratio.met}"
-            print(f"{ratio.what:24} {ratio.other:22} {ratio.ratio:6.2f}{aim}", flush=True)
+            what = bench_page.named(ratio.what, ratio.size)
+            print(f"{what:32} {ratio.other:22} {ratio.ratio:6.2f}{aim}", flush=True)
     machine = bench_limits.rates(effort)
-    parts = list(bench_limits.parts(effort, machine))
-    found = bench_page.result(effort, machine, ratios, parts, bench_limits.growth(effort))
+    of_module = effort.measures("modules")
+    parts = list(bench_limits.parts(effort, machine)) if of_module else []
+    growth = bench_limits.growth(effort) if of_module else {}
+    found = bench_page.result(effort, machine, ratios, parts, growth)
     if arguments.out:
         bench_page.write(arguments.out, found)
     if arguments.json:

@@ -10,8 +10,9 @@ import importlib.util
 import io
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -39,7 +40,10 @@ from gsa.scaling import DenseAttention, peak_bytes
 STAGES = ((56, 64), (28, 128), (14, 256), (7, 512))
 HEADS = 8
 SUBJECT = "gsa"
-_MOST = 10_000  # rounds, seconds, pictures, threads
+_MOST = 10_000  # rounds, seconds, pictures, threads, pixels
+_LEAST_SIZE = 64  # pixels; at half of it the last stage has one cell, too few to train a norm
+_AIM_SIZE = preset("gsa_resnet50").input_size  # pixels; the aims for networks are meant for it
+Part = Literal["modules", "networks", "app"]
 
 # largest ratio of gsa's time, or memory, to the other's
 _SHARED_TARGETS = {
@@ -76,6 +80,8 @@ class Effort:
     dtype: torch.dtype = torch.float32
     device: str = "cpu"
     compile: bool = False  # by torch.compile: every module and network of a comparison
+    sizes: tuple[int, ...] = (_AIM_SIZE,)  # sides of the networks' inputs in pixels
+    only: Part | None = None  # of what is measured; None: all
 
     def __post_init__(self) -> None:
         for name in ("rounds", "seconds", "batch", "threads"):
@@ -83,6 +89,18 @@ class Effort:
                 raise ValueError(
                     f"`{name}` (={getattr(self, name)}) must be above 0 and at most {_MOST}."
                 )
+        for size in self.sizes:
+            if not _LEAST_SIZE <= size <= _MOST:
+                raise ValueError(
+                    f"`sizes` (={size}) must be from {_LEAST_SIZE} to {_MOST} pixels each."
+                )
+        if self.only == "app" and not self.measures("app"):
+            raise ValueError("`only` (='app') needs float32 on a CPU, not compiled.")
+
+    def measures(self, part: Part) -> bool:
+        """Whether a part is measured: the app's core, where it runs as it does in the app."""
+        as_in_app = self.device == "cpu" and self.dtype == torch.float32 and not self.compile
+        return self.only in (None, part) and (part != "app" or as_in_app)
 
     @property
     def dtype_name(self) -> str:
@@ -102,6 +120,7 @@ class Ratio:
     gsa: float  # seconds, or bytes for memory; median
     against: float
     target: float | None = None  # largest ratio that is aimed at
+    size: int | None = None  # side of a network's input in pixels
 
     @property
     def met(self) -> bool | None:
@@ -110,11 +129,11 @@ class Ratio:
 
 
 def run(effort: Effort) -> Iterator[Ratio]:
-    """All measurements, one ratio at a time."""
-    yield from _modules(effort)
-    yield from _networks(effort)
-    if effort.device == "cpu" and effort.dtype == torch.float32 and not effort.compile:
-        yield from _app(effort)
+    """All measurements that the effort names, one ratio at a time."""
+    measured = {"modules": _modules, "networks": _networks, "app": _app}
+    for part in get_args(Part):
+        if effort.measures(part):
+            yield from measured[part](effort)
 
 
 def in_turn(
@@ -253,9 +272,16 @@ def _memory(
 
 def _networks(effort: Effort) -> Iterator[Ratio]:
     """GSA-ResNet-50 against torchvision's ResNet-50, and against its twin as it is built here."""
-    shape = (effort.batch, 3, 224, 224)
-    twins = {SUBJECT: ResNet(preset("gsa_resnet50"), seed=0)}
-    twins["its conv twin"] = ResNet(preset("resnet50"), seed=0)
+    for size in effort.sizes:
+        for ratio in _networks_at(size, effort):
+            target = ratio.target if size == _AIM_SIZE else None
+            yield replace(ratio, target=target, size=size)
+
+
+def _networks_at(size: int, effort: Effort) -> Iterator[Ratio]:
+    shape = (effort.batch, 3, size, size)
+    twins = {SUBJECT: ResNet(preset("gsa_resnet50", input_size=size), seed=0)}
+    twins["its conv twin"] = ResNet(preset("resnet50", input_size=size), seed=0)
     theirs = torchvision.models.resnet50()
     quick: dict[str, nn.Module] = {name: folded(model) for name, model in twins.items()}
     quick["torchvision ResNet-50"] = fuse(theirs.eval())
@@ -269,6 +295,8 @@ def _networks(effort: Effort) -> Iterator[Ratio]:
             name: _work(network, shape, learn, effort) for name, network in networks.items()
         }
         yield from in_turn(f"network {mode}", contenders, effort)
+        if learn:
+            yield from _memory("network memory", contenders, effort)
 
 
 def _app(effort: Effort) -> Iterator[Ratio]:

@@ -11,6 +11,7 @@ from gsa import bench, bench_limits, bench_page
 from gsa.__main__ import main
 from gsa.bench import Effort, Ratio, geometric_mean, in_turn
 from gsa.bench_limits import Rates, roofline
+from gsa.config import preset
 
 QUICK = Effort(rounds=3, seconds=0.01)
 
@@ -80,6 +81,41 @@ def test_the_command_writes_the_page(tmp_path, monkeypatch, capsys):
     assert f"| 8x8 | {found['parts'][0]['name']} |" in text
 
 
+def test_networks_are_measured_at_every_size_and_in_memory(tmp_path, monkeypatch, capsys):
+    def small(name, **changes):
+        return preset(name.replace("resnet50", "resnet14_tiny"), **changes)
+
+    monkeypatch.setattr(bench, "preset", small)
+    monkeypatch.setattr(bench.torchvision.models, "resnet50", bench.torchvision.models.resnet18)
+    folder = str(tmp_path)
+    arguments = ["--rounds", "1", "--seconds", "0.001", "--only", "networks", "--out", folder]
+    assert main(["bench", *arguments, "--sizes", "64", "128", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["parts"], found["growth"], found["setting"]["sizes"]) == ([], {}, [64, 128])
+    rows = {(row["what"], row["size"], row["other"]): row for row in found["ratios"]}
+    assert len(rows) == 4 * 2 * 2
+    assert {row["target"] for row in found["ratios"]} == {None}
+    memory = [rows["network memory", size, "its conv twin"] for size in (64, 128)]
+    # activations have four times as many pixels; weights and their gradients are as many as before
+    assert memory[0]["against"] < memory[1]["against"] < 4 * memory[0]["against"]
+    (path,) = tmp_path.glob("*.json")
+    assert path.name == "cpu-float32-batch1-threads1-networks.json"
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "1 thread(s), networks alone" in text
+    assert "| network memory, 128 px | its conv twin |" in text
+    assert "roofline" not in text
+
+
+def test_the_aims_are_for_the_input_of_the_paper(monkeypatch):
+    made = Ratio("network step", "torchvision ResNet-50", 1.2, 1.2, 1.2, 1.2, 1.0, target=1.3)
+    monkeypatch.setattr(bench, "_networks_at", lambda size, effort: iter([made]))
+    found = list(bench.run(Effort(sizes=(224, 64), only="networks")))
+    assert [(ratio.size, ratio.target, ratio.met) for ratio in found] == [
+        (224, 1.3, True),
+        (64, None, None),
+    ]
+
+
 def test_the_parts_do_the_operations_of_the_module(monkeypatch):
     side, width = 6, 16
     monkeypatch.setattr(bench_limits, "STAGES", ((side, width),))
@@ -95,6 +131,18 @@ def test_the_roofline_is_the_longer_of_both_times():
     machine = Rates(flops_per_second=100.0, bytes_per_second=10.0)
     assert roofline(200, 10, machine) == 2.0
     assert roofline(100, 30, machine) == 3.0
+
+
+@pytest.mark.parametrize(
+    ("effort", "sentence"),
+    [
+        ({"sizes": (224, 32)}, r"`sizes` \(=32\) must be from 64 to"),
+        ({"only": "app", "device": "cuda"}, r"`only` \(='app'\) needs float32 on a CPU"),
+    ],
+)
+def test_what_cannot_be_measured_gets_a_sentence(effort, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Effort(**effort)
 
 
 @pytest.mark.parametrize("name", ["rounds", "seconds", "batch", "threads"])
