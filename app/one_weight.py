@@ -19,14 +19,26 @@ class ContentWeight:
 
 
 @dataclass(frozen=True, eq=False)
+class Score:
+    """q · r of one positional step."""
+
+    q: Array  # (d,)
+    r: Array  # (d,)
+    offset: int  # cells from the one that reads to the one that is read
+
+    @property
+    def value(self) -> float:
+        """The score."""
+        return float(self.q @ self.r)
+
+
+@dataclass(frozen=True, eq=False)
 class PositionalWeight:
     """w = row score · column score, by way of the pixel in the query's row and source's column."""
 
     via: tuple[int, int]
-    row_score: float  # q(query) · r_r[offset]; 1 where the layer has no row step
-    column_score: float  # q(via) · r_c[offset]; 1 where the layer has no column step
-    row_offset: int  # columns from the query to the source
-    column_offset: int  # rows from the query to the source
+    row: Score  # q(query) · r_r
+    column: Score  # q(via) · r_c
     weight: float
     gain: tuple[float, float]  # the least and the largest gain of a value channel on this weight
 
@@ -51,10 +63,8 @@ def positional_weight(
         gain = float(layer.gain[head].min()), float(layer.gain[head].max())
     return PositionalWeight(
         via=path.via,
-        row_score=float(path.row_score[head]),
-        column_score=float(path.column_score[head]),
-        row_offset=source[1] - query[1],
-        column_offset=source[0] - query[0],
+        row=Score(path.row_q[head], path.row_r, source[1] - query[1]),
+        column=Score(path.column_q[head], path.column_r, source[0] - query[0]),
         weight=float(path.weight[head]),
         gain=gain,
     )

@@ -17,10 +17,10 @@ from app.state import Widget
 from app.text import words
 from gsa import maps
 from gsa.proofs import prove
-from gsa.record import LayerRecord
+from gsa.record import Array, LayerRecord
 
 text = words("look")
-_TERMS = 6  # of a content weight that are listed one by one
+_TERMS = 6  # of a sum over channels that are listed one by one
 
 
 def take_weight() -> None:
@@ -99,36 +99,50 @@ def _one_weight(view: View, record: LayerRecord) -> None:
 
 
 def _content(weight: ContentWeight) -> None:
-    terms = weight.q * weight.rho
-    first = np.argsort(-np.abs(terms), kind="stable")[:_TERMS]
-    lines = [
-        text["content_term"].format(d=d + 1, q=weight.q[d], rho=weight.rho[d], term=terms[d])
-        for d in first
-    ]
-    rest = len(terms) - len(first)
-    if rest:
-        lines.append(text["content_rest"].format(count=rest, sum=terms.sum() - terms[first].sum()))
-    _equation(text["content_formula"], lines, text["content_total"].format(weight=weight.weight))
+    lines = _channels("content_term", weight.q, weight.rho)
+    total = text["content_total"].format(weight=weight.weight)
+    _equation(text["content_formula"], [("", lines)], total)
 
 
 def _positional(weight: PositionalWeight) -> None:
-    lines = [
-        text["row_line"].format(offset=weight.row_offset, score=weight.row_score),
-        text["column_line"].format(
-            offset=weight.column_offset, score=weight.column_score,
-            via_row=weight.via[0] + 1, via_column=weight.via[1] + 1,
+    row, column = weight.row, weight.column
+    steps = [
+        (
+            text["row_line"].format(offset=row.offset, score=row.value),
+            _channels("positional_term", row.q, row.r),
+        ),
+        (
+            text["column_line"].format(
+                offset=column.offset, score=column.value,
+                via_row=weight.via[0] + 1, via_column=weight.via[1] + 1,
+            ),
+            _channels("positional_term", column.q, column.r),
         ),
     ]  # fmt: skip
     total = text["positional_total"].format(
         weight=weight.weight, low=weight.gain[0], high=weight.gain[1]
     )
-    _equation(text["positional_formula"], lines, total)
+    _equation(text["positional_formula"], steps, total)
 
 
-def _equation(formula: str, lines: list[str], total: str) -> None:
+def _channels(sentence: str, q: Array, other: Array) -> list[str]:
+    """The largest terms of a sum over channels, one a line, and what the others make together."""
+    terms = q * other
+    first = np.argsort(-np.abs(terms), kind="stable")[:_TERMS]
+    lines = [text[sentence].format(d=d + 1, q=q[d], other=other[d], term=terms[d]) for d in first]
+    if rest := len(terms) - len(first):
+        lines.append(text["more_terms"].format(count=rest, sum=terms.sum() - terms[first].sum()))
+    return lines
+
+
+def _equation(formula: str, steps: list[tuple[str, list[str]]], total: str) -> None:
+    """A formula and the numbers in it: of each step what it is, and its terms."""
     st.markdown(f"${formula}$")
-    items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
-    st.html(f"<div class='weight'><ul>{items}</ul><b>{html.escape(total)}</b></div>")
+    lists = ""
+    for title, lines in steps:
+        items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+        lists += f"<p>{html.escape(title)}</p>" * bool(title) + f"<ul>{items}</ul>"
+    st.html(f"<div class='weight'>{lists}<b>{html.escape(total)}</b></div>")
 
 
 def _path(view: View, query: tuple[int, int], source: tuple[int, int]) -> str:

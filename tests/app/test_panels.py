@@ -124,7 +124,10 @@ def test_one_weight_is_the_one_on_the_map(recording):
         )
         positional = positional_weight(layer, head, query, source)
         assert positional.via == (3, 2)
-        assert positional.weight == pytest.approx(positional.row_score * positional.column_score)
+        assert positional.weight == pytest.approx(positional.row.value * positional.column.value)
+        assert (positional.row.offset, positional.column.offset) == (-3, 6)
+        np.testing.assert_array_equal(positional.row.q, layer.q[head, :, 3, 5])
+        np.testing.assert_array_equal(positional.column.q, layer.q[head, :, 3, 2])
         assert positional.weight == pytest.approx(
             maps.positional_map(layer, Cells.at(*query))[head, 9, 2]
         )
