@@ -123,6 +123,10 @@ class Differences:
                     "top1": answers.accuracy[0],
                     "top1_interval": list(answers.accuracy[1:]),
                     "calibration_error": answers.calibration_error,
+                    "calibration": [
+                        {"confidence": confidence, "right": right, "n": n}
+                        for confidence, right, n in answers.calibration()
+                    ],
                     "confused": [
                         {"label": label, "guess": guess, "n": n}
                         for label, guess, n in answers.confused(self.labels)

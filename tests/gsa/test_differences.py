@@ -144,6 +144,11 @@ def test_the_commands(capsys, data):
     found = json.loads(capsys.readouterr().out)
     assert [row["checkpoint"] for row in found["networks"]] == ["tiny_gsa", "tiny_conv"]
     assert found["n"] == 12
+    for row in found["networks"]:
+        bins = row["calibration"]
+        assert sum(each["n"] for each in bins) == 12
+        assert sum(each["n"] * each["right"] for each in bins) / 12 == pytest.approx(row["top1"])
+        assert all(0 < each["confidence"] <= 1 for each in bins)
     assert main(["stress", str(data), "--tests", "shift", "--count", "3", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert len(rows) == 10
