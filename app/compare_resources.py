@@ -15,17 +15,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import streamlit as st
 import torch
 from PIL import Image, ImageOps
 
 import gsa
-from app import gallery, panels, resources
+from app import gallery, resources
 from gsa import erf, ranges
 from gsa.checkpoints import Card, Checkpoint
 from gsa.config import Mixer
-from gsa.maps import Branch, Cells, branches
+from gsa.maps import Branch, branches
 from gsa.record import Array
 
 if TYPE_CHECKING:  # they take time to load, and few sessions ask for them
@@ -35,7 +34,6 @@ if TYPE_CHECKING:  # they take time to load, and few sessions ask for them
 DATA = "GSA_DATA"  # names the folder that data sets must lie in; anywhere if it is not set
 SHOWN = 6  # pictures that one twin alone gets right, of each twin
 SIDE = 180  # of these, in pixels of the page
-PLACES = 4  # along each side of a layer's grid, that distances of its maps are averaged over
 PICTURES = 16  # of the gallery, that receptive fields are averaged over
 MIXERS: tuple[Mixer, Mixer] = ("gsa", "conv")
 Pair = dict[str, str]  # names of checkpoints by mixer, as `resources.twins` gives them
@@ -164,22 +162,11 @@ def fields(
     distances: dict[Branch, list[float]] = {}
     for layer in recording.layers:
         for branch in branches(recording[layer]):
-            value = _mean_distance(recording, layer, branch)
+            value = ranges.mean_distance(recording[layer], branch, recording.grid(layer))
             distances.setdefault(branch, []).append(value)
         done += 1
         yield done / total, found
     yield 1.0, replace(found, distances=distances, reach=[reach[layer][0] for layer in layers])
-
-
-def _mean_distance(recording: gsa.Recording, layer: str, branch: Branch) -> float:
-    grid = recording.grid(layer)
-    found = [
-        measures.mean_distance
-        for row in panels.spread_out(grid.rows, PLACES)
-        for column in panels.spread_out(grid.columns, PLACES)
-        for measures in ranges.measure_heads(recording[layer], branch, Cells.at(row, column), grid)
-    ]
-    return float(np.nanmean(found))
 
 
 def devices() -> list[tuple[str, str]]:

@@ -26,7 +26,7 @@ class Panel:
     layer: str
     branch: Kind
     heads: str  # as in `Selection.heads`
-    shown: NDArray[np.floating]  # (y, x), the weights or how far they are from their mean
+    shown: NDArray[np.floating]  # (y, x), as `as_shown` makes it of the weights
     signed: bool  # whether any of its scale is negative
     limit: float  # |weight| of the strongest colour, above 0
     peak: float  # largest |shown|
@@ -113,7 +113,9 @@ def with_map(panel: Panel, weights: Array, value: str) -> Panel:
 
 
 def as_shown(weights: Array, value: str) -> Array:
-    """Weights (y, x), or how far they are from their mean, as `Selection.value` says."""
+    """Weights (y, x), their sizes, or how far they are from their mean, by `Selection.value`."""
+    if value == "absolute":
+        return np.abs(weights)
     return weights - np.nanmean(weights) if value == "deviation" else weights
 
 
@@ -147,9 +149,9 @@ def everywhere(
     return spread(found)
 
 
-def spread_out(count: int, places: int = PLACES) -> list[int]:
-    """Up to `places` indices from 0 to count - 1, at even distances."""
-    return sorted({int((at + 0.5) * count / places) for at in range(places)})
+def spread_out(count: int) -> list[int]:
+    """Up to `PLACES` indices from 0 to count - 1, at even distances."""
+    return sorted({int((at + 0.5) * count / PLACES) for at in range(PLACES)})
 
 
 def finest_grid(recording: Recording) -> Grid:

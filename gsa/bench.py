@@ -182,8 +182,8 @@ def geometric_mean(what: str, ratios: list[Ratio], device: str) -> Iterator[Rati
         def mean(figure: str, same: list[Ratio] = same) -> float:
             return math.exp(np.mean([math.log(getattr(each, figure)) for each in same]))
 
-        figures = {name: mean(name) for name in ("ratio", "low", "high", "gsa", "against")}
-        yield Ratio(what, other, **figures, target=TARGETS[device].get((what, other)))
+        figures = (mean(name) for name in ("ratio", "low", "high", "gsa", "against"))
+        yield Ratio(what, other, *figures, target=TARGETS[device].get((what, other)))
 
 
 def _modules(effort: Effort) -> Iterator[Ratio]:

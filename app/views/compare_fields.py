@@ -13,7 +13,7 @@ from app.figures import compare as figures
 from app.state import Widget
 from app.text import words
 from app.views.compare_run import measured
-from gsa import erf
+from gsa import erf, ranges
 from gsa.erf import Field
 
 page = words("compare")
@@ -162,4 +162,4 @@ def _distances(found: Fields, layers: list[str]) -> None:
     st.plotly_chart(
         figure, theme=None, config=markup.CHART, key=Widget.compare_distance, alt=text["distance"]
     )
-    st.caption(text["distance_note"].format(places=compare_resources.PLACES**2))
+    st.caption(text["distance_note"].format(places=ranges.PLACES**2))
