@@ -351,10 +351,10 @@ def all_queries(layer: LayerRecord, branch: Branch, limit: int = MEMORY_LIMIT) -
             f"{limit / 2**20:.0f} MiB are allowed. Ask for single queries."
         )
     if branch == "content":
-        every: Array = np.einsum("hdab,hdyx->habyx", layer.q, key_maps(layer), optimize=True)
+        every = np.einsum("hdab,hdyx->habyx", layer.q, key_maps(layer), optimize=True)
         if layer.reach is not None:
-            rows, columns = layer.near()
-            every *= rows[:, None, :, None] * columns[None, :, None, :]
+            down, across = layer.near()
+            every *= down[:, None, :, None] * across[None, :, None, :]
         return every
     maps = [
         [positional_map(layer, Cells.at(a, b)) for b in range(columns)] for a in range(rows)
