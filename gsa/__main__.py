@@ -13,6 +13,7 @@ from typing import Any
 
 from gsa import _bench_command, _compare_commands, _training_commands, checkpoints, commands
 from gsa._console import Arguments, Parser, Run, print_json
+from gsa.files import json_ready
 
 
 def _info(arguments: Arguments) -> int:
@@ -81,23 +82,15 @@ def _verify(arguments: Arguments) -> int:
         results.append(result)
         if not arguments.json:
             print(
-                f"{result['checkpoint']} {result['layer']:>5} {result['branch']:10} "
+                f"{result['checkpoint']} {result['layer']:>5} {result['branch']:18} "
                 f"{result['height']}x{result['width']} {result['dtype']}: largest relative error "
                 f"{result['max_rel_error']:.1e} {'ok' if result['passed'] else 'FAILED'}"
             )
-    if arguments.json:  # a figure that is not a number has no place in JSON
-        print_json([_without_nan(result) for result in results])
+    if arguments.json:
+        print_json([json_ready(result) for result in results])
     failed = sum(not result["passed"] for result in results)
     print(f"{len(results)} proofs, {failed} failed", file=sys.stderr)
     return 1 if failed else 0
-
-
-def _without_nan(result: dict[str, Any]) -> dict[str, Any]:
-    finite = (float("-inf"), float("inf"))
-    return {
-        key: None if isinstance(value, float) and not finite[0] < value < finite[1] else value
-        for key, value in result.items()
-    }
 
 
 def _range(arguments: Arguments) -> int:
@@ -106,14 +99,14 @@ def _range(arguments: Arguments) -> int:
     if arguments.json:
         print_json(rows)
         return 0
-    print("layer branch     head  distance  radius 50 %  radius 90 %  effective pixels")
+    print("layer branch     head  distance  radius 50 %  radius 90 %  effective cells")
     for row in rows:
         if row["mean_distance"] is None:
             print(f"{row['layer']:5} {row['branch']:10} {row['head']:4}  no weight")
             continue
         print(
             f"{row['layer']:5} {row['branch']:10} {row['head']:4}  {row['mean_distance']:5.1f} px "
-            f"{row['radius_50']:9.1f} px {row['radius_90']:9.1f} px {row['effective_pixels']:14.1f}"
+            f"{row['radius_50']:9.1f} px {row['radius_90']:9.1f} px {row['effective_pixels']:16.1f}"
         )
     return 0
 

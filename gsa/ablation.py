@@ -16,6 +16,7 @@ from gsa.config import Mixer
 from gsa.costs import flops, parameters
 from gsa.data import about, open_split
 from gsa.evaluate import wilson
+from gsa.files import whole_file
 from gsa.recipe import Recipe, RecipeError, read_toml, recipe_of
 from gsa.run import SAVE_EVERY, Run
 from gsa.split import Split, hold_out
@@ -144,11 +145,10 @@ def _read(out: Path, ablation: Ablation) -> list[dict[str, Any]]:
 
 
 def _write(out: Path, results: dict[str, Any]) -> None:
-    """Beside its final name, then renamed: a kill leaves the old one whole."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(out.name + ".partial")
-    partial.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(out)
+    text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
+    with whole_file(out) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def _train(

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from gsa.config import NetworkConfig
 from gsa.costs import flops, parameters
+from gsa.files import whole_file
 from gsa.preprocess import Preprocess
 from gsa.resnet import ResNet
 
@@ -303,7 +304,8 @@ def save(model: nn.Module, card: Card, directory: Path) -> Card:
     }
     data = to_bytes(state)
     card = replace(card, sha256=hashlib.sha256(data).hexdigest())
-    _replace(directory / f"{card.name}.safetensors", data)
+    with whole_file(directory / f"{card.name}.safetensors") as partial:
+        partial.write_bytes(data)
     write_card(card, directory)
     return card
 
@@ -311,11 +313,5 @@ def save(model: nn.Module, card: Card, directory: Path) -> Card:
 def write_card(card: Card, directory: Path) -> None:
     """Write a card, for instance with results added, beside weights that are there."""
     text = json.dumps(card.to_dict(), indent=2, ensure_ascii=False)
-    _replace(directory / f"{card.name}.json", (text + "\n").encode())
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file beside its final name, then rename: a kill leaves the old one whole."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(data)
-    partial.replace(path)
+    with whole_file(directory / f"{card.name}.json") as partial:
+        partial.write_bytes((text + "\n").encode())

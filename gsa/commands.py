@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
-from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from gsa.baselines import untrained
 from gsa.checkpoints import Checkpoint, CheckpointError
 from gsa.config import PRESETS
 from gsa.costs import flops, parameters
+from gsa.files import json_ready
 from gsa.maps import Cells
 from gsa.pictures import PictureError, open_picture, upright_size
 from gsa.proofs import verify
@@ -293,5 +293,7 @@ def _mean_distances(recording: Recording, layer: str) -> dict[str, float | None]
     if layer not in recording.layers:
         return None
     kept, grid = recording[layer], recording.grid(layer)
-    found = {branch: ranges.mean_distance(kept, branch, grid) for branch in maps.branches(kept)}
-    return {branch: None if isnan(value) else value for branch, value in found.items()}
+    found: dict[str, float] = {
+        branch: ranges.mean_distance(kept, branch, grid) for branch in maps.branches(kept)
+    }
+    return json_ready(found)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from gsa import ranges
+from gsa.files import json_ready
 from gsa.receptive_field import TheoreticalField, field_of, nearest_unit
 from gsa.record import Array
 from gsa.resnet import ResNet
@@ -47,7 +48,7 @@ class Spread:
 
     def to_dict(self) -> dict[str, float | None]:
         """The fields as JSON-ready values; a figure that does not exist becomes None."""
-        return {k: None if np.isnan(v) else float(v) for k, v in asdict(self).items()}
+        return json_ready(asdict(self))
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from gsa import maps
+from gsa.files import json_ready
 from gsa.maps import Branch, Cells
 from gsa.preprocess import Grid
 from gsa.record import Array, LayerRecord
@@ -35,13 +36,14 @@ def two_digits(value: float) -> str:
 class RangeMeasures:
     """Range measures of one map; all shares are of the total |weight|.
 
+    `effective_pixels` counts pixels of the layer's grid, which everything else here calls cells.
     A map without any weight has NaN everywhere.
     """
 
     mean_distance: float  # pixels
     radius_50: float  # pixels; the smallest circle round the query with at least 50 % of |weight|
     radius_90: float  # pixels
-    effective_pixels: float  # exp(entropy) of the normalised |weights|: 1 to number of cells
+    effective_pixels: float  # cells: exp(entropy) of the normalised |weights|, 1 to all cells
     left: float  # share of |weight| in columns left of the query
     right: float
     above: float
@@ -58,7 +60,7 @@ class RangeMeasures:
 
     def to_dict(self) -> dict[str, float | None]:
         """The fields as JSON-ready values; a figure that does not exist becomes None."""
-        return {k: None if np.isnan(v) else float(v) for k, v in asdict(self).items()}
+        return json_ready(asdict(self))
 
 
 def distances(cells: Cells, grid: Grid) -> Array:

@@ -24,6 +24,7 @@ from gsa.batches import Batches, workers_beside
 from gsa.checkpoints import Checkpoint
 from gsa.config import Mixer
 from gsa.evaluate import prepared
+from gsa.files import whole_file
 from gsa.formulas import resize_embeddings
 from gsa.machine import gpu, processor, versions
 from gsa.preprocess import Preprocess
@@ -175,7 +176,7 @@ class Run:
         return right / len(self.held[1])
 
     def _save(self) -> None:
-        """Write the state beside its final name, then rename: a kill leaves the old one whole."""
+        """Write the state; a kill leaves the old one whole."""
         if not self.fabric.is_global_zero:
             return
         state = {
@@ -188,9 +189,8 @@ class Run:
             "ema": self.ema.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        partial = self.folder / "state.partial"
-        torch.save(state, partial)
-        partial.replace(self.folder / "state.pt")
+        with whole_file(self.folder / "state.pt") as partial:
+            torch.save(state, partial)
 
     def _resume(self) -> None:
         path = self.folder / "state.pt"

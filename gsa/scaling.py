@@ -27,6 +27,7 @@ from torch.utils.benchmark.utils.timer import timer as clock
 from gsa.attention import GlobalSelfAttention
 from gsa.config import NetworkConfig
 from gsa.costs import forward_flops
+from gsa.files import json_ready
 from gsa.pointwise import PointwiseConv2d
 from gsa.resnet import ResNet
 from gsa.rng import seeded
@@ -114,8 +115,7 @@ class Cost:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON-ready values; a figure that does not exist becomes None."""
-        values = asdict(self).items()
-        return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in values}
+        return json_ready(asdict(self))
 
 
 def mixers(width: int, heads: int, grid: int) -> dict[str, nn.Module]:

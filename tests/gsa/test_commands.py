@@ -186,6 +186,13 @@ def test_verify_fails_when_a_formula_is_broken(capsys, tiny_checkpoints, monkeyp
     assert not all(result["passed"] for result in found)
 
 
+def test_range_counts_cells(capsys, image):
+    assert main(["range", image]) == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.endswith("effective cells")
+    assert {len(row) for row in rows} == {len(header)}
+
+
 def test_range_measures_every_head(capsys, image):
     status, found, _ = run(capsys, "range", image)
     assert status == 0

@@ -1,0 +1,28 @@
+"""How results are written: files that are whole, and numbers that JSON has."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Where to write what is to be `path`: a file beside it, which takes its name at the end.
+
+    A kill or an error on the way leaves the old file as it was.
+    """
+    partial = path.with_name(path.name + ".partial")
+    yield partial
+    partial.replace(path)
+
+
+def json_ready(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same values, but None for a number that is not finite, for which JSON has no word."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in values.items()
+    }
