@@ -51,7 +51,7 @@ def rows(view: View) -> dict[Branch, list[Beside]]:
             other = panels.with_map(own, weights, chosen.value)
             if shared:
                 other = replace(other, limit=own.limit)
-            r = stability.correlation(own.shown, weights)
+            r = stability.correlation(own.shown, panels.as_shown(weights, chosen.value))
             agreement = text["correlation"].format(correlation=r)
             agreement = agreement if math.isfinite(r) else text["no_correlation"]
             found[branch].append(Beside(title, kind, other, (*_notes(other), agreement)))

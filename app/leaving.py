@@ -98,7 +98,9 @@ def python(view: View) -> str:
         "absolute": "gsa.mean_absolute_over_heads(weights)",
         "max": "gsa.max_absolute_over_heads(weights)",
     }.get(chosen.heads, f"weights[{chosen.heads}]")
-    drawn = "shown - shown.mean()" if chosen.value == "deviation" else "shown"
+    drawn = {"absolute": "abs(shown)", "deviation": "shown - shown.mean()"}.get(
+        chosen.value, "shown"
+    )
     height, width = recording.height, recording.width
     if edges := chosen.region(height, width):
         numbers = ", ".join(f"{edge:.2f}" for edge in edges)

@@ -18,7 +18,7 @@ from gsa.preprocess import Grid
 
 Heads = str  # "mean", "absolute", "max", or a head's number from 0
 Scale = Literal["own", "layer", "all"]
-Value = Literal["weight", "deviation"]
+Value = Literal["weight", "absolute", "deviation"]
 Section = Literal["heads", "matter", "stable", "range", "why", "take"]
 Without = Literal["none", "content", "positional"]
 How = Literal["blank", "blur", "swap"]

@@ -88,3 +88,12 @@ def test_distances_are_of_the_weights_whatever_is_shown(view, monkeypatch):
         for one, other in zip(row, deviations[branch], strict=True):
             assert other.panel.signed
             assert other.panel.measures == one.panel.measures
+
+
+def test_sizes_are_compared_with_sizes(view, monkeypatch):
+    monkeypatch.setattr(experiments, "companion", lambda seen, *_: seen.recording)
+    beside = replace(view, chosen=replace(view.chosen, value="absolute", heads="0"))
+    for row in companions.rows(beside).values():
+        same = {each.id_: each for each in row}["untrained"]  # here the very recording
+        np.testing.assert_array_equal(same.panel.shown, np.abs(same.panel.shown))
+        assert "r = 1.00" in same.notes

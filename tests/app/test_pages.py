@@ -60,6 +60,7 @@ def test_a_link_opens_its_state(tiny_checkpoints):
         (Widget.heads, "3"),
         (Widget.direction, "to"),
         (Widget.value, "deviation"),
+        (Widget.value, "absolute"),
         (Widget.scale, "all"),
     ],
 )
@@ -147,6 +148,7 @@ def test_attributions_come_with_their_deletion_curves(tiny_checkpoints):
         Selection(0.4, 0.7, heads="2"),
         Selection(0.25, 0.5, bottom=0.5, right=0.8125, heads="max", direction="to"),
         Selection(0.4, 0.7, value="deviation"),
+        Selection(0.4, 0.7, heads="1", value="absolute"),
     ],
 )
 def test_the_python_of_the_page_runs_and_gives_its_maps(

@@ -66,6 +66,17 @@ def test_maps_that_share_a_scale_share_its_colours(recording):
         assert [(p.layer, p.branch) for p in signed] == [(p.layer, p.branch) for p in expected]
 
 
+@pytest.mark.parametrize("heads", ["2", "mean"])
+def test_sizes_have_no_sign_and_keep_the_ranges(recording, heads):
+    plain = panels.all_layers(recording, replace(PLACE, heads=heads))
+    sizes = panels.all_layers(recording, replace(PLACE, heads=heads, value="absolute"))
+    assert any(panel.signed for panel in plain)
+    for one, other in zip(plain, sizes, strict=True):
+        np.testing.assert_array_equal(other.shown, np.abs(one.shown))
+        assert not other.signed
+        assert (other.limit, other.measures) == (one.limit, one.measures)
+
+
 def test_deviations_have_no_mean_and_keep_the_ranges(recording):
     plain = panels.all_layers(recording, PLACE)
     for one, other in zip(
