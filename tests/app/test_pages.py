@@ -41,6 +41,19 @@ def test_the_first_view_has_a_picture_and_a_proof(page):
     assert page.query_params["picture"]
 
 
+@pytest.mark.parametrize(
+    ("direction", "strip", "weight"),
+    [("from", "applied to the values", "map × values"), ("to", "1 here and 0", "1 there and 0")],
+)
+def test_the_proof_is_of_the_direction_that_is_shown(tiny_checkpoints, direction, strip, weight):
+    app = AppTest.from_file(MAIN, default_timeout=60)
+    app.query_params.update({"direction": direction, "section": "heads"})
+    app.run()
+    assert not app.exception
+    assert strip in texts(app)
+    assert texts(app).count(weight) == 3  # content, positional and sum
+
+
 def test_a_link_opens_its_state(tiny_checkpoints):
     app = AppTest.from_file(MAIN, default_timeout=60)
     app.query_params.update(
