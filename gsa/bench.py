@@ -182,8 +182,9 @@ def geometric_mean(what: str, ratios: list[Ratio], device: str) -> Iterator[Rati
         def mean(figure: str, same: list[Ratio] = same) -> float:
             return math.exp(np.mean([math.log(getattr(each, figure)) for each in same]))
 
-        figures = (mean(name) for name in ("ratio", "low", "high", "gsa", "against"))
-        yield Ratio(what, other, *figures, target=TARGETS[device].get((what, other)))
+        ratio, low, high, ours, theirs = map(mean, ("ratio", "low", "high", "gsa", "against"))
+        target = TARGETS[device].get((what, other))
+        yield Ratio(what, other, ratio, low, high, ours, theirs, target)
 
 
 def _modules(effort: Effort) -> Iterator[Ratio]:
