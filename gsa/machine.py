@@ -1,7 +1,9 @@
-"""On what a result was made: processor, GPU and versions, for cards and benchmarks."""
+"""What this machine is: processor, memory, GPU and versions, for cards, benchmarks and limits."""
 
 from __future__ import annotations
 
+import math
+import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,6 +26,18 @@ def processor() -> str:
         return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+def memory() -> float:
+    """Bytes that this process may fill: the machine's, or its container's; infinity if unknown."""
+    try:
+        found = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):  # as on Windows
+        return math.inf
+    try:
+        return min(found, float(Path("/sys/fs/cgroup/memory.max").read_text(encoding="utf-8")))
+    except (OSError, ValueError):  # no container, or the word "max"
+        return found
 
 
 def gpu(device: str) -> str:

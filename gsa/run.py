@@ -26,12 +26,13 @@ from gsa.config import Mixer
 from gsa.evaluate import prepared
 from gsa.files import whole_file
 from gsa.formulas import resize_embeddings
-from gsa.machine import gpu, processor, versions
+from gsa.machine import gpu, memory, processor, versions
 from gsa.preprocess import Preprocess
 from gsa.recipe import Recipe
 from gsa.resnet import ResNet
 from gsa.split import Split
 
+_PICTURES_SHARE = 0.5  # of the memory, that decoded pictures may fill; the network needs the rest
 SAVE_EVERY = 200  # steps between two writes of the state; also at the end of each epoch
 
 
@@ -86,6 +87,7 @@ class Run:
         average = get_ema_multi_avg_fn(recipe.ema)
         self.ema = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
         self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+        _check_memory(recipe, self.preprocess, learn, held)
         self.batches = Batches(recipe, self.preprocess, learn)
         self.held = (prepared(self.preprocess, held.pictures()), torch.tensor(held.targets))
         self.step, self.seconds = 0, 0.0
@@ -223,6 +225,27 @@ def launched(recipe: Recipe, devices: int) -> Fabric:
     fabric = Fabric(accelerator="auto", devices=devices, precision=recipe.precision)
     fabric.launch()
     return fabric
+
+
+def _check_memory(recipe: Recipe, preprocess: Preprocess, learn: Split, held: Split) -> None:
+    """Refuse what does not fit before it is decoded, judged by one batch at even distances.
+
+    Raises:
+        ValueError: if the decoded pictures would fill more than their share of the memory.
+    """
+    n = recipe.batch_size
+    if len(learn) < n:
+        return  # which the batches refuse
+    sample = learn.subset([at * len(learn) // n for at in range(n)])
+    each = fmean(picture.nbytes for picture in Batches(recipe, preprocess, sample).pictures)
+    needed = each * len(learn) + 3 * preprocess.size**2 * len(held)
+    most = _PICTURES_SHARE * memory()
+    if needed > most:
+        raise ValueError(
+            f"the {len(learn) + len(held)} pictures of {recipe.data!r} take {needed / 2**30:.3g} "
+            f"GiB at `size` (={recipe.size}), more than {_PICTURES_SHARE:.0%} of the memory "
+            f"({most / 2**30:.3g} GiB)."
+        )
 
 
 def _take_over(model: ResNet, start: Checkpoint) -> None:

@@ -1,5 +1,7 @@
 """What a card says of the machine and the libraries."""
 
+import math
+import os
 import platform
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -25,6 +27,15 @@ def test_a_system_that_tells_no_name_tells_its_architecture(monkeypatch, error):
 
     monkeypatch.setattr(Path, "read_text", read_text)
     assert machine.processor() in (platform.processor(), platform.machine())
+
+
+def test_memory_is_that_of_the_container_where_it_has_less(monkeypatch):
+    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1000}.__getitem__)
+    for limit, expected in (("max", 4096000), ("5000", 5000), ("9000000", 4096000)):
+        monkeypatch.setattr(Path, "read_text", lambda path, encoding, limit=limit: limit)
+        assert machine.memory() == expected
+    monkeypatch.delattr(os, "sysconf")
+    assert machine.memory() == math.inf
 
 
 def test_a_gpu_has_a_name_and_a_processor_is_none(monkeypatch):

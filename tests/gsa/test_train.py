@@ -200,6 +200,25 @@ def test_a_batch_larger_than_the_data_is_refused(folder, tmp_path):
         train(recipe, "conv", None, tmp_path, tmp_path)
 
 
+def test_pictures_that_do_not_fit_into_memory_are_refused_before_decoding(
+    folder, tmp_path, monkeypatch
+):
+    recipe = read_recipe(folder / "recipe.toml")
+    # of 36 x 40 pixels, which are fewer than crops of 32 pixels may choose from
+    learned, held = 48 * 3 * 36 * 40, 12 * 3 * 32 * 32
+    decoded = []
+    right = Split.decoded
+    monkeypatch.setattr(
+        Split, "decoded", lambda split, side: decoded.append(len(split)) or right(split, side)
+    )
+    monkeypatch.setattr("gsa.run.memory", lambda: 2 * (learned + held) - 1)
+    with pytest.raises(ValueError, match=r"the 60 pictures of .* more than 50% of the memory"):
+        train(recipe, "conv", None, tmp_path, tmp_path)
+    assert decoded == [recipe.batch_size]
+    monkeypatch.setattr("gsa.run.memory", lambda: 2 * (learned + held))
+    train(replace(recipe, epochs=1, restart=()), "conv", None, tmp_path, tmp_path)
+
+
 def test_data_without_a_val_split_of_its_own_is_refused(folder, tmp_path):
     recipe = replace(read_recipe(folder / "recipe.toml"), data=str(folder / "train"))
     with pytest.raises(ValueError, match="has no `train` and `val` folders of its own"):
