@@ -4,19 +4,21 @@ import json
 from typing import Any
 
 from app import gallery, panels, resources, state
-from app.preview import FILE
+from app.preview import file
 from app.views.look_maps import strip_rows
 
 
-def computed() -> dict[str, Any]:
-    """The maps as the page draws them at the start, with the hash of the weights."""
+def computed(picture: str) -> dict[str, Any]:
+    """The maps of a gallery picture as the page draws them first, with the hash of the weights."""
     name = resources.twins()["gsa"]
-    data = (gallery.FOLDER / gallery.FIRST).read_bytes()
-    seen = resources.seen(name, state.Picture(gallery.FIRST, data).digest, data)
+    data = (gallery.FOLDER / picture).read_bytes()
+    seen = resources.seen(name, state.Picture(picture, data).digest, data)
     chosen = state.Selection()
     found = panels.all_layers(seen.recording, chosen)
     return {"weights": seen.card.sha256, "rows": strip_rows(found, found[-1].layer, chosen)}
 
 
 if __name__ == "__main__":
-    FILE.write_text(json.dumps(computed(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    for each in gallery.titles():
+        text = json.dumps(computed(each), indent=1, ensure_ascii=False)
+        file(each).write_text(text + "\n", encoding="utf-8")

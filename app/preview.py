@@ -1,4 +1,4 @@
-"""The maps of the first picture, computed beforehand: something to look at while torch loads.
+"""The first maps of the gallery's pictures, computed beforehand: to look at while torch loads.
 
 `python -m app.make_preview` writes them anew, after the shipped networks have changed. Nothing here
 may import torch, or the page would wait for it all the same.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 
 import streamlit as st
 
@@ -17,24 +18,34 @@ from app.components import heading
 from app.components.strip import strip
 from app.text import words
 
-FILE = gallery.FOLDER / "first.json"
 KEY = "preview"
 CHECKPOINTS = "GSA_CHECKPOINTS"  # as in `gsa.checkpoints`, which imports torch
 
 text = words("look")
 
 
-def wanted(parameters: dict[str, str]) -> bool:
-    """Whether the first maps would keep somebody waiting, and are those of the plain start."""
-    plain = not parameters and CHECKPOINTS not in os.environ
-    return plain and "torch" not in sys.modules and FILE.is_file()
+def file(picture: str) -> Path:
+    """Where the maps of a gallery picture lie."""
+    return (gallery.FOLDER / picture).with_suffix(".json")
 
 
-def draw() -> None:
+def wanted(parameters: dict[str, str]) -> str:
+    """The gallery picture whose first maps would keep somebody waiting; empty if there is none.
+
+    Args:
+        parameters: of the link; one that asks for more than a picture has other maps.
+    """
+    name = parameters.get("picture", gallery.FIRST)
+    plain = not parameters.keys() - {"picture"} and CHECKPOINTS not in os.environ
+    there = plain and "torch" not in sys.modules and name in gallery.titles()
+    return name if there and file(name).is_file() else ""
+
+
+def draw(picture: str) -> None:
     """The page as it will be, as far as it is known without the networks."""
     heading(text["title"], text["lead"])
     left, right = st.columns([5, 12], gap="medium")
-    left.image(str(gallery.FOLDER / gallery.FIRST), width="stretch")
+    left.image(str(gallery.FOLDER / picture), width="stretch")
     left.caption(text["starting"])
     with right:
-        strip(json.loads(FILE.read_text(encoding="utf-8"))["rows"], "", KEY)
+        strip(json.loads(file(picture).read_text(encoding="utf-8"))["rows"], "", KEY)

@@ -5,9 +5,9 @@ import streamlit as st
 from app import preview
 
 shown = st.empty()
-if preview.wanted(st.query_params.to_dict()):
+if picture := preview.wanted(st.query_params.to_dict()):
     with shown.container():
-        preview.draw()
+        preview.draw(picture)
 
 from app.views import inspector  # noqa: E402 - takes seconds the first time, hence not above
 

@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from app import make_preview, preview
+from app import gallery, make_preview, preview
+from app.resources import twins
+from gsa import checkpoints
 from gsa.checkpoints import ENVIRONMENT
 
 ROOT = Path(__file__).parents[2]
@@ -21,10 +24,21 @@ def pixels(url):
     return np.asarray(Image.open(io.BytesIO(data))).astype(int)
 
 
+def read(name):
+    return json.loads(preview.file(name).read_text(encoding="utf-8"))
+
+
 def test_they_are_those_of_the_shipped_weights():
     """If this fails, the networks have changed: run `python -m app.make_preview`."""
-    kept, fresh = json.loads(preview.FILE.read_text(encoding="utf-8")), make_preview.computed()
-    assert kept["weights"] == fresh["weights"]
+    weights = {name: read(name)["weights"] for name in gallery.titles()}
+    assert set(weights.values()) == {checkpoints.read_card(twins()["gsa"]).sha256}
+    assert {preview.file(name) for name in weights} == set(gallery.FOLDER.glob("*.json"))
+
+
+@pytest.mark.parametrize("name", [gallery.FIRST, list(gallery.titles())[-1]])
+def test_they_are_what_the_page_draws(name):
+    """If this fails, the pictures of maps have changed: run `python -m app.make_preview`."""
+    kept, fresh = read(name), make_preview.computed(name)
     for old, new in zip(kept["rows"], fresh["rows"], strict=True):
         for before, now in zip(old["panels"], new["panels"], strict=True):
             for each in ("title", "cell", "notes", "alt"):
@@ -37,7 +51,6 @@ def test_they_are_not_shown_for_other_networks(monkeypatch):
     assert preview.CHECKPOINTS == ENVIRONMENT
     monkeypatch.delitem(sys.modules, "torch")
     assert preview.wanted({})
-    assert not preview.wanted({"picture": "panda_0021.jpg"})
     monkeypatch.setenv(ENVIRONMENT, "elsewhere")
     assert not preview.wanted({})
 
@@ -50,9 +63,12 @@ def test_showing_them_does_not_load_torch():
     assert done.stdout.strip() == "False"
 
 
-def test_a_link_is_not_kept_from_its_own_picture(monkeypatch):
+def test_a_link_shows_its_own_picture_or_none(monkeypatch):
     monkeypatch.delitem(sys.modules, "torch")
-    assert preview.wanted({})
-    assert not preview.wanted({"picture": "panda_0021.jpg"})
+    assert preview.wanted({}) == gallery.FIRST
+    assert preview.wanted({"picture": "panda_0021.jpg"}) == "panda_0021.jpg"
+    assert not preview.wanted({"picture": "panda_0021.jpg", "row": "0.2"})
+    assert not preview.wanted({"row": "0.2"})
+    assert not preview.wanted({"picture": "../gallery/panda_0021.jpg"})
     monkeypatch.setitem(sys.modules, "torch", None)
     assert not preview.wanted({})
