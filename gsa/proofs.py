@@ -21,7 +21,9 @@ from gsa.maps import Cells, Direction, Kind
 from gsa.record import Array, LayerRecord, record
 from gsa.resnet import ResNet
 
-TOLERANCE_FLOAT32 = 1e-5
+# A layer adds up to thousands of terms, which nearly cancel where a picture is plain: errors of
+# 1e-5 are rounding there. A map that is wrong is off by far more.
+TOLERANCE_FLOAT32 = 5e-5
 TOLERANCE = {
     torch.float32: TOLERANCE_FLOAT32,
     torch.float64: 1e-10,

@@ -5,10 +5,15 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import gsa
 from gsa.__main__ import main
 from gsa.checkpoints import available, folder, load, pairs, read_card
+from gsa.maps import Cells, branches
+from gsa.pictures import open_picture
+from gsa.proofs import TOLERANCE_FLOAT32, Proof, prove
+from gsa.record import record
 from gsa.report import report
 
 ROOT = Path(__file__).parents[1]
@@ -62,6 +67,27 @@ def test_the_default_network_knows_pictures_of_the_gallery(capsys):
         label = words.get(folder_name, folder_name.replace("_", " "))
         right += label in [entry["label"] for entry in result["top"]]
     assert right >= len(known) / 2
+
+
+@pytest.mark.parametrize("name", [twins["gsa"] for twins in pairs().values()])
+@pytest.mark.parametrize("file", ["dragonfly_0041.jpg", None])
+def test_maps_of_plain_pictures_are_proved_as_well(name, file):
+    """Where a picture is plain, what a layer adds up nearly cancels, and rounding weighs most."""
+    checkpoint = load(name)
+    picture = Image.new("RGB", (160, 160), "white")
+    if file:
+        picture = open_picture(ROOT / "app" / "gallery" / file)
+    preprocess = checkpoint.preprocess
+    recording = record(checkpoint.model, preprocess.tensor(preprocess.crop(picture)))
+    for layer in recording.layers.values():
+        places = [
+            Cells.at(row, column)
+            for row in range(0, layer.shape[0], max(layer.shape[0] // 4, 1))
+            for column in range(0, layer.shape[1], max(layer.shape[1] // 4, 1))
+        ]
+        for branch in branches(layer):
+            worst = Proof.worst([prove(layer, branch, cells) for cells in places])
+            assert worst.max_rel_error <= TOLERANCE_FLOAT32, (layer.name, branch)
 
 
 def test_the_example_of_the_package_runs(monkeypatch):

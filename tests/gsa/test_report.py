@@ -90,6 +90,15 @@ def test_a_seed_of_another_recipe_is_refused(folder):
         report(folder)
 
 
+def test_a_seed_from_another_start_is_refused(folder):
+    seeds_folder(folder).mkdir()
+    other = card("gsa", 0.5, seed=1)
+    started = replace(other, training={**other.training, "start_sha256": "earlier"})
+    write_card(started, seeds_folder(folder))
+    with pytest.raises(CheckpointError, match=r"made_gsa_s1.json has another recipe or start"):
+        report(folder)
+
+
 def test_a_card_from_before_a_field_was_added_is_described(folder):
     recipe = {key: value for key, value in RECIPE.to_dict().items() if key != "erase"}
     write_card(replace(card("gsa", 0.5), recipe=recipe), folder)
