@@ -81,7 +81,7 @@ def draw_count(rng: np.random.Generator, distance: float, yes: bool) -> Picture:
     taken: list[NDArray] = []
     while len(taken) < count:
         taken = list(_pair(rng, distance))
-        room = np.stack(np.indices((SIDE - MARK + 1,) * 2), axis=-1).reshape(-1, 2)
+        room = np.argwhere(np.ones((SIDE - MARK + 1,) * 2))
         for other in taken:
             room = room[np.hypot(*(room - other).T) <= distance]
         while len(taken) < count:
