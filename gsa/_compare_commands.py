@@ -27,7 +27,8 @@ def add(command: AddCommand) -> None:
     added.add_argument("--network", metavar="PRESET", help="whole networks; default: one layer")
     added.add_argument("--width", type=int, default=64, help="channels of the layer")
     added.add_argument("--heads", type=int, default=8, help="heads of the layer")
-    added.add_argument("--sizes", type=int, nargs="+", metavar="PX", help="default: as on the Compare page")
+    sizes_help = "default: as on the Compare page"
+    added.add_argument("--sizes", type=int, nargs="+", metavar="PX", help=sizes_help)
     added.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     added.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
     added.add_argument("--limit", type=float, default=2.0, help="seconds for one forward pass")

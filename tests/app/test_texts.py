@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import streamlit as st
 
-from app import compare_resources, panels
+from app import panels
 from app.state import Widget
 from app.text import words
-from gsa import erf, perturbations, scaling
+from gsa import erf, perturbations, ranges, scaling
 from gsa.pictures import FORMATS
 from tests.app import test_compare_page, test_pages
 from tests.app.test_compare_page import section, start
@@ -45,7 +45,7 @@ def test_formats_of_files_are_those_that_open(page):
 def test_sentences_of_the_comparison_name_the_numbers_of_the_code(compare, monkeypatch):
     monkeypatch.setattr(erf, "UNIT", "one channel")
     monkeypatch.setattr(erf, "GRADIENT", "squared")
-    monkeypatch.setattr(compare_resources, "PLACES", 2)
+    monkeypatch.setattr(ranges, "PLACES", 2)
     start(compare)
     assert "unit: one channel, at the place" in said(compare)
     assert "gradient: squared; linear scale" in said(compare)
