@@ -12,7 +12,8 @@ from app.experiments import Explained
 from app.figures import raster
 from app.panels import Panel
 from app.resources import Seen
-from app.state import Picture, Selection
+from app.selection import Selection
+from app.state import Picture
 from app.text import words
 from gsa.ranges import two_digits
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from app import panels, state
 from app.drawing import View
-from app.state import Selection
+from app.selection import Selection
 from app.text import words
 from gsa import export, figures
 from gsa.export import Provenance

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
-from app.state import CHOICES, Selection
+from app.selection import CHOICES, Selection
 from app.text import words
 
 text = words("look")

@@ -5,6 +5,7 @@ from typing import Any
 
 from app import gallery, panels, resources, state
 from app.preview import file
+from app.selection import Selection
 from app.views.look_maps import strip_rows
 
 
@@ -13,7 +14,7 @@ def computed(picture: str) -> dict[str, Any]:
     name = resources.twins()["gsa"]
     data = (gallery.FOLDER / picture).read_bytes()
     seen = resources.seen(name, state.Picture(picture, data).digest, data)
-    chosen = state.Selection()
+    chosen = Selection()
     found = panels.all_layers(seen.recording, chosen)
     return {"weights": seen.card.sha256, "rows": strip_rows(found, found[-1].layer, chosen)}
 

@@ -66,7 +66,7 @@ def choice(
     """Buttons of which one is pressed, for a field of the selection.
 
     Args:
-        field: of `state.Selection`; the widget of its name is drawn.
+        field: of `Selection`; the widget of its name is drawn.
         value: the option that is pressed at first.
         label: of the buttons.
         options: what each may be, and how it is called.

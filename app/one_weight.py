@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gsa import maps
-from gsa.maps import Cells
+from gsa.cells import Cells
 from gsa.record import Array, LayerRecord
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from app.state import Selection
+from app.selection import Selection
 from gsa import maps
-from gsa.maps import Branch, Cells, Kind
+from gsa.cells import Cells
+from gsa.maps import Branch, Kind
 from gsa.preprocess import Grid
 from gsa.proofs import Proof, prove
 from gsa.ranges import PRACTICALLY_ZERO, RangeMeasures, measure, spread

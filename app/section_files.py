@@ -18,8 +18,8 @@ from app.drawing import View, explained_notes
 from app.experiments import Explained
 from app.text import words
 from gsa import export, figures
+from gsa.cells import Cells
 from gsa.export import Provenance
-from gsa.maps import Cells
 from gsa.preprocess import Grid
 from gsa.ranges import measure
 

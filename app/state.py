@@ -1,4 +1,4 @@
-"""The one list of what a session remembers, and of what a link carries.
+"""The one list of what a session remembers.
 
 Only this file writes `st.session_state`. What must outlive a widget is kept under keys of our own;
 widgets have keys of their own, listed in `Widget`, and hand over in callbacks.
@@ -8,21 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import streamlit as st
 
-from gsa.maps import Cells, Direction
-from gsa.preprocess import Grid
+from app.selection import Selection, from_parameters, to_parameters
 
-Heads = str  # "mean", "absolute", "max", or a head's number from 0
-Scale = Literal["own", "layer", "all"]
-Value = Literal["weight", "absolute", "deviation"]
-Section = Literal["heads", "matter", "stable", "range", "why", "take"]
-Without = Literal["none", "content", "positional"]
-How = Literal["blank", "blur", "swap"]
-CompanionScale = Literal["shared", "own"]
 Work = Literal["attributions", "measurement"]  # what is made step by step
 
 _SELECTION = "selection"
@@ -101,72 +93,6 @@ class Picture:
     def digest(self) -> str:
         """sha256 of the bytes."""
         return hashlib.sha256(self.data).hexdigest()
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What is looked at. All of it can travel in a link."""
-
-    row: float = 0.5  # the place, as a share of the height of what the network sees
-    column: float = 0.5  # and of its width
-    bottom: float = 0.0  # other corner, where the place is a rectangle; 0 where it is a point
-    right: float = 0.0
-    pair: str = ""  # of checkpoints; empty: the first
-    layer: str = ""  # empty: the page chooses
-    heads: Heads = "mean"
-    direction: Direction = "from"
-    value: Value = "weight"
-    scale: Scale = "own"
-    beneath: bool = False
-    section: Section = "heads"  # what is shown below the maps
-    source_row: float = 0.25  # the place whose one weight is taken apart
-    source_column: float = 0.25
-    target: str = ""  # a class by its label; empty: what the GSA network says
-    radius: float = 1.0  # beyond which weights are cut, as a share of the input; 1: no cut
-    cut_layers: str = ""  # layers that are cut, with commas between; empty: all
-    without: Without = "none"  # the branch that is switched off
-    part_top: float = 0.0  # the part of the picture that is changed
-    part_left: float = 0.75
-    part_bottom: float = 0.25
-    part_right: float = 1.0
-    how: How = "blank"  # how it is changed
-    companion_scale: CompanionScale = "shared"  # of a map and its companions
-
-    @property
-    def is_region(self) -> bool:
-        """Whether the place is a rectangle."""
-        return self.bottom > self.row and self.right > self.column
-
-    @property
-    def middle(self) -> tuple[float, float]:
-        """(row, column) of the point, or of the rectangle's middle, as shares of the input."""
-        if not self.is_region:
-            return self.row, self.column
-        return (self.row + self.bottom) / 2, (self.column + self.right) / 2
-
-    def place(self, height: int, width: int) -> tuple[float, float]:
-        """(row, column) of `middle` in pixels of the input."""
-        row, column = self.middle
-        return min(row * height, height - 0.01), min(column * width, width - 0.01)
-
-    def cells(self, grid: Grid) -> Cells:
-        """The cells of a layer's grid that the place touches."""
-        edges = self.region(grid.height, grid.width)
-        return Cells.over(grid, *edges) if edges else Cells.at(*self.point(grid))
-
-    def region(self, height: int, width: int) -> tuple[float, float, float, float] | None:
-        """(top, left, bottom, right) of the rectangle in pixels of the input; None for a point."""
-        if not self.is_region:
-            return None
-        return self.row * height, self.column * width, self.bottom * height, self.right * width
-
-    def point(self, grid: Grid) -> tuple[int, int]:
-        """(row, column) of the cell at the point, or in the rectangle's middle."""
-        return grid.cell_at(*self.place(grid.height, grid.width))
-
-    def source(self, grid: Grid) -> tuple[int, int]:
-        """(row, column) of the cell whose weight is taken apart."""
-        return Selection(self.source_row, self.source_column).point(grid)
 
 
 def selection() -> Selection:
@@ -283,62 +209,6 @@ def end(work: Work) -> None:
 def linked_picture() -> str:
     """The gallery picture that the link names; empty if it names none."""
     return str(st.query_params.get("picture", ""))
-
-
-CHOICES = {
-    "direction": get_args(Direction),
-    "value": get_args(Value),
-    "scale": get_args(Scale),
-    "section": get_args(Section),
-    "without": get_args(Without),
-    "how": get_args(How),
-    "companion_scale": get_args(CompanionScale),
-    # a list, since text that looks like a number need not be one ("²")
-    "heads": ("mean", "absolute", "max", *map(str, range(64))),
-}
-
-
-def from_parameters(parameters: dict[str, str]) -> Selection:
-    """The selection of a link; what it lacks or gets wrong is as at the start."""
-    start = Selection()
-    read: dict[str, Any] = {}
-    for each in fields(Selection):
-        text = parameters.get(each.name)
-        if text is None:
-            continue
-        default = getattr(start, each.name)
-        if isinstance(default, bool):
-            read[each.name] = text == "1"
-        elif isinstance(default, float):
-            read[each.name] = _share(text, default)
-        elif text in CHOICES.get(each.name, (text,)):
-            read[each.name] = text
-    return replace(start, **read)
-
-
-def _share(text: str, otherwise: float) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        return otherwise
-    return value if 0 <= value <= 1 else otherwise
-
-
-def to_parameters(chosen: Selection, gallery: str) -> dict[str, str]:
-    """The parameters of a link; a user's own picture stays with the user, so it has no link."""
-    if not gallery:
-        return {}
-    parameters = {"picture": gallery}
-    start = Selection()
-    for each in fields(Selection):
-        value = getattr(chosen, each.name)
-        if value == getattr(start, each.name) and each.name not in ("row", "column"):
-            continue
-        if isinstance(value, bool):
-            parameters[each.name] = str(int(value))
-        else:
-            parameters[each.name] = f"{value:.4f}" if isinstance(value, float) else value
-    return parameters
 
 
 def write_link() -> None:

@@ -26,10 +26,10 @@ from torch.utils.benchmark.utils.common import set_torch_threads
 from gsa import fast, maps
 from gsa.attention import GlobalSelfAttention
 from gsa.baselines import untrained
+from gsa.cells import Cells
 from gsa.checkpoints import Card
 from gsa.config import preset
 from gsa.folding import folded
-from gsa.maps import Cells
 from gsa.pictures import open_picture
 from gsa.preprocess import Preprocess
 from gsa.record import record

@@ -15,11 +15,11 @@ from PIL import Image
 
 from gsa import checkpoints, erf, export, figures, maps, ranges
 from gsa.baselines import untrained
+from gsa.cells import Cells
 from gsa.checkpoints import Checkpoint, CheckpointError
 from gsa.config import PRESETS
 from gsa.costs import flops, parameters
 from gsa.files import json_ready
-from gsa.maps import Cells
 from gsa.pictures import PictureError, open_picture, upright_size
 from gsa.proofs import verify
 from gsa.record import Recording, record

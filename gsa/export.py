@@ -16,8 +16,9 @@ import torch
 from matplotlib.figure import Figure
 
 from gsa import maps
+from gsa.cells import Cells
 from gsa.checkpoints import Card
-from gsa.maps import Cells, Direction
+from gsa.maps import Direction
 from gsa.preprocess import Grid
 from gsa.proofs import prove
 from gsa.record import Recording

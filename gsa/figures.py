@@ -17,7 +17,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from gsa import maps
-from gsa.maps import Cells
+from gsa.cells import Cells
 from gsa.ranges import PRACTICALLY_ZERO, RangeMeasures, measure, two_digits
 from gsa.record import Array, Recording
 

@@ -11,69 +11,18 @@ No N x N matrix is formed for one query. `gsa.proofs` shows that each map is exa
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from gsa.preprocess import Grid
+from gsa.cells import Cells
 from gsa.record import Array, LayerRecord
 
 Branch = Literal["content", "positional"]
 Kind = Branch | Literal["sum"]
 Direction = Literal["from", "to"]  # what a place reads, or who reads it
-_HAIR = 1e-2  # of a cell
 MEMORY_LIMIT = 256 * 2**20  # bytes that `all_queries` may fill
-
-
-@dataclass(frozen=True)
-class Cells:
-    """A rectangle of grid cells, half open: rows top to bottom - 1, columns left to right - 1."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.top < self.bottom and 0 <= self.left < self.right):
-            raise ValueError(
-                f"a rectangle of cells needs 0 <= top < bottom and 0 <= left < right; got rows "
-                f"{self.top} to {self.bottom}, columns {self.left} to {self.right}."
-            )
-
-    @classmethod
-    def at(cls, row: int, column: int) -> Cells:
-        """One cell."""
-        return cls(row, column, row + 1, column + 1)
-
-    @classmethod
-    def over(cls, grid: Grid, top: float, left: float, bottom: float, right: float) -> Cells:
-        """The cells that a rectangle touches, at least one; edges in pixels of the input."""
-        tall, wide = grid.cell
-        # an edge that lies on a cell's edge but for rounding does not touch the next cell
-        first_row = min(math.floor(top / tall + _HAIR), grid.rows - 1)
-        first_column = min(math.floor(left / wide + _HAIR), grid.columns - 1)
-        return cls(
-            first_row,
-            first_column,
-            max(math.ceil(bottom / tall - _HAIR), first_row + 1),
-            max(math.ceil(right / wide - _HAIR), first_column + 1),
-        )
-
-    def check(self, layer: LayerRecord) -> None:
-        """ValueError if the rectangle leaves the layer's grid."""
-        rows, columns = layer.shape
-        if self.bottom > rows or self.right > columns:
-            raise ValueError(
-                f"rows {self.top} to {self.bottom}, columns {self.left} to {self.right} must lie "
-                f"in the {rows} x {columns} grid of layer {layer.name}."
-            )
-
-    def of(self, values: Array) -> Array:
-        """The cells of an array whose last axes are y, x: (..., rows, columns)."""
-        return values[..., self.top : self.bottom, self.left : self.right]
 
 
 def _required(values: Array | None, layer: LayerRecord, what: str) -> Array:

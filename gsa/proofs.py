@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from gsa import formulas, maps
-from gsa.maps import Cells, Direction, Kind
+from gsa.cells import Cells
+from gsa.maps import Direction, Kind
 from gsa.record import Array, LayerRecord, record
 from gsa.resnet import ResNet
 

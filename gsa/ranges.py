@@ -13,8 +13,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from gsa import maps
+from gsa.cells import Cells
 from gsa.files import json_ready
-from gsa.maps import Branch, Cells
+from gsa.maps import Branch
 from gsa.preprocess import Grid
 from gsa.record import Array, LayerRecord
 

@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from gsa.baselines import take_statistics
+from gsa.cells import Cells
 from gsa.checkpoints import Checkpoint
 from gsa.config import NetworkConfig
 from gsa.evaluate import prepared
-from gsa.maps import Cells, branch_share
+from gsa.maps import branch_share
 from gsa.record import Array, record
 from gsa.resnet import ResNet
 from gsa.split import Split

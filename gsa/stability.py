@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from gsa import maps
-from gsa.maps import Branch, Cells
+from gsa.cells import Cells
+from gsa.maps import Branch
 from gsa.record import Array, Recording
 
 

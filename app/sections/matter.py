@@ -10,6 +10,7 @@ from app.components.picker import picker
 from app.drawing import View
 from app.figures import charts
 from app.resources import Seen
+from app.selection import Selection
 from app.state import Widget
 from app.text import words
 from gsa import perturbations
@@ -150,7 +151,7 @@ def _change(view: View) -> None:
 
 def _part_cells(view: View) -> tuple[int, int, int, int]:
     chosen = view.chosen
-    part = state.Selection(
+    part = Selection(
         chosen.part_top, chosen.part_left, bottom=chosen.part_bottom, right=chosen.part_right
     )
     cells = part.cells(Grid(PART_CELLS, PART_CELLS, PART_CELLS, PART_CELLS))

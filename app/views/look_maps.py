@@ -13,7 +13,8 @@ from app.drawing import View, beneath, drawn
 from app.panels import Panel
 from app.resources import Seen
 from app.sections import heads, matter, ranges, stable, take, why
-from app.state import Picture, Selection, Widget
+from app.selection import Selection
+from app.state import Picture, Widget
 from app.text import words
 from gsa.proofs import TOLERANCE_FLOAT32
 

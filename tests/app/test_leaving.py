@@ -11,7 +11,8 @@ from PIL import Image
 from app import leaving, panels
 from app.drawing import View
 from app.resources import Seen
-from app.state import Picture, Selection
+from app.selection import Selection
+from app.state import Picture
 from gsa.checkpoints import load
 from gsa.record import record
 from tests.conftest import photo

@@ -6,7 +6,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.links import Known, complaint, fitted
-from app.state import Selection, Widget, from_parameters, to_parameters
+from app.selection import Selection, from_parameters, to_parameters
+from app.state import Widget
 from tests.app.test_pages import MAIN
 from tests.app.test_state import CHOSEN
 

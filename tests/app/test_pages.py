@@ -10,7 +10,8 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app import gallery, markup, panels
-from app.state import Selection, Widget, to_parameters
+from app.selection import Selection, to_parameters
+from app.state import Widget
 from app.text import words
 from tests.conftest import photo
 

@@ -5,9 +5,9 @@ import pytest
 
 from app import panels
 from app.one_weight import content_weight, positional_weight
-from app.state import Selection
+from app.selection import Selection
 from gsa import maps
-from gsa.maps import Cells
+from gsa.cells import Cells
 
 PLACE = Selection(row=0.4, column=0.7)
 

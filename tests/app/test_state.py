@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from app.state import Selection, Widget, from_parameters, to_parameters
-from gsa.maps import Cells
+from app.selection import Selection, from_parameters, to_parameters
+from app.state import Widget
+from gsa.cells import Cells
 from gsa.preprocess import Grid
 
 APP = Path(__file__).parents[2] / "app"

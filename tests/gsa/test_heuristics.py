@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from gsa import maps
+from gsa.cells import Cells
 from gsa.heuristics import class_flow, output_gradients, rollout
-from gsa.maps import Cells
 from gsa.record import record
 from tests.conftest import VARIANTS, noise, tiny_model
 

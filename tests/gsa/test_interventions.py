@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from gsa import maps
+from gsa.cells import Cells
 from gsa.checkpoints import Card, Checkpoint
 from gsa.formulas import normalise_keys, windowed_content_attention
 from gsa.heuristics import class_flow, output_gradients
 from gsa.interventions import Limits, by_radius, limited, probabilities
-from gsa.maps import Branch, Cells
+from gsa.maps import Branch
 from gsa.perturbations import by_shuffled_radius, change, effect, opposite, shuffle_far
 from gsa.preprocess import Preprocess
 from gsa.proofs import prove

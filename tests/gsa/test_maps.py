@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gsa import maps
-from gsa.maps import Cells
+from gsa.cells import Cells
 from gsa.record import record
 from tests.conftest import VARIANTS, noise, tiny_model
 

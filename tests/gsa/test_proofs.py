@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from gsa import maps, proofs
+from gsa.cells import Cells
 from gsa.config import preset
-from gsa.maps import Cells
 from gsa.proofs import Proof, prove, verify
 from gsa.record import record
 from gsa.resnet import ResNet

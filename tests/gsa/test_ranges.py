@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gsa import maps, ranges
-from gsa.maps import Cells
+from gsa.cells import Cells
 from gsa.preprocess import Grid
 from gsa.ranges import measure
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from gsa import maps, stability
-from gsa.maps import Branch, Cells
+from gsa.cells import Cells
+from gsa.maps import Branch
 from gsa.record import record
 from tests.conftest import noise, tiny_model
 
