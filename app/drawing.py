@@ -69,7 +69,8 @@ def drawn(
     if math.isfinite(panel.measures.mean_distance):
         notes.append(text["far"].format(distance=panel.measures.mean_distance))
     weak = not panel.zero and panel.peak < WEAK * panel.limit
-    last = [text["peak"].format(peak=two_digits(panel.peak))] if weak else []
+    peak = text["peak"].format(peak=two_digits(panel.peak))
+    last = [peak] if weak and peak not in extra else []
     rows, columns = panel.grid.rows, panel.grid.columns
     second = (
         [source[1] / columns, source[0] / rows, 1 / columns, 1 / rows] if source is not None else []

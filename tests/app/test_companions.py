@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from app import companions, experiments
+from app.drawing import drawn
 from app.figures import raster
 from tests.app import test_leaving
 
@@ -57,6 +58,15 @@ def test_a_row_with_one_scale_has_one_set_of_colours(view, monkeypatch):
         beside = replace(view, seen={"gsa": replace(seen, recording=positive)}, chosen=chosen)
         row = companions.rows(beside)["content"]
         assert {each.panel.signed for each in row} == sets
+
+
+def test_a_weak_companion_has_its_peak_said_once(bright):
+    chosen = replace(bright.chosen, companion_scale="shared")
+    row = companions.rows(replace(bright, chosen=chosen))["content"]
+    weak = replace(row[0].panel, limit=100 * row[0].panel.peak)
+    notes = drawn(weak, chosen, id_="weak", title="", extra=row[0].notes)["notes"]
+    assert sum(note.startswith("peak ") for note in notes) == 1
+    assert drawn(weak, chosen, id_="weak", title="")["notes"][-1].startswith("peak ")
 
 
 def test_what_is_beyond_the_shared_scale_is_counted(bright):
