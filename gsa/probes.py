@@ -203,6 +203,16 @@ def pictures(
     return (x - 0.05) * 3, torch.from_numpy(answers)
 
 
+def examples(task: str, seed: int = 0) -> list[tuple[float, bool, Picture]]:
+    """(distance, answer, picture) of both answers at the shortest distance and at the longest."""
+    rng = np.random.default_rng(seed)
+    return [
+        (distance, yes, TASKS[task](rng, distance, yes))
+        for distance in (NEAREST, FARTHEST)
+        for yes in (True, False)
+    ]
+
+
 def _farthest(done: float) -> float:
     """Up to which distance pictures are drawn after a share of the training.
 

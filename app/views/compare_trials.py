@@ -15,9 +15,10 @@ from app.state import Widget
 from app.text import words
 from app.views.compare_right import folder_and_count
 from app.views.compare_run import measured
-from gsa.probes import BINS, SIDE, Probe
+from gsa.probes import BINS, SIDE, Probe, examples
 
 page = words("compare")
+_ENLARGED = 4  # screen pixels for one of an example
 
 
 def stress(pair: Pair) -> None:
@@ -77,6 +78,12 @@ def probes(_: Pair) -> None:
         key=Widget.compare_probe_task,
     )
     steps = right.slider(text["steps"], 100, 600, Probe.steps, 50, key=Widget.compare_probe_steps)
+    for column, (distance, yes, picture) in zip(
+        st.columns([1, 1, 1, 1, 3]), examples(task), strict=False
+    ):
+        large = picture.repeat(_ENLARGED, axis=0).repeat(_ENLARGED, axis=1)
+        answer = text["answers"][task][0 if yes else 1]
+        column.image(large, text["example"].format(answer=answer, distance=distance), clamp=True)
 
     def progress(so_far: dict[str, Any]) -> None:
         for mixer, each in so_far.items():

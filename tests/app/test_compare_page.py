@@ -209,6 +209,17 @@ def test_a_server_can_limit_the_folders(data, monkeypatch):
             compare_resources.data_folder(str(outside))
 
 
+@pytest.mark.parametrize("task", TEXT["probes"]["tasks"])
+def test_a_probe_shows_what_it_asks(page, task):
+    section(page, "probes")
+    page.selectbox(Widget.compare_probe_task).select(task).run()
+    captions = [caption for each in page.get("image") for caption in each.captions]
+    yes, no = TEXT["probes"]["answers"][task]
+    assert captions == [
+        f"{answer}, {distance} px apart" for distance in (8, 38) for answer in (yes, no)
+    ]
+
+
 def test_a_probe_runs_and_is_drawn(page, monkeypatch):
     from gsa import probes
 

@@ -95,6 +95,16 @@ def test_a_line_goes_on_behind_its_wall_as_answered(yes):
 
 
 @pytest.mark.parametrize("task", TASKS)
+def test_examples_are_of_both_answers_near_and_far(task):
+    found = probes.examples(task)
+    settings = [(NEAREST, True), (NEAREST, False), (FARTHEST, True), (FARTHEST, False)]
+    assert [each[:2] for each in found] == settings
+    for (*_, picture), (*_, again) in zip(found, probes.examples(task), strict=True):
+        assert picture.shape == (SIDE, SIDE)
+        assert np.array_equal(picture, again)
+
+
+@pytest.mark.parametrize("task", TASKS)
 def test_no_answer_can_be_read_off_the_brightness(task):
     x, answers = probes.pictures(task, 1000, np.random.default_rng(3), 12, 30)
     means = x[:, 0].mean((1, 2))
