@@ -244,14 +244,29 @@ def test_back_from_an_upload_returns_to_the_gallery(page, tmp_path):
     expect(page.get_by_text("Row 9, column 9 of 16 × 16")).to_be_visible()
 
 
+# Presses Stop when it appears: the tiny network may be done before a test could find the button.
+PRESS_AT_ONCE = """(name) => {
+  const buttons = () => document.querySelectorAll("[data-testid=stMainBlockContainer] button");
+  const timer = setInterval(() => {
+    const found = [...buttons()].find((button) => button.innerText.trim() === name);
+    if (found) {
+      clearInterval(timer);
+      document.body.dataset.pressed = "yes";
+      found.click();
+    }
+  }, 5);
+}"""
+
+
 def test_stop_ends_the_attributions(page):
     page.get_by_text(LOOK["sections"]["why"], exact=True).click()
-    page.get_by_role("button", name=LOOK["why_button"]).click()
+    start = page.get_by_role("button", name=LOOK["why_button"])
+    expect(start).to_be_visible()
+    page.evaluate(PRESS_AT_ONCE, LOOK["stop"])
+    start.click()
+    expect(page.locator("body[data-pressed=yes]")).to_be_attached()
     section = page.get_by_test_id("stMainBlockContainer")  # Streamlit has a Stop of its own
-    stop = section.get_by_role("button", name=LOOK["stop"], exact=True)
-    expect(stop).to_be_visible()
-    stop.evaluate("button => button.click()")  # at once, and not when the page has come to rest
-    expect(stop).to_be_hidden()
+    expect(section.get_by_role("button", name=LOOK["stop"], exact=True)).to_be_hidden()
     page.wait_for_timeout(1500)  # nothing goes on behind it
     expect(page.get_by_text(LOOK["methods"]["edges"], exact=True)).to_have_count(0)
 
