@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from app import compare_resources
@@ -35,14 +36,16 @@ class Measurement:
 
     def json_bytes(self, result: Any) -> bytes:
         """A result, JSON-ready, with its provenance."""
-        whole = self._provenance() | {"result": result}
+        whole = self.provenance | {"result": result}
         return json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1).encode()
 
     def npz_bytes(self, arrays: Mapping[str, Array]) -> bytes:
         """Arrays by name, with `provenance`, one JSON object as text."""
-        return export.archive_bytes(arrays, json.dumps(self._provenance(), ensure_ascii=False))
+        return export.archive_bytes(arrays, json.dumps(self.provenance, ensure_ascii=False))
 
-    def _provenance(self) -> dict[str, Any]:
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """What it is made with, as that was when it was first asked for."""
         cards = compare_resources.cards(self.pair).values() if self.pair else ()
         return {
             "measurement": self.what,

@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 
 
 def _train(arguments: Arguments) -> int:
+    from gsa.data import open_split
     from gsa.recipe import read_recipe
     from gsa.run import launched
     from gsa.train import train
 
     recipe = read_recipe(arguments.recipe)
+    # by one process: further ones start after it, and find what it fetched
+    open_split(recipe.data, "train", arguments.data, download=arguments.download)
     fabric = launched(recipe, arguments.devices)
     mixers: tuple[Mixer, ...] = ("conv", "gsa")
     if arguments.mixer != "both":

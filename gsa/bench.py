@@ -42,7 +42,7 @@ HEADS = 8
 SUBJECT = "gsa"
 _MOST = 10_000  # rounds, seconds, pictures, threads, pixels
 _LEAST_SIZE = 64  # pixels; at half of it the last stage has one cell, too few to train a norm
-_AIM_SIZE = preset("gsa_resnet50").input_size  # pixels; the aims for networks are meant for it
+AIM_SIZE = preset("gsa_resnet50").input_size  # pixels; the aims for networks are meant for it
 Part = Literal["modules", "networks", "app"]
 
 # largest ratio of gsa's time, or memory, to the other's
@@ -80,7 +80,7 @@ class Effort:
     dtype: torch.dtype = torch.float32
     device: str = "cpu"
     compile: bool = False  # by torch.compile: every module and network of a comparison
-    sizes: tuple[int, ...] = (_AIM_SIZE,)  # sides of the networks' inputs in pixels
+    sizes: tuple[int, ...] = (AIM_SIZE,)  # sides of the networks' inputs in pixels
     only: Part | None = None  # of what is measured; None: all
 
     def __post_init__(self) -> None:
@@ -275,7 +275,7 @@ def _networks(effort: Effort) -> Iterator[Ratio]:
     """GSA-ResNet-50 against torchvision's ResNet-50, and against its twin as it is built here."""
     for size in effort.sizes:
         for ratio in _networks_at(size, effort):
-            target = ratio.target if size == _AIM_SIZE else None
+            target = ratio.target if size == AIM_SIZE else None
             yield replace(ratio, target=target, size=size)
 
 

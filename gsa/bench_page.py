@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from gsa.bench import Effort, Ratio
+from gsa.bench import AIM_SIZE, Effort, Ratio
 from gsa.bench_limits import LARGEST_EXPONENT, Part, Rates
 from gsa.machine import gpu, processor
 
@@ -53,6 +53,8 @@ def write(folder: Path, found: dict[str, Any]) -> Path:
     name = "{device}-{dtype}-batch{batch}-threads{threads}".format(**setting)
     name += "-compiled" if setting["compile"] else ""
     name += f"-{setting['only']}" if setting["only"] else ""
+    if tuple(setting["sizes"]) != (AIM_SIZE,):
+        name += f"-{'-'.join(map(str, setting['sizes']))}px"
     path = folder / f"{name}.json"
     path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(page(folder), encoding="utf-8")

@@ -52,7 +52,7 @@ class NetworkConfig:
             )
         for name in ("blocks", "widths", "expansion", "stem_width", "heads", "num_classes"):
             value = getattr(self, name)
-            for each in value if isinstance(value, tuple) else (value,):
+            for each in value if name in ("blocks", "widths") else (value,):
                 if type(each) is not int or each < 1:
                     raise ValueError(f"`{name}` (={value!r}) must be whole and positive.")
         for name in ("query_gain", "query_offset"):
@@ -69,7 +69,7 @@ class NetworkConfig:
         }
         for name, allowed in choices.items():
             value = getattr(self, name)
-            for each in value if isinstance(value, tuple) else (value,):
+            for each in value if name == "mixers" else (value,):
                 if each not in get_args(allowed):
                     raise ValueError(f"`{name}` (={value!r}) must be of {get_args(allowed)}.")
         if not self.content and self.positional == "none":

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from gsa.checkpoints import Checkpoint
-from gsa.evaluate import calibration_error, logits_of, wilson
-from gsa.samples import Pixels, all_prepared
+from gsa.evaluate import calibration_error, logits_of, prepared, wilson
+from gsa.samples import NO_PICTURE, Pixels
 from gsa.split import Split
 
 _STEP = 16  # pictures between two reports of progress
@@ -151,7 +151,8 @@ def compare(
         first: a network.
         second: another that knows the same classes.
         sample: pictures, at least one.
-        pixels: what `samples.prepare` gave at its end; done here by default.
+        pixels: what `samples.prepare` gave at its end; by default a few pictures are decoded at a
+            time, and no more are held.
 
     Yields:
         (share that is done, None) on the way, and at the end (1, what was found).
@@ -162,19 +163,33 @@ def compare(
     """
     if set(first.labels) != set(second.labels):
         raise ValueError(f"{first.card.name!r} and {second.card.name!r} know different classes.")
-    if pixels is None:
-        pixels = all_prepared((first, second), sample)
+    if not len(sample):
+        raise ValueError(NO_PICTURE)
     said: dict[Checkpoint, list[Tensor]] = {first: [], second: []}
-    for start in range(0, len(sample), _STEP):
-        end = min(start + _STEP, len(sample))
+    done = 0
+    for portion in _portions((first, second), sample, pixels):
         for checkpoint, parts in said.items():
-            parts.append(logits_of(checkpoint, pixels[checkpoint.preprocess][start:end]))
-        yield end / len(sample), None
+            parts.append(logits_of(checkpoint, portion[checkpoint.preprocess]))
+        done += len(portion[first.preprocess])
+        yield done / len(sample), None
     one, other = (
         _answers(checkpoint, torch.cat(said[checkpoint]), sample.answers)
         for checkpoint in (first, second)
     )
     yield 1.0, Differences(sample.names, sample.answers, one, other)
+
+
+def _portions(
+    checkpoints: tuple[Checkpoint, ...], sample: Split, pixels: Pixels | None
+) -> Iterator[Pixels]:
+    """`_STEP` pictures at a time, as the networks see them."""
+    if pixels is None:
+        seen = {each.preprocess for each in checkpoints}
+        for pictures in sample.batches(_STEP):
+            yield {preprocess: prepared(preprocess, pictures) for preprocess in seen}
+        return
+    for start in range(0, len(sample), _STEP):
+        yield {preprocess: crops[start : start + _STEP] for preprocess, crops in pixels.items()}
 
 
 def _answers(checkpoint: Checkpoint, scores: Tensor, labels: tuple[str, ...]) -> Answers:

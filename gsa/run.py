@@ -87,7 +87,7 @@ class Run:
         average = get_ema_multi_avg_fn(recipe.ema)
         self.ema = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
         self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-        _check_memory(recipe, self.preprocess, learn, held)
+        _check_memory(recipe, learn, held, self.fabric.world_size)
         self.batches = Batches(recipe, self.preprocess, learn)
         self.held = (prepared(self.preprocess, held.pictures()), torch.tensor(held.targets))
         self.step, self.seconds = 0, 0.0
@@ -213,8 +213,9 @@ class Run:
 def launched(recipe: Recipe, devices: int) -> Fabric:
     """Devices of the best kind there is, in the recipe's precision.
 
-    With several, the command that runs is started once more for each further one; every process
-    then does the same with its part of each batch (distributed data parallel).
+    With several, the command that runs is started once more for each further one. Every process
+    then makes the same batches, since mixing goes over a whole one, and learns from its part of
+    each (distributed data parallel).
 
     Raises:
         ValueError: if there are fewer devices.
@@ -227,8 +228,14 @@ def launched(recipe: Recipe, devices: int) -> Fabric:
     return fabric
 
 
-def _check_memory(recipe: Recipe, preprocess: Preprocess, learn: Split, held: Split) -> None:
+def _check_memory(recipe: Recipe, learn: Split, held: Split, copies: int) -> None:
     """Refuse what does not fit before it is decoded, judged by one batch at even distances.
+
+    Args:
+        recipe: gives the size.
+        learn: pictures to learn from.
+        held: pictures that are held out.
+        copies: processes that hold the pictures.
 
     Raises:
         ValueError: if the decoded pictures would fill more than their share of the memory.
@@ -237,8 +244,9 @@ def _check_memory(recipe: Recipe, preprocess: Preprocess, learn: Split, held: Sp
     if len(learn) < n:
         return  # which the batches refuse
     sample = learn.subset([at * len(learn) // n for at in range(n)])
-    each = fmean(picture.nbytes for picture in Batches(recipe, preprocess, sample).pictures)
-    needed = each * len(learn) + 3 * preprocess.size**2 * len(held)
+    decoded = Batches(recipe, Preprocess(recipe.size), sample).pictures
+    each = fmean(picture.nbytes for picture in decoded)
+    needed = copies * (each * len(learn) + 3 * recipe.size**2 * len(held))
     most = _PICTURES_SHARE * memory()
     if needed > most:
         raise ValueError(

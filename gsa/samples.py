@@ -17,6 +17,7 @@ from gsa.preprocess import Preprocess
 from gsa.split import Folder, Split, everyday
 
 _DECODED = 16  # pictures at their own size at once: photographs are large
+NO_PICTURE = "there is no picture to ask the networks about."
 Pixels = Mapping[Preprocess, Tensor]  # crops (n, 3, size, size) uint8, as each preprocessing gives
 
 
@@ -78,7 +79,7 @@ def prepare(
         ValueError: if there is no picture; DataError, on the way, for one that cannot be used.
     """
     if not len(sample):
-        raise ValueError("there is no picture to ask the networks about.")
+        raise ValueError(NO_PICTURE)
     parts: dict[Preprocess, list[Tensor]] = {each.preprocess: [] for each in checkpoints}
     done = 0
     for step in sample.batches(_DECODED):

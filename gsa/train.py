@@ -59,8 +59,7 @@ def train(
     further = recipe.seed != own
     name = f"{recipe.pair}_{mixer}" + (f"_s{recipe.seed}" if further else "")
     fabric = fabric or launched(recipe, 1)
-    with fabric.rank_zero_first(local=True):  # one process fetches
-        full = open_split(recipe.data, "train", root, download=download)
+    full = open_split(recipe.data, "train", root, download=download)
     val = open_split(recipe.data, "val", root)  # found missing now, and not after hours
     if set(val.places) & set(full.places):
         raise DataError(f"the data {recipe.data!r} has no `train` and `val` folders of its own.")

@@ -93,9 +93,9 @@ def _one_weight(view: View, record: LayerRecord) -> None:
         if record.r_c is not None and record.r_r is not None:
             _positional(positional_weight(record, head, query, source))
     for kind in maps.kinds(record):
-        error = prove(record, kind, chosen.cells(grid), chosen.direction).max_rel_error
-        sentence = text["weight_proof"][chosen.direction]
-        st.caption(sentence.format(branch=text[kind], error=error))
+        # of the map from the place, whatever the direction: the weight above is one of its cells
+        error = prove(record, kind, chosen.cells(grid)).max_rel_error
+        st.caption(text["weight_proof"].format(branch=text[kind], error=error))
 
 
 def _content(weight: ContentWeight) -> None:

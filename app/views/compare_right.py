@@ -70,7 +70,7 @@ def show(pair: Pair) -> None:
     columns = st.columns([4, 1], vertical_alignment="bottom")
     folder, count = folder_and_count(Widget.compare_right, *columns)
     found = measured(
-        Measurement("right", {"pictures": folder or "gallery", "at_most": count}, pair),
+        Measurement("right", {"folder": folder, "at_most": count}, pair),
         text["start"],
         lambda: compare_resources.differences(pair, folder, count),
         lambda result: result[0].to_dict(),

@@ -34,7 +34,7 @@ def stress(pair: Pair) -> None:
     )
     folder, count = folder_and_count(Widget.compare_stress, *others)
 
-    settings = {"test": test, "pictures": folder or "gallery", "at_most": count}
+    settings = {"test": test, "folder": folder, "at_most": count}
 
     def chart(scores: list[Any], key: str) -> None:
         lines = {}

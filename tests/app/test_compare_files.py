@@ -2,10 +2,13 @@
 
 import io
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from app import compare_resources
+from app.compare_files import Measurement
 from app.state import Widget
 from app.text import words
 from app.views import compare_run
@@ -73,7 +76,7 @@ def test_answers_and_scores_leave_as_data(page, files, data):
     start(page)
     result, settings = read(files, "compare-right-tiny.json")
     assert result["n"] == 6
-    assert settings["pictures"] == str(data)
+    assert settings["folder"] == str(data)
     section(page, "stress")
     page.text_input(f"{Widget.compare_stress}_folder").set_value(str(data)).run()
     start(page)
@@ -97,3 +100,12 @@ def test_the_page_offers_them(page):
     start(page)
     offered = [each.label for each in page.get("download_button")]
     assert offered == list(TEXT["files"].values())
+
+
+def test_a_file_names_the_weights_of_when_its_result_was_drawn(monkeypatch):
+    measurement = Measurement("right", {}, {"gsa": "a", "conv": "b"})
+    for sha256 in ("before", "after"):
+        card = SimpleNamespace(name="a", sha256=sha256)
+        monkeypatch.setattr(compare_resources, "cards", lambda _, card=card: {"gsa": card})
+        found = json.loads(measurement.json_bytes(1))
+        assert found["networks"] == [{"checkpoint": "a", "weights_sha256": "before"}]

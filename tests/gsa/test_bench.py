@@ -99,7 +99,7 @@ def test_networks_are_measured_at_every_size_and_in_memory(tmp_path, monkeypatch
     # activations have four times as many pixels; weights and their gradients are as many as before
     assert memory[0]["against"] < memory[1]["against"] < 4 * memory[0]["against"]
     (path,) = tmp_path.glob("*.json")
-    assert path.name == "cpu-float32-batch1-threads1-networks.json"
+    assert path.name == "cpu-float32-batch1-threads1-networks-64-128px.json"
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "1 thread(s), networks alone" in text
     assert "| network memory, 128 px | its conv twin |" in text

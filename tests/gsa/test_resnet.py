@@ -89,6 +89,8 @@ def test_a_config_survives_the_way_through_json_values():
         ({"widths": (16, 32, 64, "128")}, "`widths` (=(16, 32, 64, '128')) must be whole"),
         ({"num_classes": 0}, "`num_classes` (=0) must be whole and positive"),
         ({"heads": 2.5}, "`heads` (=2.5) must be whole and positive"),
+        ({"heads": (2,)}, "`heads` (=(2,)) must be whole and positive"),
+        ({"positional": ("both",)}, "`positional` (=('both',)) must be of"),
         ({"content": "no"}, "`content` (='no') must be true or false"),
         ({"query_gain": "x"}, "`query_gain` (='x') must be a finite number"),
         ({"query_gain": True}, "`query_gain` (=True) must be a finite number"),
