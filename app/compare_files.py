@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any
 
 from app import compare_resources
@@ -22,6 +21,11 @@ class Measurement:
     what: str
     settings: Mapping[str, str | float]
     pair: Pair | None = None  # of checkpoints; None where none has a part in it
+    # fixed when the page is drawn: when a file is asked for, the weights may be others
+    provenance: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "provenance", self._provenance())
 
     @property
     def key(self) -> str:
@@ -43,9 +47,7 @@ class Measurement:
         """Arrays by name, with `provenance`, one JSON object as text."""
         return export.archive_bytes(arrays, json.dumps(self.provenance, ensure_ascii=False))
 
-    @cached_property
-    def provenance(self) -> dict[str, Any]:
-        """What it is made with, as that was when it was first asked for."""
+    def _provenance(self) -> dict[str, Any]:
         cards = compare_resources.cards(self.pair).values() if self.pair else ()
         return {
             "measurement": self.what,

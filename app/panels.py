@@ -67,11 +67,11 @@ def combine(weights: Array, heads: str) -> Array:
 
 def all_layers(recording: Recording, chosen: Selection) -> list[Panel]:
     """The map of the chosen place in every layer and branch, content first in each layer."""
-    found = []
-    for name in recording.layers:
-        for branch in maps.branches(recording[name]):
-            heads = _head_maps(recording, name, branch, chosen)
-            found.append(_panel(recording, name, branch, chosen, heads, chosen.heads))
+    found = [
+        _combined(recording, name, branch, chosen)
+        for name in recording.layers
+        for branch in maps.branches(recording[name])
+    ]
     return _scaled(found, chosen.scale)
 
 
@@ -92,8 +92,13 @@ def shown(recording: Recording, name: str, branch: Branch, chosen: Selection, he
 
     As in `all_layers`: beside the other layers it may be practically zero.
     """
-    found = all_layers(recording, replace(chosen, heads=heads, scale="own"))
-    return next(panel for panel in found if (panel.layer, panel.branch) == (name, branch))
+    chosen = replace(chosen, heads=heads)
+    of_branch = [
+        _combined(recording, each, branch, chosen)
+        for each in recording.layers
+        if branch in maps.branches(recording[each])
+    ]
+    return next(panel for panel in _scaled(of_branch, "own") if panel.layer == name)
 
 
 def with_map(panel: Panel, weights: Array, value: str) -> Panel:
@@ -170,6 +175,12 @@ def _head_maps(recording: Recording, name: str, branch: Kind, chosen: Selection)
     if chosen.direction == "to":
         return maps.reverse_map(layer, branch, cells)
     return maps.branch_map(layer, branch, cells)
+
+
+def _combined(recording: Recording, name: str, branch: Branch, chosen: Selection) -> Panel:
+    """The map of all heads together."""
+    heads = _head_maps(recording, name, branch, chosen)
+    return _panel(recording, name, branch, chosen, heads, chosen.heads)
 
 
 def _panel(

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from gsa.checkpoints import Checkpoint
-from gsa.evaluate import calibration_error, logits_of, prepared, wilson
-from gsa.samples import NO_PICTURE, Pixels
+from gsa.evaluate import calibration_error, logits_of, wilson
+from gsa.samples import NO_PICTURE, Pixels, portions
 from gsa.split import Split
 
 _STEP = 16  # pictures between two reports of progress
@@ -182,11 +182,9 @@ def compare(
 def _portions(
     checkpoints: tuple[Checkpoint, ...], sample: Split, pixels: Pixels | None
 ) -> Iterator[Pixels]:
-    """`_STEP` pictures at a time, as the networks see them."""
+    """A few pictures at a time, as the networks see them."""
     if pixels is None:
-        seen = {each.preprocess for each in checkpoints}
-        for pictures in sample.batches(_STEP):
-            yield {preprocess: prepared(preprocess, pictures) for preprocess in seen}
+        yield from portions(checkpoints, sample)
         return
     for start in range(0, len(sample), _STEP):
         yield {preprocess: crops[start : start + _STEP] for preprocess, crops in pixels.items()}

@@ -82,12 +82,19 @@ def prepare(
         raise ValueError(NO_PICTURE)
     parts: dict[Preprocess, list[Tensor]] = {each.preprocess: [] for each in checkpoints}
     done = 0
-    for step in sample.batches(_DECODED):
+    for step in portions(checkpoints, sample):
         for preprocess, part in parts.items():
-            part.append(prepared(preprocess, step))
-        done += len(step)
+            part.append(step[preprocess])
+        done += len(part[-1])
         yield done / len(sample), None
     yield 1.0, {preprocess: torch.cat(part) for preprocess, part in parts.items()}
+
+
+def portions(checkpoints: Sequence[Checkpoint], sample: Split) -> Iterator[Pixels]:
+    """What some networks see of a sample, a few pictures at a time."""
+    ways = {each.preprocess for each in checkpoints}
+    for step in sample.batches(_DECODED):
+        yield {preprocess: prepared(preprocess, step) for preprocess in ways}
 
 
 def all_prepared(checkpoints: Sequence[Checkpoint], sample: Split) -> Pixels:

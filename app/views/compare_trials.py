@@ -78,9 +78,8 @@ def probes(_: Pair) -> None:
         key=Widget.compare_probe_task,
     )
     steps = right.slider(text["steps"], 100, 600, Probe.steps, 50, key=Widget.compare_probe_steps)
-    for column, (distance, yes, picture) in zip(
-        st.columns([1, 1, 1, 1, 3]), examples(task), strict=False
-    ):
+    columns = st.columns([1, 1, 1, 1, 3])[:-1]  # the last keeps the examples small
+    for column, (distance, yes, picture) in zip(columns, examples(task), strict=True):
         large = picture.repeat(_ENLARGED, axis=0).repeat(_ENLARGED, axis=1)
         answer = text["answers"][task][0 if yes else 1]
         column.image(large, text["example"].format(answer=answer, distance=distance), clamp=True)

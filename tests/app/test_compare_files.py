@@ -103,9 +103,13 @@ def test_the_page_offers_them(page):
 
 
 def test_a_file_names_the_weights_of_when_its_result_was_drawn(monkeypatch):
+    def weights(sha256):
+        card = SimpleNamespace(name="a", sha256=sha256)
+        monkeypatch.setattr(compare_resources, "cards", lambda _: {"gsa": card})
+
+    weights("before")
     measurement = Measurement("right", {}, {"gsa": "a", "conv": "b"})
     for sha256 in ("before", "after"):
-        card = SimpleNamespace(name="a", sha256=sha256)
-        monkeypatch.setattr(compare_resources, "cards", lambda _, card=card: {"gsa": card})
+        weights(sha256)
         found = json.loads(measurement.json_bytes(1))
         assert found["networks"] == [{"checkpoint": "a", "weights_sha256": "before"}]

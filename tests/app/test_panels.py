@@ -158,15 +158,21 @@ def test_figures_over_all_places_hold_those_of_one(recording):
     assert spread["mean_distance"]["median"] == pytest.approx(np.median(reach))
 
 
-def test_a_map_far_weaker_than_the_others_is_called_zero(recording, monkeypatch):
+@pytest.fixture
+def weak_layer(monkeypatch):
+    """A layer whose maps are next to nothing beside those of the others."""
     whole = maps.branch_map
     monkeypatch.setattr(
         maps,
         "branch_map",
         lambda layer, *rest: whole(layer, *rest) * (1e-12 if layer.name == "3.1" else 1),
     )
+    return "3.1"
+
+
+def test_a_map_far_weaker_than_the_others_is_called_zero(recording, weak_layer):
     zero = {panel.layer for panel in panels.all_layers(recording, PLACE) if panel.zero}
-    assert zero == {"3.1"}
+    assert zero == {weak_layer}
 
 
 @pytest.mark.parametrize("direction", ["from", "to"])
@@ -185,14 +191,8 @@ def test_the_picker_snaps_to_the_finest_grid(recording):
     assert (panels.finest_grid(recording).rows, panels.finest_grid(recording).columns) == (16, 24)
 
 
-def test_what_is_zero_among_the_layers_is_zero_on_its_own(recording, monkeypatch):
-    whole = maps.branch_map
-    monkeypatch.setattr(
-        maps,
-        "branch_map",
-        lambda layer, *rest: whole(layer, *rest) * (1e-12 if layer.name == "3.1" else 1),
-    )
-    weak = panels.shown(recording, "3.1", "content", PLACE, "mean")
+def test_what_is_zero_among_the_layers_is_zero_on_its_own(recording, weak_layer):
+    weak = panels.shown(recording, weak_layer, "content", PLACE, "mean")
     assert weak.zero
     assert weak.limit == weak.peak > 0
     assert not panels.shown(recording, "2.1", "content", PLACE, "mean").zero
