@@ -1,21 +1,18 @@
-"""What the Compare page measures, and the results it keeps; networks come from `resources`.
+"""What the Compare page measures; networks come from `resources`.
 
 Each measurement is a generator of (share done, result so far), so a page can show it while it runs
-and stop it by not going on. Finished results are kept under short strings and shared by all
-sessions, since they depend on networks and pictures alone.
+and stop it by not going on.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import streamlit as st
 import torch
 from PIL import Image, ImageOps
 
@@ -29,6 +26,7 @@ from gsa.record import Array
 
 if TYPE_CHECKING:  # they take time to load, and few sessions ask for them
     from gsa.differences import Differences
+    from gsa.samples import Pixels
     from gsa.split import Split
 
 DATA = "GSA_DATA"  # names the folder that data sets must lie in; anywhere if it is not set
@@ -37,7 +35,6 @@ SIDE = 180  # of these, in pixels of the page
 PICTURES = 16  # of the gallery, that receptive fields are averaged over
 MIXERS: tuple[Mixer, Mixer] = ("gsa", "conv")
 Pair = dict[str, str]  # names of checkpoints by mixer, as `resources.twins` gives them
-_KEPT = 128
 _MEASURING = threading.Lock()  # one clock at a time, or they would measure each other
 
 
@@ -69,36 +66,6 @@ class Fields:
     def maps(self) -> dict[str, Array]:
         """The gradient of each mixer M and layer L as `M_L`, (rows, columns) of the input."""
         return {f"{mixer}_{each.layer}": each.map for mixer, of in self.of.items() for each in of}
-
-
-@st.cache_resource(show_spinner=False)
-def _store() -> tuple[OrderedDict[str, Any], threading.Lock]:
-    return OrderedDict(), threading.Lock()
-
-
-def kept(key: str) -> Any:
-    """A finished result; None if there is none."""
-    results, lock = _store()
-    with lock:
-        if key in results:
-            results.move_to_end(key)
-        return results.get(key)
-
-
-def keep(key: str, value: Any) -> None:
-    """Keep a finished result, and forget the one that was not asked for longest."""
-    results, lock = _store()
-    with lock:
-        results[key] = value
-        while len(results) > _KEPT:
-            results.popitem(last=False)
-
-
-def forget(key: str) -> None:
-    """Drop a finished result, so that it can be measured again."""
-    results, lock = _store()
-    with lock:
-        results.pop(key, None)
 
 
 def cards(pair: Pair) -> dict[str, Card]:
@@ -237,20 +204,32 @@ def _sample(pair: Pair, folder: str, count: int) -> Split:
     return samples.from_files(card, titles)
 
 
+def _pixels(
+    twins: list[Checkpoint], sample: Split, part: float
+) -> Generator[tuple[float, None], None, Pixels]:
+    """What twins see of a sample, which is a part of what is to be done.
+
+    It takes no turn: files keep nobody waiting.
+    """
+    from gsa import samples
+
+    for share, pixels in samples.prepare(twins, sample):
+        if pixels is not None:
+            return pixels
+        yield part * share, None
+    raise AssertionError("`prepare` ends with the pixels")
+
+
 def stress(
     pair: Pair, test: str, folder: str, count: int
 ) -> Iterator[tuple[float, list[Any] | None]]:
     """Scores of both twins in a test: the gallery's pictures, or up to `count` of a folder's."""
-    from gsa import robustness, samples
+    from gsa import robustness
 
     sample = _sample(pair, folder, count)
     twins = list(_twins(pair).values())
     total = 1 + len(twins) * len(robustness.TESTS[test].severities)
-    pixels: samples.Pixels | None = None
-    # in no turn: files keep nobody waiting
-    for share, pixels in samples.prepare(twins, sample):
-        if pixels is None:
-            yield share / total, None
+    pixels = yield from _pixels(twins, sample, 1 / total)
     found: list[Any] = []
     for score in _turn_by_turn(robustness.scores(twins, sample, [test], pixels)):
         found.append(score)
@@ -264,15 +243,10 @@ def differences(pair: Pair, folder: str, count: int) -> Iterator[tuple[float, An
         At the end: what was found, and the pictures to show of it, by position.
     """
     from gsa import differences as between
-    from gsa import samples
 
     twins = _twins(pair)
     sample = _sample(pair, folder, count)
-    pixels: samples.Pixels | None = None
-    # in no turn: files keep nobody waiting
-    for share, pixels in samples.prepare(list(twins.values()), sample):
-        if pixels is None:
-            yield share / 2, None
+    pixels = yield from _pixels(list(twins.values()), sample, 1 / 2)
     steps = between.compare(twins["gsa"], twins["conv"], sample, pixels)
     for share, found in _turn_by_turn(steps):
         yield (1 + share) / 2, None if found is None else (found, _shown(sample, found))

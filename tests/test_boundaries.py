@@ -93,7 +93,7 @@ def test_importing_the_core_does_not_load_the_app():
 
 def test_caches_and_session_state_have_one_place_each():
     places = {
-        "st.cache_": {"resources.py", "experiments.py", "compare_resources.py"},
+        "st.cache_": {"resources.py", "experiments.py", "compare_results.py"},
         "st.session_state": {"state.py"},
     }
     for words, place in places.items():

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import compare_resources, state
+from app import compare_results, state
 from app.compare_files import Measurement
 from app.compare_resources import Fields
 from app.state import Widget
@@ -36,7 +36,7 @@ def measured(
         meanwhile: draws a result so far.
     """
     key = measurement.key
-    found = compare_resources.kept(key)
+    found = compare_results.kept(key)
     if found is not None:
         state.end("measurement")
         with st.container(horizontal=True, gap="medium"):
@@ -45,7 +45,7 @@ def measured(
                 type="tertiary",
                 icon=":material/refresh:",
                 key=f"{Widget.compare_again} {key}",
-                on_click=compare_resources.forget,
+                on_click=compare_results.forget,
                 args=(key,),
             )
             _file(measurement, "json", lambda: measurement.json_bytes(as_data(found)))
@@ -86,7 +86,7 @@ def measured(
     except Exception:  # Streamlit's own ends of a run are none
         state.end("measurement")
         raise
-    compare_resources.keep(key, found)
+    compare_results.keep(key, found)
     return st.rerun()  # which finds the result, draws it, and ends the measurement
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import compare_resources
+from app import compare_resources, compare_results
 from app.figures import compare as figures
 from app.state import Widget
 from app.text import words
@@ -20,7 +20,7 @@ two_pairs = test_pages.two_pairs
 
 @pytest.fixture
 def page(tiny_checkpoints):
-    results, _ = compare_resources._store()
+    results, _ = compare_results._store()
     results.clear()
     app = AppTest.from_file(MAIN, default_timeout=120).run()
     app.switch_page("views/compare.py").run()
@@ -110,7 +110,7 @@ def test_costs_are_measured_live(page, monkeypatch):
 
 
 def opened(name="fields"):
-    results, _ = compare_resources._store()
+    results, _ = compare_results._store()
     results.clear()
     app = AppTest.from_file(MAIN, default_timeout=120).run()
     app.switch_page("views/compare.py").run()
@@ -253,14 +253,14 @@ def test_without_checkpoints_there_is_a_sentence(tmp_path, monkeypatch):
 
 
 def test_results_are_forgotten_oldest_first(monkeypatch):
-    results, _ = compare_resources._store()
+    results, _ = compare_results._store()
     results.clear()
-    monkeypatch.setattr(compare_resources, "_KEPT", 2)
+    monkeypatch.setattr(compare_results, "_KEPT", 2)
     for key in "ab":
-        compare_resources.keep(key, key)
-    compare_resources.kept("a")
-    compare_resources.keep("c", "c")
-    assert (compare_resources.kept("a"), compare_resources.kept("b")) == ("a", None)
+        compare_results.keep(key, key)
+    compare_results.kept("a")
+    compare_results.keep("c", "c")
+    assert (compare_results.kept("a"), compare_results.kept("b")) == ("a", None)
 
 
 def test_a_field_is_drawn_with_its_square_and_circles():
