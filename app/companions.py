@@ -16,7 +16,7 @@ from app.panels import Panel
 from app.text import words
 from gsa import stability
 from gsa.baselines import edge_map
-from gsa.maps import Branch, branch_map, branches
+from gsa.maps import Branch, branches
 from gsa.ranges import two_digits
 from gsa.record import Array
 
@@ -86,16 +86,17 @@ def _notes(panel: Panel) -> tuple[str, ...]:
 def _weights(view: View, branch: Branch, panel: Panel, kind: str) -> Array:
     """The map of all heads (h, y, x) in a companion, laid over the map itself."""
     layer, cells = view.layer, panel.cells
+    of = panels.map_of(replace(view.chosen, direction="from"))
     if kind == "mirrored":
         recording = experiments.companion(view.gsa, kind)
-        return stability.mirrored_map(recording, layer, branch, cells)
+        return stability.mirrored_map(recording, layer, branch, cells, of)
     if kind == "moved":
         step = stability.step_of(cells, (panel.grid.rows, panel.grid.columns))
         tall, wide = panel.grid.cell
         pixels = (round(step[0] * tall), round(step[1] * wide))
         recording = experiments.companion(view.gsa, kind, pixels)
-        return stability.moved_map(recording, layer, branch, cells, step)
-    return branch_map(experiments.companion(view.gsa, kind)[layer], branch, cells)
+        return stability.moved_map(recording, layer, branch, cells, step, of)
+    return of(experiments.companion(view.gsa, kind)[layer], branch, cells)
 
 
 def _edges(view: View) -> Array:

@@ -13,6 +13,7 @@ import torch
 import gsa
 from app import panels, resources
 from app.resources import Seen
+from app.selection import Selection, Value
 from gsa import interventions, perturbations, stability
 from gsa.interventions import Limits
 from gsa.perturbations import Box, Change, Effect
@@ -35,11 +36,11 @@ _HASH: dict[str | type[Any], Callable[[Any], Any]] = {Seen: lambda seen: seen.ke
 
 
 @st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=_HASH)
-def ranges_everywhere(seen: Seen, heads: str) -> Spread:
+def ranges_everywhere(seen: Seen, heads: str, value: Value) -> Spread:
     """`panels.everywhere` of every layer and branch."""
-    recording = seen.recording
+    recording, chosen = seen.recording, Selection(heads=heads, value=value)
     return {
-        (name, branch): panels.everywhere(recording, name, branch, heads)
+        (name, branch): panels.everywhere(recording, name, branch, chosen)
         for name in recording.layers
         for branch in gsa.maps.branches(recording[name])
     }

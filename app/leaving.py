@@ -92,7 +92,8 @@ def python(view: View) -> str:
     """A program that computes the shown map of the chosen layer and draws the maps of all."""
     chosen, recording = view.chosen, view.gsa.recording
     path = f"app/gallery/{view.picture.gallery}" if view.picture.gallery else view.picture.name
-    of = "reverse_map" if chosen.direction == "to" else "branch_map"
+    # the very function that the page's maps are made by
+    of = f"{panels.map_of(chosen).__module__}.{panels.map_of(chosen).__name__}"
     combined = {
         "mean": "gsa.mean_over_heads(weights)",
         "absolute": "gsa.mean_absolute_over_heads(weights)",
@@ -109,7 +110,7 @@ def python(view: View) -> str:
         numbers = ", ".join(f"{at:.2f}" for at in chosen.place(height, width))
         cells = f"gsa.Cells.at(*grid.cell_at({numbers}))  # row, column in pixels"
     return f"""import gsa
-from gsa import figures, maps
+from gsa import figures
 
 checkpoint = gsa.load({view.gsa.card.name!r})
 crop = checkpoint.preprocess.crop(gsa.open_picture({path!r}))
@@ -119,8 +120,8 @@ panels = []
 for name, layer in recording.layers.items():
     grid = recording.grid(name)
     cells = {cells}
-    for branch in maps.branches(layer):
-        weights = maps.{of}(layer, branch, cells)  # (heads, rows, columns)
+    for branch in gsa.maps.branches(layer):
+        weights = {of}(layer, branch, cells)  # (heads, rows, columns)
         shown = {combined}
         measures = gsa.measure(shown, cells, grid)
         print(name, branch, measures, gsa.prove(layer, branch, cells, {chosen.direction!r}))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.selection import Selection
-from gsa import maps
+from gsa import contributions, maps
 from gsa.cells import Cells
+from gsa.contributions import MapOf
 from gsa.maps import Branch, Kind
 from gsa.preprocess import Grid
 from gsa.proofs import Proof, prove
@@ -18,6 +20,8 @@ from gsa.ranges import PRACTICALLY_ZERO, RangeMeasures, measure, spread
 from gsa.record import Array, Recording
 
 PLACES = 8  # along each side, where figures are taken over all places
+KEYS = 6  # key maps that are drawn of a head
+Drawn = Kind | Literal["key"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Panel:
     """A map of one layer and branch, ready to be drawn."""
 
     layer: str
-    branch: Kind
+    branch: Drawn
     heads: str  # as in `Selection.heads`
     shown: NDArray[np.floating]  # (y, x), as `as_shown` makes it of the weights
     signed: bool  # whether any of its scale is negative
@@ -34,8 +38,9 @@ class Panel:
     nothing: float  # a peak up to which a map of its branch is called practically zero
     cells: Cells  # the place
     grid: Grid
-    measures: RangeMeasures  # of the weights, whatever is shown
+    measures: RangeMeasures  # of the weights, or of the contributions where they are shown
     share: float  # of the branch in the layer's output at the place; 1 for the sum
+    constant: float = 0.0  # part of the positional output that comes from no cell
 
     @property
     def zero(self) -> bool:
@@ -85,6 +90,42 @@ def one_layer(recording: Recording, layer: str, chosen: Selection) -> list[Panel
         ]
         found += sorted(panels, key=lambda panel: np.nan_to_num(panel.measures.mean_distance))
     return _scaled(found, chosen.scale)
+
+
+def keys(
+    recording: Recording, name: str, head: int, chosen: Selection
+) -> list[tuple[int, float, Panel]]:
+    """The maps ρ(k) of a head with most say at the chosen place: channel, its q there, map.
+
+    A head's content map is the sum of its key maps, each times its channel of the query.
+    """
+    layer, grid = recording[name], recording.grid(name)
+    cells = chosen.cells(grid)
+    rho = maps.key_maps(layer)[head]  # (d, y, x)
+    q = cells.of(layer.q[head]).mean(axis=(-2, -1))
+    peaks = rho.max(axis=(1, 2))
+    most = np.argsort(-np.abs(q) * peaks, kind="stable")[:KEYS]
+    return [
+        (
+            int(d),
+            float(q[d]),
+            Panel(
+                layer=name,
+                branch="key",
+                heads=str(head),
+                shown=rho[d],
+                signed=False,
+                limit=float(peaks[d]),
+                peak=float(peaks[d]),
+                nothing=0.0,
+                cells=cells,
+                grid=grid,
+                measures=measure(rho[d], cells, grid),
+                share=1.0,
+            ),
+        )
+        for d in most
+    ]
 
 
 def shown(recording: Recording, name: str, branch: Branch, chosen: Selection, heads: str) -> Panel:
@@ -138,19 +179,29 @@ def proof(recording: Recording, chosen: Selection) -> tuple[Proof, int]:
     return Proof.worst(proofs), len(proofs)
 
 
+def map_of(chosen: Selection) -> MapOf:
+    """What is computed of a layer: weights or contributions, from the place or back to it."""
+    if chosen.value == "contribution":
+        both = contributions.contribution_map, contributions.reverse_contribution_map
+    else:
+        both = maps.branch_map, maps.reverse_map
+    return both[chosen.direction == "to"]
+
+
 def everywhere(
-    recording: Recording, name: str, branch: Branch, heads: str
+    recording: Recording, name: str, branch: Branch, chosen: Selection
 ) -> dict[str, dict[str, float]]:
     """Percentiles of the range measures over places spread evenly over a layer's grid.
 
     At most `PLACES` x `PLACES` of them; by figure and percentile, as `gsa.ranges.spread` says.
     """
+    of = map_of(chosen)
     grid = recording.grid(name)
     found = []
     for row in spread_out(grid.rows):
         for column in spread_out(grid.columns):
             cells = Cells.at(row, column)
-            weights = combine(maps.branch_map(recording[name], branch, cells), heads)
+            weights = combine(of(recording[name], branch, cells), chosen.heads)
             found.append(measure(weights, cells, grid))
     return spread(found)
 
@@ -167,14 +218,7 @@ def finest_grid(recording: Recording) -> Grid:
 
 
 def _head_maps(recording: Recording, name: str, branch: Kind, chosen: Selection) -> Array:
-    layer = recording[name]
-    cells = chosen.cells(recording.grid(name))
-    if branch == "sum":
-        both = maps.reverse_sum_map if chosen.direction == "to" else maps.sum_map
-        return both(layer, cells)
-    if chosen.direction == "to":
-        return maps.reverse_map(layer, branch, cells)
-    return maps.branch_map(layer, branch, cells)
+    return map_of(chosen)(recording[name], branch, chosen.cells(recording.grid(name)))
 
 
 def _combined(recording: Recording, name: str, branch: Branch, chosen: Selection) -> Panel:
@@ -191,6 +235,7 @@ def _panel(
     combined = combine(weights, heads)
     shown = as_shown(combined, chosen.value)
     peak = float(np.abs(shown).max())
+    layer = recording[name]
     return Panel(
         layer=name,
         branch=branch,
@@ -203,7 +248,8 @@ def _panel(
         cells=cells,
         grid=grid,
         measures=measure(combined, cells, grid),
-        share=1.0 if branch == "sum" else maps.branch_share(recording[name], branch, cells),
+        share=1.0 if branch == "sum" else maps.branch_share(layer, branch, cells),
+        constant=contributions.constant_share(layer, cells) if branch == "positional" else 0.0,
     )
 
 

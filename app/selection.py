@@ -11,7 +11,7 @@ from gsa.preprocess import Grid
 
 Heads = str  # "mean", "absolute", "max", or a head's number from 0
 Scale = Literal["own", "layer", "all"]
-Value = Literal["weight", "absolute", "deviation"]
+Value = Literal["weight", "absolute", "deviation", "contribution"]
 Section = Literal["heads", "matter", "stable", "range", "why", "take"]
 Without = Literal["none", "content", "positional"]
 How = Literal["blank", "blur", "swap"]

@@ -18,6 +18,13 @@ from gsa.attention import GlobalSelfAttention
 from gsa.baselines import edge_map, shuffled, untrained
 from gsa.checkpoints import Card, Checkpoint, CheckpointError, available, load, pairs
 from gsa.config import PRESETS, NetworkConfig, preset
+from gsa.contributions import (
+    constant,
+    constant_share,
+    contribution_map,
+    contribution_vectors,
+    reverse_contribution_map,
+)
 from gsa.folding import folded
 from gsa.heuristics import class_flow, output_gradients, rollout
 from gsa.maps import (
@@ -67,7 +74,11 @@ __all__ = [
     "all_queries",
     "available",
     "column_weights",
+    "constant",
+    "constant_share",
     "content_map",
+    "contribution_map",
+    "contribution_vectors",
     "key_maps",
     "load",
     "max_absolute_over_heads",
@@ -83,6 +94,7 @@ __all__ = [
     "prove",
     "record",
     "reverse_content_map",
+    "reverse_contribution_map",
     "reverse_positional_map",
     "row_weights",
     "sum_map",

@@ -39,7 +39,7 @@ class Provenance:
     scale: str  # what a colour scale spans
     region: tuple[float, float, float, float] | None = None  # top, left, bottom, right in pixels
     direction: Direction = "from"  # from: what the place reads; to: who reads the place
-    value: str = "weight"  # weight, absolute (its size), or deviation from the mean of the map
+    value: str = "weight"  # or absolute, deviation (from the mean of the map), contribution
     gsa_version: str = version("gsa-explorer")
     torch_version: str = torch.__version__
 

@@ -98,9 +98,11 @@ def positional_map(layer: LayerRecord, cells: Cells) -> Array:
     return weights / (cells.bottom - cells.top)
 
 
-def branch_map(layer: LayerRecord, branch: Branch, cells: Cells) -> Array:
-    """`content_map` or `positional_map` by name."""
-    return content_map(layer, cells) if branch == "content" else positional_map(layer, cells)
+def branch_map(layer: LayerRecord, kind: Kind, cells: Cells) -> Array:
+    """`content_map`, `positional_map` or `sum_map` by name."""
+    if kind == "sum":
+        return sum_map(layer, cells)
+    return content_map(layer, cells) if kind == "content" else positional_map(layer, cells)
 
 
 def branches(layer: LayerRecord) -> tuple[Branch, ...]:
@@ -120,7 +122,7 @@ def sum_map(layer: LayerRecord, cells: Cells, channel: int | None = None) -> Arr
 
     The batch norm between the steps gives each value channel its own gain. For one `channel`, map
     times values is the layer's output but for the batch norm's offset, which weighs no pixel
-    (`gsa.proofs.apply_map` adds it). For `channel=None` the mean gain of the head's channels stands
+    (`gsa.contributions.constant`). For `channel=None` the mean gain of the head's channels stands
     in, and the result is named accordingly wherever it is shown.
 
     Args:
@@ -255,9 +257,11 @@ def reverse_positional_map(layer: LayerRecord, cells: Cells) -> Array:
     return weights / ((cells.bottom - cells.top) * (cells.right - cells.left))
 
 
-def reverse_map(layer: LayerRecord, branch: Branch, cells: Cells) -> Array:
-    """`reverse_content_map` or `reverse_positional_map` by name."""
-    if branch == "content":
+def reverse_map(layer: LayerRecord, kind: Kind, cells: Cells) -> Array:
+    """`reverse_content_map`, `reverse_positional_map` or `reverse_sum_map` by name."""
+    if kind == "sum":
+        return reverse_sum_map(layer, cells)
+    if kind == "content":
         return reverse_content_map(layer, cells)
     return reverse_positional_map(layer, cells)
 

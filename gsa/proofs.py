@@ -18,6 +18,7 @@ from torch import Tensor
 
 from gsa import formulas, maps
 from gsa.cells import Cells
+from gsa.contributions import constant
 from gsa.maps import Direction, Kind
 from gsa.record import Array, LayerRecord, record
 from gsa.resnet import ResNet
@@ -61,12 +62,11 @@ def apply_map(layer: LayerRecord, kind: Kind, cells: Cells) -> Array:
     else:
         weights = maps.branch_map(layer, kind, cells)  # (h, y, x)
         gathered = np.einsum("hyx,heyx->he", weights, layer.v, dtype=np.float64)
-    if kind == "content" or layer.gain is None or layer.offset is None:
+    if kind == "content" or layer.gain is None:
         return gathered
     if kind == "positional":  # the maps of the sum have their gain already
         gathered = layer.gain * gathered
-    row_sum = maps.row_weights(layer, cells).sum(axis=2).mean(axis=1)  # (h,)
-    return gathered + layer.offset * row_sum[:, None]
+    return gathered + constant(layer, cells)
 
 
 def response(layer: LayerRecord, kind: Kind, cells: Cells) -> Array:
@@ -135,8 +135,6 @@ def prove(layer: LayerRecord, kind: Kind, cells: Cells, direction: Direction = "
     assert everywhere is not None  # a branch that is there has put something out
     if direction == "from":
         found, expected = apply_map(layer, kind, cells), cells.of(everywhere).mean(axis=(-2, -1))
-    elif kind == "sum":
-        found, expected = maps.reverse_sum_map(layer, cells), everywhere
     else:
         found, expected = maps.reverse_map(layer, kind, cells), everywhere
     error = np.abs(found - expected).reshape(layer.heads, -1).max(axis=1)

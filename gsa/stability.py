@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gsa import maps
 from gsa.cells import Cells
-from gsa.maps import Branch
+from gsa.contributions import MapOf
+from gsa.maps import Branch, branch_map
 from gsa.record import Array, Recording
 
 
@@ -35,7 +35,9 @@ def moved(x: Tensor, down: int, across: int) -> Tensor:
     return x[..., rows[:, None], columns]
 
 
-def mirrored_map(recording: Recording, layer: str, branch: Branch, cells: Cells) -> Array:
+def mirrored_map(
+    recording: Recording, layer: str, branch: Branch, cells: Cells, of: MapOf = branch_map
+) -> Array:
     """The map of the same place in the mirrored picture, mirrored back.
 
     Args:
@@ -43,13 +45,14 @@ def mirrored_map(recording: Recording, layer: str, branch: Branch, cells: Cells)
         layer: name.
         branch: content or positional.
         cells: the place in the picture as it was.
+        of: which map.
 
     Returns:
         (h, y, x).
     """
     columns = recording[layer].shape[1]
     there = Cells(cells.top, columns - cells.right, cells.bottom, columns - cells.left)
-    return maps.branch_map(recording[layer], branch, there)[..., ::-1]
+    return of(recording[layer], branch, there)[..., ::-1]
 
 
 def step_of(cells: Cells, shape: tuple[int, int]) -> tuple[int, int]:
@@ -63,7 +66,12 @@ def step_of(cells: Cells, shape: tuple[int, int]) -> tuple[int, int]:
 
 
 def moved_map(
-    recording: Recording, layer: str, branch: Branch, cells: Cells, step: tuple[int, int]
+    recording: Recording,
+    layer: str,
+    branch: Branch,
+    cells: Cells,
+    step: tuple[int, int],
+    of: MapOf = branch_map,
 ) -> Array:
     """The map of the same place in the picture moved by a cell, moved back.
 
@@ -73,13 +81,14 @@ def moved_map(
         branch: content or positional.
         cells: the place in the picture as it was.
         step: (down, across) in cells of the layer.
+        of: which map.
 
     Returns:
         (h, y, x); NaN in the row and column that left the picture.
     """
     down, across = step
     there = Cells(cells.top + down, cells.left + across, cells.bottom + down, cells.right + across)
-    weights = maps.branch_map(recording[layer], branch, there)
+    weights = of(recording[layer], branch, there)
     back = np.roll(weights, (-down, -across), axis=(-2, -1))
     rows, columns = recording[layer].shape
     # a step of 0 leaves nothing out: both slices are empty then

@@ -57,11 +57,15 @@ def show(view: View) -> None:
             for panel in heads
             if panel.branch == branch
         ]
-        rows.append({"title": text[f"{branch}_heads"], "panels": shown})
+        exact = branch == "sum" and chosen.value == "contribution"  # of each channel by itself
+        title = text["sum_contributions" if exact else f"{branch}_heads"]
+        rows.append({"title": title, "panels": shown})
+    record = recording[layer]
+    if record.rho is not None and chosen.direction == "from":
+        rows.append(_keys(view, _head(view, record)))
     left, right = st.columns([1, 1], gap="large")
     with left:
         strip(rows, beneath(view.gsa, chosen), Widget.detail, take_weight)
-        record = recording[layer]
         if record.gain is not None:
             low, high = record.gain.min(), record.gain.max()
             st.caption(text["about_positional"].format(low=low, high=high))
@@ -69,10 +73,30 @@ def show(view: View) -> None:
         _one_weight(view, record)
 
 
+def _head(view: View, record: LayerRecord) -> int:
+    """The chosen head; the first where heads are combined."""
+    heads = view.chosen.heads
+    return int(heads) if heads.isdigit() and int(heads) < record.heads else 0
+
+
+def _keys(view: View, head: int) -> dict[str, object]:
+    """A row of the key maps that a head's content map is made of."""
+    shown = [
+        drawn(
+            panel,
+            view.chosen,
+            id_=f"{head} key {channel}",
+            title=text["key_title"].format(d=channel + 1, q=q),
+        )
+        for channel, q, panel in panels.keys(view.gsa.recording, view.layer, head, view.chosen)
+    ]
+    return {"title": text["key_row"].format(head=head + 1), "panels": shown}
+
+
 def _one_weight(view: View, record: LayerRecord) -> None:
     chosen = view.chosen
     grid = view.gsa.recording.grid(view.layer)
-    head = int(chosen.heads) if chosen.heads.isdigit() and int(chosen.heads) < record.heads else 0
+    head = _head(view, record)
     here, there = chosen.point(grid), chosen.source(grid)
     query, source = (there, here) if chosen.direction == "to" else (here, there)
     st.markdown(f"**{text['weight_title']}**")
@@ -95,7 +119,7 @@ def _one_weight(view: View, record: LayerRecord) -> None:
     for kind in maps.kinds(record):
         # of the map from the place, whatever the direction: the weight above is one of its cells
         error = prove(record, kind, chosen.cells(grid)).max_rel_error
-        st.caption(text["weight_proof"].format(branch=text[kind], error=error))
+        st.caption(text["weight_proof"][kind].format(error=error))
 
 
 def _content(weight: ContentWeight) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 from app import experiments, markup, panels
 from app.drawing import View
 from app.figures import charts
+from app.selection import Value
 from app.text import words
 
 text = words("look")
@@ -20,7 +21,9 @@ def show(view: View) -> None:
     recording = view.gsa.recording
     places = panels.PLACES**2
     st.caption(text["range_lead"].format(size=recording.height, places=places))
-    everywhere = experiments.ranges_everywhere(view.gsa, view.chosen.heads)
+    contribution = view.chosen.value == "contribution"  # else the figures are of the weights
+    value: Value = "contribution" if contribution else "weight"
+    everywhere = experiments.ranges_everywhere(view.gsa, view.chosen.heads, value)
     # as `everywhere`, from the place, also where the page shows who looks at it
     found = view.found
     if view.chosen.direction == "to":

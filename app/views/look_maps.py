@@ -17,6 +17,7 @@ from app.selection import Selection
 from app.state import Picture, Widget
 from app.text import words
 from gsa.proofs import TOLERANCE_FLOAT32
+from gsa.ranges import distances
 
 text = words("look")
 SECTIONS = {
@@ -184,7 +185,7 @@ def strip_rows(found: list[Panel], layer: str, chosen: Selection) -> list[dict[s
                 chosen,
                 id_=f"{panel.layer} {panel.branch}",
                 title=panel.layer,
-                extra=[text["share"].format(share=panel.share)] if reading else [],
+                extra=_of_output(panel) if reading else [],
                 marked=panel.layer == layer,
             )
             for panel in found
@@ -194,10 +195,21 @@ def strip_rows(found: list[Panel], layer: str, chosen: Selection) -> list[dict[s
     return rows
 
 
+def _of_output(panel: Panel) -> list[str]:
+    """What part a branch has in the output of the place, and the norm's offset in the branch."""
+    lines = [text["share"].format(share=panel.share)]
+    if panel.branch == "positional":
+        lines.append(text["constant"].format(share=panel.constant))
+    return lines
+
+
 def _strip(view: View) -> None:
     rows = strip_rows(view.found, view.layer, view.chosen)
     strip(rows, beneath(view.gsa, view.chosen), Widget.strip, take_layer)
-    under = text["legend_under"][view.chosen.direction].format(size=view.gsa.recording.height)
+    recording = view.gsa.recording
+    grid = panels.finest_grid(recording)
+    even = float(distances(view.chosen.cells(grid), grid).mean())
+    under = text["legend_under"][view.chosen.direction].format(size=recording.height, even=even)
     legend, button = st.columns([10, 2], vertical_alignment="top")
     legend.caption(text["legend"].format(under=under))
     with button.popover(text["words_button"], width="stretch"):

@@ -100,9 +100,10 @@ def test_distances_are_of_the_weights_whatever_is_shown(view, monkeypatch):
             assert other.panel.measures == one.panel.measures
 
 
-def test_sizes_are_compared_with_sizes(view, monkeypatch):
+@pytest.mark.parametrize("value", ["absolute", "contribution"])
+def test_sizes_are_compared_with_sizes(view, monkeypatch, value):
     monkeypatch.setattr(experiments, "companion", lambda seen, *_: seen.recording)
-    beside = replace(view, chosen=replace(view.chosen, value="absolute", heads="0"))
+    beside = replace(view, chosen=replace(view.chosen, value=value, heads="0"))
     for row in companions.rows(beside).values():
         same = {each.id_: each for each in row}["untrained"]  # here the very recording
         np.testing.assert_array_equal(same.panel.shown, np.abs(same.panel.shown))

@@ -53,7 +53,7 @@ def test_the_proof_is_of_the_direction_that_is_shown(tiny_checkpoints, direction
     assert not app.exception
     assert strip in texts(app)
     # of content, positional and sum: the one weight is always one that the place reads by
-    assert texts(app).count("map from here × values") == 3
+    assert texts(app).count(", largest relative error") == 3
 
 
 def test_a_link_opens_its_state(tiny_checkpoints):
@@ -76,6 +76,7 @@ def test_a_link_opens_its_state(tiny_checkpoints):
         (Widget.direction, "to"),
         (Widget.value, "deviation"),
         (Widget.value, "absolute"),
+        (Widget.value, "contribution"),
         (Widget.scale, "all"),
     ],
 )
@@ -164,6 +165,8 @@ def test_attributions_come_with_their_deletion_curves(tiny_checkpoints):
         Selection(0.25, 0.5, bottom=0.5, right=0.8125, heads="max", direction="to"),
         Selection(0.4, 0.7, value="deviation"),
         Selection(0.4, 0.7, heads="1", value="absolute"),
+        Selection(0.4, 0.7, value="contribution"),
+        Selection(0.4, 0.7, direction="to", value="contribution"),
     ],
 )
 def test_the_python_of_the_page_runs_and_gives_its_maps(

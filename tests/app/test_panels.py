@@ -6,8 +6,9 @@ import pytest
 from app import panels
 from app.one_weight import content_weight, positional_weight
 from app.selection import Selection
-from gsa import maps
+from gsa import contributions, maps
 from gsa.cells import Cells
+from gsa.ranges import measure
 
 PLACE = Selection(row=0.4, column=0.7)
 
@@ -87,6 +88,42 @@ def test_deviations_have_no_mean_and_keep_the_ranges(recording):
         assert other.signed
 
 
+@pytest.mark.parametrize("direction", ["from", "to"])
+def test_contributions_take_the_place_of_weights(recording, direction):
+    chosen = replace(PLACE, value="contribution", direction=direction, heads="1")
+    reverse = contributions.reverse_contribution_map
+    of = contributions.contribution_map if direction == "from" else reverse
+    for panel in panels.all_layers(recording, chosen):
+        expected = of(recording[panel.layer], panel.branch, panel.cells)[1]
+        np.testing.assert_array_equal(panel.shown, expected)
+        assert not panel.signed
+        assert panel.measures == measure(expected, panel.cells, panel.grid)
+    sums = [panel for panel in panels.one_layer(recording, "2.1", chosen) if panel.branch == "sum"]
+    every = of(recording["2.1"], "sum", sums[0].cells)
+    assert all((panel.shown == every[int(panel.heads)]).all() for panel in sums)
+
+
+def test_of_a_positional_branch_it_is_said_how_much_is_constant(recording):
+    for panel in panels.all_layers(recording, PLACE):
+        layer, expected = recording[panel.layer], 0.0
+        if panel.branch == "positional":
+            expected = contributions.constant_share(layer, panel.cells)
+            assert 0 < expected < 1
+        assert panel.constant == expected
+
+
+def test_key_maps_times_the_query_are_the_content_map(recording, monkeypatch):
+    monkeypatch.setattr(panels, "KEYS", 1000)
+    found = panels.keys(recording, "3.1", 2, PLACE)
+    layer = recording["3.1"]
+    assert sorted(d for d, _, _ in found) == list(range(layer.q.shape[1]))
+    total = sum(q * panel.shown for _, q, panel in found)
+    np.testing.assert_allclose(total, maps.content_map(layer, found[0][2].cells)[2], rtol=1e-9)
+    say = [abs(q) * panel.peak for _, q, panel in found]
+    assert say == sorted(say, reverse=True)
+    assert all(panel.shown.sum() == pytest.approx(1) for _, _, panel in found)
+
+
 def test_a_map_is_signed_where_it_has_negative_weights(recording):
     for heads in ("mean", "absolute"):
         for panel in panels.all_layers(recording, Selection(0.4, 0.7, heads=heads)):
@@ -145,7 +182,7 @@ def test_one_weight_is_the_one_on_the_map(recording):
 
 
 def test_figures_over_all_places_hold_those_of_one(recording):
-    spread = panels.everywhere(recording, "4.1", "content", "mean")
+    spread = panels.everywhere(recording, "4.1", "content", Selection())
     grid = recording.grid("4.1")
     reach = [
         panels.shown(

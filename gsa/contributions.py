@@ -1,0 +1,108 @@
+"""What each cell adds to a layer's output: its weight times its value, as a vector.
+
+Weights alone do not say how much comes from where: they multiply values of different lengths, and
+in the positional branch each value channel has a gain of its own. The length of weight times value
+(Kobayashi et al. 2020, for language models) has the same unit in both branches and all heads of a
+layer, so such maps can be compared. What the offset of the batch norm between the positional steps
+adds comes from no cell; it is the `constant`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+
+import numpy as np
+
+from gsa import maps
+from gsa.cells import Cells
+from gsa.maps import Direction, Kind
+from gsa.record import Array, LayerRecord
+
+MapOf = Callable[[LayerRecord, Kind, Cells], Array]  # to (h, y, x)
+
+
+def contribution_vectors(
+    layer: LayerRecord, kind: Kind, cells: Cells, direction: Direction = "from"
+) -> Array:
+    """Weight times gain times value: formulas (1) and (6) of `gsa.formulas` before their sum.
+
+    Args:
+        layer: the record.
+        kind: a branch, or `sum`, the sum of both in each channel.
+        cells: the place.
+        direction: `from`, what each cell adds to the output in `cells`, their mean; `to`, what the
+            values in `cells`, as their mean, add to the output in each cell.
+
+    Returns:
+        (h, e, y, x). From a place, the sum over y and x is the output but for the `constant`.
+
+    Raises:
+        ValueError: if the layer lacks the branch or `cells` leaves its grid.
+    """
+    if direction == "from":
+        return _weights(layer, kind, cells, maps.branch_map) * layer.v
+    cells.check(layer)
+    places = list(product(range(cells.top, cells.bottom), range(cells.left, cells.right)))
+    added = [
+        _weights(layer, kind, Cells.at(i, j), maps.reverse_map) * layer.v[:, :, i, j, None, None]
+        for i, j in places
+    ]
+    return np.sum(added, axis=0) / len(places)
+
+
+def _weights(layer: LayerRecord, kind: Kind, cells: Cells, of: MapOf) -> Array:
+    """Weights with their gain: (h, e, y, x), or (h, 1, y, x) where channels have none."""
+    if kind == "content":
+        return of(layer, "content", cells)[:, None]
+    gain = 1 if layer.gain is None else layer.gain[:, :, None, None]
+    positional = gain * of(layer, "positional", cells)[:, None]
+    return (
+        positional if kind == "positional" else positional + _weights(layer, "content", cells, of)
+    )
+
+
+def contribution_map(layer: LayerRecord, kind: Kind, cells: Cells) -> Array:
+    """How much each cell adds to the output in `cells`: lengths of `contribution_vectors`.
+
+    Returns:
+        (h, y, x), never negative, in units of the layer's output.
+
+    Raises:
+        ValueError: if the layer lacks the branch or `cells` leaves its grid.
+    """
+    return np.linalg.norm(contribution_vectors(layer, kind, cells), axis=1)
+
+
+def reverse_contribution_map(layer: LayerRecord, kind: Kind, cells: Cells) -> Array:
+    """How much `cells` add to the output of each cell; otherwise as `contribution_map`."""
+    return np.linalg.norm(contribution_vectors(layer, kind, cells, "to"), axis=1)
+
+
+def constant(layer: LayerRecord, cells: Cells) -> Array:
+    """What the positional branch puts out in `cells` whatever the values are, their mean: (h, e).
+
+    The offset of the batch norm between the steps, which the row step gathers with its weights; 0
+    where there is none.
+    """
+    if layer.offset is None:
+        return np.zeros(layer.v.shape[:2], layer.v.dtype)
+    row_sum = maps.row_weights(layer, cells).sum(axis=2).mean(axis=1)  # (h,)
+    return layer.offset * row_sum[:, None]
+
+
+def constant_share(layer: LayerRecord, cells: Cells) -> float:
+    """The part of the `constant` in the positional output: its norm over the sum of both norms.
+
+    The other norm is of what cells add; both run over heads and value channels. NaN where both
+    are zero.
+
+    Raises:
+        ValueError: if the layer has no positional branch or `cells` leaves its grid.
+    """
+    if layer.positional is None:
+        raise ValueError(f"layer {layer.name} has no positional branch.")
+    cells.check(layer)
+    added = cells.of(layer.positional).mean(axis=(-2, -1)) - constant(layer, cells)
+    norms = [float(np.linalg.norm(part)) for part in (constant(layer, cells), added)]
+    return norms[0] / sum(norms) if any(norms) else float("nan")
