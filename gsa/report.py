@@ -45,9 +45,11 @@ def report(folder: Path) -> str:
 
 _INTRODUCTION = (
     "This page is generated from the cards beside the weights (`python -m gsa report`). Twins are "
-    "trained by one recipe; only the mixer differs. Accuracy is on a part of the data by which no "
-    "epoch, temperature or option was chosen; recipes were revised after earlier pairs had been "
-    "evaluated on it. It is that of the half-precision weights as they lie here."
+    "trained by one recipe and differ in the mixer: a 3x3 convolution, or a GSA module, which "
+    "works at the full size and is followed by average pooling where the convolution strides. "
+    "Accuracy is on a part of the data by which no epoch, temperature or option was chosen; "
+    "recipes were revised after earlier pairs had been evaluated on it. It is that of the "
+    "half-precision weights as they lie here."
 )
 
 
@@ -104,7 +106,7 @@ def _verdict(gsa: list[Card], conv: list[Card]) -> str:
     return verdict + (
         f"with the seed alone the difference of two runs scatters by "
         f"{difference.scatter * 100:.1f} points (standard deviation), so it "
-        f"**{'exceeds' if difference.exceeds else 'does not exceed'} the scatter**."
+        f"**{'exceeds' if difference.exceeds else 'does not exceed'} one standard deviation**."
     )
 
 

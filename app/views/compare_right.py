@@ -171,9 +171,9 @@ def paper(pair: Pair) -> None:
         [
             {
                 names["name"]: row["name"],
-                names["params_quoted"]: row["params"],
+                names["params_quoted"]: row.get("params"),
                 names["params"]: parameters(PRESETS[row["name"]]) / 1e6,
-                names["flops_quoted"]: row["flops"],
+                names["flops_quoted"]: row.get("flops"),
                 names["flops"]: flops(PRESETS[row["name"]]) / 1e9,
                 names["top1_quoted"]: f"{row['top1']:.1%}" if "top1" in row else "–",
             }

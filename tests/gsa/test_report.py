@@ -60,7 +60,10 @@ def test_a_difference_larger_than_the_scatter_is_called_so(folder):
     add_seeds(folder, gsa=[0.52, 0.54], conv=[0.61, 0.59])
     page = report(folder)
     assert "GSA is 8.0 points behind its conv twin** in top-1 (means over 3 and 3 seeds)" in page
-    assert "scatters by 2.2 points (standard deviation), so it **exceeds the scatter**" in page
+    assert (
+        "scatters by 2.2 points (standard deviation), so it **exceeds one standard deviation**"
+        in page
+    )
     assert "| gsa | 52.0% ± 2.0% | 50.0% (0), 52.0% (1), 54.0% (2) |" in page
 
 
@@ -68,7 +71,7 @@ def test_a_difference_within_the_scatter_is_called_so(folder):
     add_seeds(folder, gsa=[0.7, 0.6], conv=[0.5, 0.7])
     page = report(folder)
     assert "GSA is level with" in page
-    assert "**does not exceed the scatter**" in page
+    assert "**does not exceed one standard deviation**" in page
 
 
 def test_seeds_of_one_mixer_alone_prove_no_difference(folder):
