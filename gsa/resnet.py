@@ -2,7 +2,7 @@
 
 The conv network is torchvision's ResNet (stride on the 3x3 convolution); `from_torchvision` maps
 its weights. The GSA network replaces every 3x3 convolution by a `GlobalSelfAttention`; where the
-ResNet strides, the module runs at the full size and 2x2 average pooling follows it, as in the paper.
+ResNet strides, the module runs at the full size, and 2x2 average pooling follows it.
 """
 
 from __future__ import annotations
