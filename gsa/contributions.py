@@ -10,14 +10,15 @@ adds comes from no cell; it is the `constant`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import product
+from typing import get_args
 
 import numpy as np
 
 from gsa import maps
 from gsa.cells import Cells
-from gsa.maps import Direction, Kind
+from gsa.maps import Branch, Direction, Kind
 from gsa.record import Array, LayerRecord
+from gsa.replay import replayed
 
 MapOf = Callable[[LayerRecord, Kind, Cells], Array]  # to (h, y, x)
 
@@ -40,26 +41,22 @@ def contribution_vectors(
     Raises:
         ValueError: if the layer lacks the branch or `cells` leaves its grid.
     """
-    if direction == "from":
-        return _weights(layer, kind, cells, maps.branch_map) * layer.v
     cells.check(layer)
-    places = list(product(range(cells.top, cells.bottom), range(cells.left, cells.right)))
-    added = [
-        _weights(layer, kind, Cells.at(i, j), maps.reverse_map) * layer.v[:, :, i, j, None, None]
-        for i, j in places
-    ]
-    return np.sum(added, axis=0) / len(places)
-
-
-def _weights(layer: LayerRecord, kind: Kind, cells: Cells, of: MapOf) -> Array:
-    """Weights with their gain: (h, e, y, x), or (h, 1, y, x) where channels have none."""
-    if kind == "content":
-        return of(layer, "content", cells)[:, None]
-    gain = 1 if layer.gain is None else layer.gain[:, :, None, None]
-    positional = gain * of(layer, "positional", cells)[:, None]
-    return (
-        positional if kind == "positional" else positional + _weights(layer, "content", cells, of)
-    )
+    values = np.zeros_like(layer.v)
+    cells.of(values)[...] = cells.of(layer.v) / cells.of(layer.v[0, 0]).size
+    total: Array = np.zeros_like(layer.v)
+    part: Array
+    for branch in get_args(Branch):
+        if kind not in (branch, "sum"):
+            continue
+        if direction == "from":
+            part = maps.branch_map(layer, branch, cells)[:, None] * layer.v
+        else:  # one cell after the other would be far more work than all at once
+            part = replayed(layer, branch, values)
+        if branch == "positional" and layer.gain is not None:
+            part = layer.gain[:, :, None, None] * part
+        total += part
+    return total
 
 
 def contribution_map(layer: LayerRecord, kind: Kind, cells: Cells) -> Array:

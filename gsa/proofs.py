@@ -14,13 +14,13 @@ from typing import get_args
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from gsa import formulas, maps
+from gsa import maps
 from gsa.cells import Cells
 from gsa.contributions import constant
 from gsa.maps import Direction, Kind
 from gsa.record import Array, LayerRecord, record
+from gsa.replay import replayed
 from gsa.resnet import ResNet
 
 # A layer adds up to thousands of terms, which nearly cancel where a picture is plain: errors of
@@ -72,8 +72,8 @@ def apply_map(layer: LayerRecord, kind: Kind, cells: Cells) -> Array:
 def response(layer: LayerRecord, kind: Kind, cells: Cells) -> Array:
     """What the layer's formulas make of values that are 1 in `cells`, as a mean, and 0 elsewhere.
 
-    The recorded queries, keys and embeddings go through `gsa.formulas`, and through no map. What a
-    query puts out then is the weight that it gives to `cells`.
+    These go through no map (`gsa.replay`). What a query puts out then is the weight that it gives
+    to `cells`.
 
     Returns:
         (h, y, x), before the gain of the positional branch; in the sum with the mean gain.
@@ -85,25 +85,7 @@ def response(layer: LayerRecord, kind: Kind, cells: Cells) -> Array:
         return response(layer, "content", cells) + positional
     impulse = np.zeros((layer.heads, 1, *layer.shape), layer.q.dtype)
     cells.of(impulse)[...] = 1 / cells.of(impulse[0, 0]).size
-    q, v = _batch(layer.q), _batch(impulse)
-    if kind == "content":
-        assert layer.rho is not None
-        rho = _batch(layer.rho)
-        if layer.reach is None:
-            v = formulas.content_attention(q, rho, v)
-        else:
-            v = formulas.windowed_content_attention(q, rho, v, layer.reach)
-    else:
-        if layer.r_c is not None:
-            v = formulas.column_step(formulas.column_scores(q, torch.tensor(layer.r_c)), v)
-        if layer.r_r is not None:
-            v = formulas.row_step(formulas.row_scores(q, torch.tensor(layer.r_r)), v)
-    return v[0, :, 0].numpy()
-
-
-def _batch(values: Array) -> Tensor:
-    """One picture's array as a batch; a copy, since the record cannot be written."""
-    return torch.tensor(values)[None]
+    return replayed(layer, kind, impulse)[:, 0]
 
 
 def prove(layer: LayerRecord, kind: Kind, cells: Cells, direction: Direction = "from") -> Proof:

@@ -72,3 +72,7 @@ def test_a_branch_that_is_not_there_is_named():
     layer = record(tiny_model(**VARIANTS["content"]), noise())["3.1"]
     with pytest.raises(ValueError, match="layer 3.1 has no positional branch"):
         contribution_map(layer, "sum", Cells.at(0, 0))
+    with pytest.raises(ValueError, match="layer 3.1 has no positional branch"):
+        reverse_contribution_map(layer, "positional", Cells.at(0, 0))
+    with pytest.raises(ValueError, match="layer 3.1 has no positional branch"):
+        contributions.constant_share(layer, Cells.at(0, 0))
