@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gsa import maps
 from gsa.cells import Cells
-from gsa.maps import Branch
+from gsa.maps import Kind
 from gsa.record import Array, LayerRecord, Recording
 from gsa.resnet import ResNet
 
@@ -122,7 +122,7 @@ def output_gradients(model: ResNet, x: Tensor, target: int) -> dict[str, Array]:
     }
 
 
-def class_flow(layer: LayerRecord, branch: Branch, gradient: Array) -> Array:
+def class_flow(layer: LayerRecord, kind: Kind, gradient: Array) -> Array:
     """What each pixel's values, carried by a branch to all queries, add to a class score.
 
     To first order: Σ_p Σ_c g_c(p) w_p(j) v_c(j), with the gain of the step norm in the positional
@@ -130,21 +130,31 @@ def class_flow(layer: LayerRecord, branch: Branch, gradient: Array) -> Array:
 
     Args:
         layer: the record.
-        branch: `content` or `positional`.
+        kind: a branch, or `sum`, what both carry.
         gradient: (h, e, y, x), from `output_gradients`.
 
     Returns:
         (h, y, x), signed.
+
+    Raises:
+        ValueError: if the layer lacks the branch, or for a kind that is none.
     """
-    if branch == "content":
-        rho = maps.key_maps(layer)
-        if layer.reach is None:
-            carried = np.einsum("hepq,hdpq->hed", gradient, layer.q)
-            return np.einsum("hed,hdyx,heyx->hyx", carried, rho, layer.v, optimize=True)
-        # each place is read by other queries, so what they carry is summed for each by itself
-        each = np.einsum("hepq,hdpq->hedpq", gradient, layer.q)
-        carried = np.einsum("hedpq,py,qx->hedyx", each, *layer.near(), optimize=True)
-        return np.einsum("hedyx,hdyx,heyx->hyx", carried, rho, layer.v, optimize=True)
+    of = maps.chosen(kind, content=_content_flow, positional=_positional_flow, sum=_sum_flow)
+    return of(layer, gradient)
+
+
+def _content_flow(layer: LayerRecord, gradient: Array) -> Array:
+    rho = maps.key_maps(layer)
+    if layer.reach is None:
+        carried = np.einsum("hepq,hdpq->hed", gradient, layer.q)
+        return np.einsum("hed,hdyx,heyx->hyx", carried, rho, layer.v, optimize=True)
+    # each place is read by other queries, so what they carry is summed for each by itself
+    each = np.einsum("hepq,hdpq->hedpq", gradient, layer.q)
+    carried = np.einsum("hedpq,py,qx->hedyx", each, *layer.near(), optimize=True)
+    return np.einsum("hedyx,hdyx,heyx->hyx", carried, rho, layer.v, optimize=True)
+
+
+def _positional_flow(layer: LayerRecord, gradient: Array) -> Array:
     if layer.positional is None:
         raise ValueError(f"layer {layer.name} has no positional branch.")
     rows, columns = layer.shape
@@ -158,3 +168,7 @@ def class_flow(layer: LayerRecord, branch: Branch, gradient: Array) -> Array:
         down = np.stack([maps.column_weights(layer, a) for a in range(rows)])  # (a, h, i, j)
         reached = np.einsum("heaj,ahij->heij", reached, down, optimize=True)
     return (reached * layer.v).sum(axis=1)
+
+
+def _sum_flow(layer: LayerRecord, gradient: Array) -> Array:
+    return _content_flow(layer, gradient) + _positional_flow(layer, gradient)

@@ -12,7 +12,7 @@ No N x N matrix is formed for one query. `gsa.proofs` shows that each map is exa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,14 @@ Branch = Literal["content", "positional"]
 Kind = Branch | Literal["sum"]
 Direction = Literal["from", "to"]  # what a place reads, or who reads it
 MEMORY_LIMIT = 256 * 2**20  # bytes that `all_queries` may fill
+T = TypeVar("T")
+
+
+def chosen(kind: str, **options: T) -> T:
+    """The one of `options` that a kind of map names; ValueError for a name that is none of them."""
+    if kind not in options:
+        raise ValueError(f"there is no kind {kind!r} here; it must be {' or '.join(options)}.")
+    return options[kind]
 
 
 def _required(values: Array | None, layer: LayerRecord, what: str) -> Array:
@@ -50,6 +58,9 @@ def row_weights(layer: LayerRecord, cells: Cells) -> Array:
 
     Returns:
         (h, rows of `cells`, x): what each query row reads from column j of its own row.
+
+    Raises:
+        ValueError: if the layer has no row step or `cells` leaves its grid.
     """
     cells.check(layer)
     r_r = _required(layer.r_r, layer, "row step")
@@ -99,10 +110,9 @@ def positional_map(layer: LayerRecord, cells: Cells) -> Array:
 
 
 def branch_map(layer: LayerRecord, kind: Kind, cells: Cells) -> Array:
-    """`content_map`, `positional_map` or `sum_map` by name."""
-    if kind == "sum":
-        return sum_map(layer, cells)
-    return content_map(layer, cells) if kind == "content" else positional_map(layer, cells)
+    """`content_map`, `positional_map` or `sum_map` by name; ValueError for any other name."""
+    of = chosen(kind, content=content_map, positional=positional_map, sum=sum_map)
+    return of(layer, cells)
 
 
 def branches(layer: LayerRecord) -> tuple[Branch, ...]:
@@ -211,6 +221,9 @@ def reverse_content_map(layer: LayerRecord, cells: Cells) -> Array:
 
     Returns:
         (h, y, x): entry (a, b) is the weight that query (a, b) gives to `cells`.
+
+    Raises:
+        ValueError: if the layer has no content branch or `cells` leaves its grid.
     """
     rho = _mean_in_reach(layer, _required(layer.rho, layer, "content branch"), cells)
     return np.einsum("hdyx,hdyx->hyx", layer.q, rho)
@@ -236,6 +249,9 @@ def reverse_positional_map(layer: LayerRecord, cells: Cells) -> Array:
 
     Returns:
         (h, y, x): entry (a, b) is the weight that query (a, b) gives to `cells`.
+
+    Raises:
+        ValueError: if the layer has no positional branch or `cells` leaves its grid.
     """
     cells.check(layer)
     rows, columns = layer.shape
@@ -258,25 +274,27 @@ def reverse_positional_map(layer: LayerRecord, cells: Cells) -> Array:
 
 
 def reverse_map(layer: LayerRecord, kind: Kind, cells: Cells) -> Array:
-    """`reverse_content_map`, `reverse_positional_map` or `reverse_sum_map` by name."""
-    if kind == "sum":
-        return reverse_sum_map(layer, cells)
-    if kind == "content":
-        return reverse_content_map(layer, cells)
-    return reverse_positional_map(layer, cells)
+    """`reverse_content_map`, `reverse_positional_map` or `reverse_sum_map`, as `branch_map`."""
+    content, positional = reverse_content_map, reverse_positional_map
+    return chosen(kind, content=content, positional=positional, sum=reverse_sum_map)(layer, cells)
 
 
 def branch_share(layer: LayerRecord, branch: Branch, cells: Cells) -> float:
     """A branch's part in the layer's output at the queries: its norm over the sum of both norms.
 
-    The norm runs over heads, value channels and `cells`. NaN where both outputs are zero.
+    The norm runs over heads, value channels and `cells`. 0 for a branch that the layer lacks; NaN
+    where both outputs are zero.
+
+    Raises:
+        ValueError: for a name that is no branch, or if `cells` leaves the layer's grid.
     """
     cells.check(layer)
-    norms = {
-        name: float(np.linalg.norm(cells.of(getattr(layer, name)))) for name in branches(layer)
-    }
-    total = sum(norms.values())
-    return norms.get(branch, 0.0) / total if total else float("nan")
+    content, positional = (
+        0.0 if out is None else float(np.linalg.norm(cells.of(out)))
+        for out in (layer.content, layer.positional)
+    )
+    part, total = chosen(branch, content=content, positional=positional), content + positional
+    return part / total if total else float("nan")
 
 
 def key_maps(layer: LayerRecord) -> Array:
@@ -287,14 +305,15 @@ def key_maps(layer: LayerRecord) -> Array:
     return _required(layer.rho, layer, "content branch")
 
 
-def all_queries(layer: LayerRecord, branch: Branch, limit: int = MEMORY_LIMIT) -> Array:
+def all_queries(layer: LayerRecord, kind: Kind, limit: int = MEMORY_LIMIT) -> Array:
     """The maps of every query at once, for small grids.
 
     Returns:
-        (h, a, b, y, x): the map of query (a, b).
+        (h, a, b, y, x): the map of query (a, b), as `branch_map` gives it.
 
     Raises:
-        ValueError: if the result would take more than `limit` bytes.
+        ValueError: if the result would take more than `limit` bytes, for a kind that is none, or if
+            the layer lacks a branch of it.
     """
     rows, columns = layer.shape
     size = layer.heads * (rows * columns) ** 2 * layer.q.itemsize
@@ -303,14 +322,14 @@ def all_queries(layer: LayerRecord, branch: Branch, limit: int = MEMORY_LIMIT) -
             f"all maps of layer {layer.name} take {size / 2**20:.0f} MiB; at most "
             f"{limit / 2**20:.0f} MiB are allowed. Ask for single queries."
         )
-    if branch == "content":
+    if kind == "content":
         every = np.einsum("hdab,hdyx->habyx", layer.q, key_maps(layer), optimize=True)
         if layer.reach is not None:
             down, across = layer.near()
             every *= down[:, None, :, None] * across[None, :, None, :]
         return every
     maps = [
-        [positional_map(layer, Cells.at(a, b)) for b in range(columns)] for a in range(rows)
+        [branch_map(layer, kind, Cells.at(a, b)) for b in range(columns)] for a in range(rows)
     ]  # a, b lists of (h, y, x)
     return np.moveaxis(np.array(maps), 2, 0)
 

@@ -15,7 +15,7 @@ import numpy as np
 from gsa import maps
 from gsa.cells import Cells
 from gsa.files import json_ready
-from gsa.maps import Branch
+from gsa.maps import Branch, Kind
 from gsa.preprocess import Grid
 from gsa.record import Array, LayerRecord
 
@@ -128,11 +128,14 @@ def measure(weights: Array, cells: Cells, grid: Grid) -> RangeMeasures:
     )
 
 
-def measure_heads(
-    layer: LayerRecord, branch: Branch, cells: Cells, grid: Grid
-) -> list[RangeMeasures]:
-    """Range measures of each head's map."""
-    return [measure(weights, cells, grid) for weights in maps.branch_map(layer, branch, cells)]
+def measure_heads(layer: LayerRecord, kind: Kind, cells: Cells, grid: Grid) -> list[RangeMeasures]:
+    """Range measures of each head's map.
+
+    Raises:
+        ValueError: for a kind that is none, if the layer lacks a branch of it, or if `cells` leaves
+            its grid.
+    """
+    return [measure(weights, cells, grid) for weights in maps.branch_map(layer, kind, cells)]
 
 
 def over_queries(

@@ -83,6 +83,19 @@ def test_class_flow_is_gradient_times_what_each_pixel_gives(variant):
         np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-12 * abs(expected).max())
 
 
+def test_the_flow_of_the_sum_is_what_both_branches_carry(recorded):
+    model, x, recording = recorded
+    layer, gradient = recording["4.1"], output_gradients(model, x, 1)["4.1"]
+    each = [class_flow(layer, branch, gradient) for branch in ("content", "positional")]
+    np.testing.assert_allclose(class_flow(layer, "sum", gradient), each[0] + each[1])
+    with pytest.raises(ValueError, match="there is no kind 'postional' here"):
+        class_flow(layer, "postional", gradient)
+    for missing in ("rho", "positional"):
+        without = replace(layer, **{missing: None})
+        with pytest.raises(ValueError, match="layer 4.1 has no .* branch"):
+            class_flow(without, "sum", gradient)
+
+
 def test_content_flow_sums_to_gradient_times_output(recorded):
     model, x, recording = recorded
     gradients = output_gradients(model, x, 1)

@@ -120,6 +120,40 @@ def test_all_queries_keep_to_the_memory_limit(recording):
         maps.all_queries(layer, "content", needed - 1)
 
 
+@pytest.mark.parametrize("kind", ["content", "positional", "sum"])
+def test_all_queries_are_the_maps_of_each(recording, kind):
+    layer = recording["3.1"]
+    every = maps.all_queries(layer, kind)
+    for a, b in ((0, 0), (2, 5), (7, 1)):
+        expected = maps.branch_map(layer, kind, Cells.at(a, b))
+        np.testing.assert_allclose(every[:, a, b], expected, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("of", "kinds"),
+    [
+        (maps.branch_map, "content or positional or sum"),
+        (maps.reverse_map, "content or positional or sum"),
+        (maps.branch_share, "content or positional"),
+        (lambda layer, kind, _: maps.all_queries(layer, kind), "content or positional or sum"),
+    ],
+)
+def test_a_kind_of_map_that_is_none_is_refused(recording, of, kinds):
+    with pytest.raises(ValueError, match=f"no kind 'postional' here; it must be {kinds}."):
+        of(recording["3.1"], "postional", Cells.at(0, 0))
+
+
+def test_the_sum_has_no_share(recording):
+    with pytest.raises(ValueError, match="no kind 'sum' here; it must be content or positional"):
+        maps.branch_share(recording["3.1"], "sum", Cells.at(0, 0))
+
+
+def test_a_branch_that_is_missing_has_no_share():
+    layer = record(tiny_model(positional="none"), noise())["3.1"]
+    assert maps.branch_share(layer, "positional", Cells.at(0, 0)) == 0
+    assert maps.branch_share(layer, "content", Cells.at(0, 0)) == 1
+
+
 def test_shares_of_the_branches_add_up(recording):
     layer, cells = recording["2.1"], Cells.at(1, 1)
     content = maps.branch_share(layer, "content", cells)

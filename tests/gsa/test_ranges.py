@@ -120,6 +120,15 @@ def test_a_map_of_another_shape_is_refused():
         measure(np.ones((3, 3)), MIDDLE, GRID)
 
 
+def test_heads_are_measured_for_a_kind_of_map_alone(recording):
+    layer, grid, cells = recording["3.1"], recording.grid("3.1"), Cells.at(2, 3)
+    weights = maps.sum_map(layer, cells)
+    expected = [measure(each, cells, grid) for each in weights]
+    assert ranges.measure_heads(layer, "sum", cells, grid) == expected
+    with pytest.raises(ValueError, match="there is no kind 'rows' here"):
+        ranges.measure_heads(layer, "rows", cells, grid)
+
+
 def test_over_queries_visits_every_query_once(recording):
     layer, grid = recording["3.1"], recording.grid("3.1")
     found = dict(ranges.over_queries(layer, "content", grid))
