@@ -154,21 +154,21 @@ class Checkpoint:
         return self.card.classes
 
 
-def folder() -> Path:
-    """Where checkpoints are looked for: `$GSA_CHECKPOINTS`, or the project's own folder."""
+def folder(directory: str | Path | None = None) -> Path:
+    """`directory`, or by default `$GSA_CHECKPOINTS`, or else the project's own folder."""
+    if directory is not None:
+        return Path(directory)
     chosen = os.environ.get(ENVIRONMENT)
     return Path(chosen) if chosen else Path(__file__).resolve().parent.parent / "checkpoints"
 
 
-def available(directory: Path | None = None) -> list[str]:
+def available(directory: str | Path | None = None) -> list[str]:
     """Names of the checkpoints that have weights and a card, sorted."""
-    root = directory or folder()
-    return sorted(
-        path.stem for path in root.glob("*.safetensors") if path.with_suffix(".json").exists()
-    )
+    weights = folder(directory).glob("*.safetensors")
+    return sorted(path.stem for path in weights if path.with_suffix(".json").exists())
 
 
-def pairs(directory: Path | None = None) -> dict[str, dict[str, str]]:
+def pairs(directory: str | Path | None = None) -> dict[str, dict[str, str]]:
     """Twins by pair and mixer, `{"caltech94": {"gsa": name, "conv": name}}`; whole pairs only.
 
     A card that cannot be read is passed over, and named in the log.
@@ -188,7 +188,7 @@ def _warn_once(sentence: str) -> None:
     logging.getLogger(__name__).warning("gsa: %s", sentence)
 
 
-def read_cards(directory: Path | None = None) -> dict[str, Card | CheckpointError]:
+def read_cards(directory: str | Path | None = None) -> dict[str, Card | CheckpointError]:
     """Every card of `available()` by its name, or the error that says why it cannot be read."""
     found: dict[str, Card | CheckpointError] = {}
     for name in available(directory):
@@ -199,13 +199,13 @@ def read_cards(directory: Path | None = None) -> dict[str, Card | CheckpointErro
     return found
 
 
-def read_card(name: str, directory: Path | None = None) -> Card:
+def read_card(name: str, directory: str | Path | None = None) -> Card:
     """A card without its weights.
 
     Raises:
-        CheckpointError: if there is none of that name or it does not fit.
+        CheckpointError: if there is none of that name, it does not fit, or it is of another name.
     """
-    path = (directory or folder()) / f"{name}.json"
+    path = folder(directory) / f"{name}.json"
     if "/" in name or os.sep in name or not path.is_file():
         known = ", ".join(available(directory)) or "none"
         raise CheckpointError(f"there is no checkpoint {name!r}; there are: {known}.")
@@ -218,9 +218,12 @@ def read_card(name: str, directory: Path | None = None) -> Card:
     except (ValueError, RecursionError):
         raise CheckpointError(f"the card of checkpoint {name!r} is not valid JSON.") from None
     try:
-        return Card.from_dict(values)
+        card = Card.from_dict(values)
     except CheckpointError as error:
         raise CheckpointError(f"of checkpoint {name!r}, {error}") from None
+    if card.name != name:  # a copy would take its original's place in the pair
+        raise CheckpointError(f"the card of checkpoint {name!r} gives its name as {card.name!r}.")
+    return card
 
 
 def _refuse(constant: str) -> None:
@@ -228,7 +231,7 @@ def _refuse(constant: str) -> None:
     raise ValueError(constant)
 
 
-def load(name: str, directory: Path | None = None, device: str = "cpu") -> Checkpoint:
+def load(name: str, directory: str | Path | None = None, device: str = "cpu") -> Checkpoint:
     """Load a checkpoint for inference.
 
     Args:
@@ -240,7 +243,7 @@ def load(name: str, directory: Path | None = None, device: str = "cpu") -> Check
         CheckpointError: if it is missing, damaged, a Git LFS pointer, or does not fit its card.
     """
     card = read_card(name, directory)
-    path = (directory or folder()) / f"{name}.safetensors"
+    path = folder(directory) / f"{name}.safetensors"
     state = _read_weights(path, name, card.sha256)
     model = ResNet(card.network)
     try:
@@ -289,7 +292,7 @@ def _read_weights(path: Path, name: str, sha256: str) -> dict[str, Tensor]:
     return state
 
 
-def save(model: nn.Module, card: Card, directory: Path) -> Card:
+def save(model: nn.Module, card: Card, directory: str | Path) -> Card:
     """Write weights and card; the card gets the sha256 of the weights.
 
     Evaluate what is loaded again, not `model`: the matrices are rounded to half precision.
@@ -297,21 +300,22 @@ def save(model: nn.Module, card: Card, directory: Path) -> Card:
     Returns:
         The card as written.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    root = folder(directory)
+    root.mkdir(parents=True, exist_ok=True)
     state = {
         key: (value.half() if value.ndim > 1 else value.float()).contiguous().cpu()
         for key, value in _floats(model.state_dict())
     }
     data = to_bytes(state)
     card = replace(card, sha256=hashlib.sha256(data).hexdigest())
-    with whole_file(directory / f"{card.name}.safetensors") as partial:
+    with whole_file(root / f"{card.name}.safetensors") as partial:
         partial.write_bytes(data)
     write_card(card, directory)
     return card
 
 
-def write_card(card: Card, directory: Path) -> None:
+def write_card(card: Card, directory: str | Path) -> None:
     """Write a card, for instance with results added, beside weights that are there."""
     text = json.dumps(card.to_dict(), indent=2, ensure_ascii=False)
-    with whole_file(directory / f"{card.name}.json") as partial:
+    with whole_file(folder(directory) / f"{card.name}.json") as partial:
         partial.write_bytes((text + "\n").encode())

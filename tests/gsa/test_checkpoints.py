@@ -7,7 +7,16 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from gsa.baselines import untrained
-from gsa.checkpoints import Card, CheckpointError, available, load, pairs, read_card, read_cards
+from gsa.checkpoints import (
+    Card,
+    CheckpointError,
+    available,
+    load,
+    pairs,
+    read_card,
+    read_cards,
+    save,
+)
 from tests.conftest import noise
 
 
@@ -17,7 +26,7 @@ def copied(checkpoint_folder, tmp_path):
     return tmp_path / "checkpoints"
 
 
-def edit_card(folder, name, **entries):
+def edit_card(folder, name, /, **entries):
     card = json.loads((folder / f"{name}.json").read_text())
     (folder / f"{name}.json").write_text(json.dumps(card | entries))
 
@@ -158,13 +167,33 @@ def test_a_broken_card_does_not_keep_from_other_pairs(copied, caplog):
     for mixer in ("gsa", "conv"):
         for suffix in (".json", ".safetensors"):
             shutil.copy(copied / f"tiny_{mixer}{suffix}", copied / f"other_{mixer}{suffix}")
-        edit_card(copied, f"other_{mixer}", pair="other")
+        edit_card(copied, f"other_{mixer}", name=f"other_{mixer}", pair="other")
     (copied / "tiny_gsa.json").write_text("{")
     assert pairs(copied) == {"other": {"gsa": "other_gsa", "conv": "other_conv"}}
     assert [kind for kind in map(type, read_cards(copied).values())].count(Card) == 3
     assert "the card of checkpoint 'tiny_gsa' is not valid JSON" in caplog.text
     pairs(copied)
     assert len(caplog.records) == 1
+
+
+def test_a_copy_of_a_checkpoint_does_not_take_its_place(copied, caplog):
+    for suffix in (".json", ".safetensors"):
+        shutil.copy(copied / f"tiny_gsa{suffix}", copied / f"tiny_gsa_old{suffix}")
+    assert pairs(copied) == {"tiny": {"gsa": "tiny_gsa", "conv": "tiny_conv"}}
+    sentence = "the card of checkpoint 'tiny_gsa_old' gives its name as 'tiny_gsa'"
+    assert sentence in caplog.text
+    with pytest.raises(CheckpointError, match=sentence):
+        load("tiny_gsa_old", copied)
+
+
+def test_a_folder_may_be_given_as_text(checkpoint_folder, tmp_path):
+    text = str(checkpoint_folder)
+    checkpoint = load("tiny_gsa", text)
+    assert available(text) == available(checkpoint_folder)
+    assert pairs(text) == pairs(checkpoint_folder)
+    assert read_card("tiny_gsa", text) == checkpoint.card
+    copy = save(checkpoint.model, checkpoint.card, str(tmp_path / "written"))
+    assert load("tiny_gsa", tmp_path / "written").card == copy
 
 
 def test_an_untrained_twin_depends_on_the_seed_alone(checkpoint_folder):
