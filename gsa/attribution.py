@@ -52,18 +52,17 @@ def attribute(
         effort: steps of Integrated Gradients, samples of SmoothGrad; the other methods have none.
 
     Raises:
-        ValueError: for an unknown method, class or effort.
+        ValueError: for an unknown method, class or effort, or if `x` is not one picture.
     """
     if method not in METHODS:
         raise ValueError(f"`method` (={method!r}) must be one of {', '.join(METHODS)}.")
-    if not 0 <= target < len(checkpoint.labels):
-        raise ValueError(f"`target` (={target}) must be from 0 to {len(checkpoint.labels) - 1}.")
+    model = checkpoint.model
+    model.check_target(target)
     if effort < 1:
         raise ValueError(f"`effort` (={effort}) must be at least 1.")
-    device = checkpoint.model.head.weight.device
     with seeded(0), torch.enable_grad():  # SmoothGrad draws noise: each run draws the same
-        picture = x.detach().clone().to(device).requires_grad_(True)
-        return METHODS[method](shadow(checkpoint.model), picture, target, effort)
+        picture = model.prepared(x, single=True).detach().clone().requires_grad_(True)
+        return METHODS[method](shadow(model), picture, target, effort)
 
 
 def _plane(values: Tensor) -> Array:

@@ -100,8 +100,7 @@ def fields(
     """
     if model.training:
         raise ValueError("the model must be in eval mode; call model.eval() first.")
-    if x.ndim != 4 or len(x) == 0:
-        raise ValueError(f"`x` has shape {tuple(x.shape)}; it must be (b, 3, rows, columns).")
+    x = model.prepared(x)
     size = (x.shape[2], x.shape[3])
     if not (0 <= place[0] < size[0] and 0 <= place[1] < size[1]):
         raise ValueError(
@@ -112,8 +111,7 @@ def fields(
     if unknown:
         known = ", ".join(model.blocks())
         raise ValueError(f"there is no layer {unknown[0]!r}; layers are {known}.")
-    weight = model.head.weight
-    x = x.detach().to(weight.device, weight.dtype).requires_grad_(True)
+    x = x.detach().requires_grad_(True)
     for name, output in model.block_outputs(x):
         if layers is not None and name not in layers:
             continue

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gsa.checkpoints import Checkpoint
+from gsa.interventions import probabilities
 from gsa.perturbations import blurred
 from gsa.record import Array
 
@@ -35,25 +36,30 @@ def deletion(
         steps: changes from the whole picture to the blurred one.
 
     Raises:
-        ValueError: if `steps` is below 1 or `values` has a value that is not finite.
+        ValueError: if `x` is not one picture, there is no such class, `steps` is below 1, or
+            `values` has a value that is not finite.
     """
-    return _curve(checkpoint, x, blurred(x), target, values, steps)
+    return _curve(checkpoint, x, target, values, steps, insert=False)
 
 
 def insertion(
     checkpoint: Checkpoint, x: Tensor, target: int, values: Array, steps: int = 16
 ) -> Curve:
-    """Put the pixels of highest value first into the blurred picture; arguments as `deletion`."""
-    return _curve(checkpoint, blurred(x), x, target, values, steps)
+    """Put the pixels of highest value first into the blurred picture; otherwise as `deletion`."""
+    return _curve(checkpoint, x, target, values, steps, insert=True)
 
 
 def _curve(
-    checkpoint: Checkpoint, start: Tensor, end: Tensor, target: int, values: Array, steps: int
+    checkpoint: Checkpoint, x: Tensor, target: int, values: Array, steps: int, *, insert: bool
 ) -> Curve:
+    model = checkpoint.model
+    x = model.prepared(x, single=True)
+    model.check_target(target)
     if steps < 1:
         raise ValueError(f"`steps` (={steps}) must be at least 1.")
     if not np.isfinite(values).all():
         raise ValueError("`values` must be finite.")
+    start, end = (blurred(x), x) if insert else (x, blurred(x))
     map_ = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float64))[None, None]
     size = (start.shape[2], start.shape[3])
     fine = torch.nn.functional.interpolate(map_, size, mode="nearest")[0, 0]
@@ -62,10 +68,6 @@ def _curve(
     shares = np.linspace(0, 1, steps + 1)
     changed = torch.stack([rank < round(share * rank.numel()) for share in shares])
     mask = changed.view(-1, 1, *size)
-    device = checkpoint.model.head.weight.device
-    with torch.inference_mode():
-        pictures = torch.where(mask, end.cpu(), start.cpu())
-        logits = torch.cat([checkpoint.model(part.to(device)) for part in pictures.split(16)])
-        probabilities = (logits / checkpoint.card.temperature).softmax(1)[:, target]
-    curve = probabilities.double().cpu().numpy()
+    pictures = torch.where(mask, end.cpu(), start.cpu())  # moved to the device a part at a time
+    curve = probabilities(model, pictures, checkpoint.card.temperature)[:, target]
     return Curve(shares, curve, float(np.trapezoid(curve, shares)))

@@ -103,16 +103,18 @@ def output_gradients(model: ResNet, x: Tensor, target: int) -> dict[str, Array]:
 
     Returns:
         (h, e, y, x) by layer name; empty for a conv network.
+
+    Raises:
+        ValueError: if the model is in training mode, `x` is not one picture, or there is no such
+            class.
     """
     if model.training:
         raise ValueError("the model must be in eval mode; call model.eval() first.")
-    weight = model.head.weight
+    model.check_target(target)
     recorder = _GraphRecorder()
     with torch.enable_grad():
-        picture = x.detach().clone().to(weight.device, weight.dtype).requires_grad_(True)
+        picture = model.prepared(x, single=True).detach().clone().requires_grad_(True)
         logits = model(picture, recorder)
-        if not 0 <= target < logits.shape[1]:
-            raise ValueError(f"`target` (={target}) must be from 0 to {logits.shape[1] - 1}.")
         if not recorder.outputs:
             return {}
         gradients = torch.autograd.grad(logits[0, target], list(recorder.outputs.values()))

@@ -69,10 +69,13 @@ def limited(model: ResNet, limits: Limits) -> ResNet:
 
 
 def probabilities(model: ResNet, x: Tensor, temperature: float) -> Array:
-    """Calibrated class probabilities (b, classes) of pictures (b, 3, rows, columns)."""
-    weight = model.head.weight
+    """Calibrated class probabilities (b, classes) of pictures (b, 3, rows, columns).
+
+    Raises:
+        ValueError: if `x` has another shape.
+    """
     with torch.inference_mode():
-        logits = [model(part.to(weight.device, weight.dtype)) for part in x.split(16)]
+        logits = [model(model.prepared(part)) for part in x.split(16)]
         return (torch.cat(logits) / temperature).softmax(dim=1).double().cpu().numpy()
 
 

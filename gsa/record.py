@@ -1,8 +1,9 @@
 """One forward pass, giving the logits and what every GSA layer computed on the way.
 
 The recorder travels through `forward` as an argument. There is no hook, no shared state and no
-change of mode, so any number of threads can record on one shared model, and the logits are those
-of a plain forward pass, bit for bit.
+change of mode, so any number of threads can record on one shared model. The logits are those of a
+plain forward pass: on a CPU bit for bit, on a GPU up to rounding, since a pass that nothing records
+takes its content branches in another way there (`gsa.triton_content`).
 """
 
 from __future__ import annotations
@@ -135,11 +136,9 @@ def record(model: ResNet, x: Tensor) -> Recording:
     """
     if model.training:
         raise ValueError("the model must be in eval mode; call model.eval() first.")
-    if x.ndim != 4 or x.shape[0] != 1:
-        raise ValueError(f"`x` has shape {tuple(x.shape)}; it must be (1, 3, rows, columns).")
-    weight = model.head.weight
+    x = model.prepared(x, single=True)
     collector = _Collector(model)
     with torch.inference_mode():
-        logits = model(x.to(weight.device, weight.dtype), collector)
+        logits = model(x, collector)
     layers = MappingProxyType(collector.layers)
     return Recording(_frozen(logits[0]), layers, height=x.shape[2], width=x.shape[3])

@@ -127,6 +127,23 @@ class ResNet(nn.Module):
                     if projection is not None:
                         nn.init.kaiming_normal_(projection.weight, nonlinearity="linear")
 
+    def prepared(self, x: Tensor, *, single: bool = False) -> Tensor:
+        """Pictures (b, 3, rows, columns) on the device and in the precision of the weights.
+
+        Raises:
+            ValueError: if `x` has another shape or no pixel, or is not one picture though `single`.
+        """
+        if x.ndim != 4 or x.shape[1] != 3 or x.numel() == 0 or (single and len(x) != 1):
+            wanted = f"({1 if single else 'b'}, 3, rows, columns)"
+            raise ValueError(f"`x` has shape {tuple(x.shape)}; it must be {wanted}.")
+        return x.to(self.head.weight.device, self.head.weight.dtype)
+
+    def check_target(self, target: int) -> None:
+        """ValueError if there is no such class."""
+        if not 0 <= target < self.config.num_classes:
+            last = self.config.num_classes - 1
+            raise ValueError(f"`target` (={target}) must be from 0 to {last}.")
+
     def forward(self, x: Tensor, recorder: Recorder | None = None) -> Tensor:
         """Logits (b, num_classes); each GSA layer hands its tensors to `recorder` if given."""
         return self.head(self.features(x, recorder).mean(dim=(-2, -1)))

@@ -1,4 +1,6 @@
+import copy
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -110,6 +112,42 @@ def test_inserting_a_map_turned_round_mirrors_deleting_it(checkpoint):
     back = insertion(checkpoint, noise(), 3, -values, steps=4)
     np.testing.assert_allclose(out.probabilities, back.probabilities[::-1], rtol=1e-4)
     assert out.area == pytest.approx(back.area, rel=1e-4)
+
+
+@pytest.fixture
+def doubled(checkpoint):
+    return replace(checkpoint, model=copy.deepcopy(checkpoint.model).double())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_network_of_double_precision_is_attributed_too(checkpoint, doubled, method):
+    found = attribute(doubled, noise(), 1, method, effort=2).values
+    single = attribute(checkpoint, noise(), 1, method, effort=2).values
+    # SmoothGrad draws other noise in double precision
+    if method != "smooth_grad":
+        np.testing.assert_allclose(found, single, rtol=0.01, atol=1e-3 * np.abs(single).max())
+
+
+def test_curves_of_a_network_of_double_precision(checkpoint, doubled):
+    values = np.random.default_rng(0).random((8, 8))
+    for curve in (deletion, insertion):
+        single = curve(checkpoint, noise(), 3, values, steps=4)
+        found = curve(doubled, noise(), 3, values, steps=4)
+        np.testing.assert_allclose(found.probabilities, single.probabilities, rtol=1e-3)
+
+
+def test_one_picture_and_a_class_that_is_there(checkpoint):
+    two, values = noise().repeat(2, 1, 1, 1), np.ones((8, 8))
+    for ask in (
+        lambda x, target: attribute(checkpoint, x, target, "saliency"),
+        lambda x, target: deletion(checkpoint, x, target, values),
+        lambda x, target: insertion(checkpoint, x, target, values),
+    ):
+        with pytest.raises(ValueError, match=r"`x` has shape \(2, 3, 64, 64\)"):
+            ask(two, 0)
+        for target in (-1, 9):
+            with pytest.raises(ValueError, match="`target` .* must be from 0 to 4"):
+                ask(noise(), target)
 
 
 def test_values_that_are_no_numbers_are_refused(checkpoint):

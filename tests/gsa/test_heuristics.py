@@ -126,6 +126,14 @@ def test_gradients_are_those_of_a_small_step(recorded):
         assert gradient[place] == pytest.approx(slope, rel=1e-4, abs=1e-7)
 
 
+def test_gradients_are_of_one_picture_and_a_class_that_is_there(recorded):
+    model, x, _ = recorded
+    with pytest.raises(ValueError, match=r"shape \(2, 3, 64, 96\); it must be \(1, 3, rows"):
+        output_gradients(model, x.repeat(2, 1, 1, 1), 0)
+    with pytest.raises(ValueError, match=r"`target` \(=-1\) must be from 0 to 4"):
+        output_gradients(model, x, -1)
+
+
 def test_a_conv_network_has_no_flow():
     from gsa.resnet import ResNet
     from tests.conftest import tiny_config

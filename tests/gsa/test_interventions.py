@@ -135,6 +135,11 @@ def test_probabilities_by_radius_end_at_the_plain_ones() -> None:
     np.testing.assert_allclose(curve[-1], plain, rtol=1e-3)
 
 
+def test_probabilities_are_of_pictures() -> None:
+    with pytest.raises(ValueError, match=r"shape \(1, 1, 64, 64\); it must be \(b, 3"):
+        probabilities(tiny_model(), noise()[:, :1], 1.0)
+
+
 @pytest.mark.parametrize("how", ["blank", "blur", "swap"])
 def test_a_change_stays_in_its_part(how: str) -> None:
     x, box = noise(), (4, 8, 12, 20)

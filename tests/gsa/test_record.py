@@ -47,6 +47,11 @@ def test_more_than_one_picture_is_refused(model):
         record(model, noise().repeat(2, 1, 1, 1))
 
 
+def test_a_picture_without_colours_is_refused(model):
+    with pytest.raises(ValueError, match=r"shape \(1, 1, 64, 64\); it must be \(1, 3, rows"):
+        record(model, noise()[:, :1])
+
+
 def traces(model):
     """All that recording might leave behind."""
     return [

@@ -124,6 +124,16 @@ def test_a_missing_field_is_named():
         NetworkConfig.from_dict({"heads": 4})
 
 
+def test_pictures_are_prepared_for_the_weights():
+    model = ResNet(tiny_config(), seed=0).double()
+    assert model.prepared(torch.ones(2, 3, 4, 5)).dtype == torch.float64
+    for shape in ((1, 1, 64, 64), (3, 64, 64), (0, 3, 64, 64), (1, 3, 0, 64)):
+        with pytest.raises(ValueError, match=r"`x` has shape .* must be \(b, 3, rows, columns\)"):
+            model.prepared(torch.ones(shape))
+    with pytest.raises(ValueError, match=r"\(2, 3, 4, 5\); it must be \(1, 3, rows, columns\)"):
+        model.prepared(torch.ones(2, 3, 4, 5), single=True)
+
+
 def test_torch_compile_takes_a_network_as_one_graph():
     model = ResNet(preset("gsa_resnet14_tiny", projection_norm="rms"), seed=0).eval()
     whole = torch.compile(copy.deepcopy(model), fullgraph=True, backend="eager", dynamic=False)
