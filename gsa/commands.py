@@ -140,6 +140,9 @@ def draw_maps(
     title = f"{Path(image).name}, {checkpoint.card.name}, {heads}, place {place[0]:g}, {place[1]:g}"
     figure = figures.strip(crop, panels, title)
     stem = f"{Path(image).stem}_{place[0]:g}_{place[1]:g}"
+    # what was asked for beyond the place, so that one file does not take another's name
+    asked = (name, layer, None if head is None else f"head{head}")
+    stem = "_".join([stem, *(part for part in asked if part is not None)])
     written = export.write_all(directory, stem, figure, recording, provenance)
     return {
         "file": image,

@@ -8,7 +8,6 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,8 @@ from matplotlib.figure import Figure
 from gsa import maps
 from gsa.cells import Cells
 from gsa.checkpoints import Card
+from gsa.contributions import contribution_map, reverse_contribution_map
+from gsa.machine import PROJECT, version_of
 from gsa.maps import Direction
 from gsa.preprocess import Grid
 from gsa.proofs import prove
@@ -40,7 +41,7 @@ class Provenance:
     region: tuple[float, float, float, float] | None = None  # top, left, bottom, right in pixels
     direction: Direction = "from"  # from: what the place reads; to: who reads the place
     value: str = "weight"  # or absolute, deviation (from the mean of the map), contribution
-    gsa_version: str = version("gsa-explorer")
+    gsa_version: str = version_of(PROJECT)
     torch_version: str = torch.__version__
 
     @classmethod
@@ -105,7 +106,8 @@ _HTML = """<!doctype html>
 def npz_bytes(recording: Recording, provenance: Provenance) -> bytes:
     """The raw maps of every head, with coordinates, proofs and provenance, as an NPZ archive.
 
-    For each layer L and branch B: `B_L` (heads, rows, columns) float32, `cells_L` the query's
+    For each layer L and branch B: `B_L` (heads, rows, columns) in the recording's precision,
+    `contribution_B_L` of that shape the lengths of weight x gain x value, `cells_L` the query's
     (top, left, bottom, right), `centre_rows_L` and `centre_columns_L` in pixels of the network
     input, `error_B_L` the largest relative error that `gsa.proofs.prove` finds. For the positional
     branch `gain_L` and `offset_L` (heads, value channels). Where the direction is `to`, entry
@@ -113,7 +115,9 @@ def npz_bytes(recording: Recording, provenance: Provenance) -> bytes:
     """
     arrays: dict[str, np.ndarray] = {}
     direction = provenance.direction
-    of = maps.reverse_map if direction == "to" else maps.branch_map
+    of, contribution = maps.branch_map, contribution_map
+    if direction == "to":
+        of, contribution = maps.reverse_map, reverse_contribution_map
     for name in provenance.layers:
         layer, grid = recording[name], recording.grid(name)
         cells = provenance.cells(grid)
@@ -122,6 +126,7 @@ def npz_bytes(recording: Recording, provenance: Provenance) -> bytes:
         arrays[f"centre_columns_{name}"] = (np.arange(grid.columns) + 0.5) * grid.cell[1]
         for branch in maps.branches(layer):
             arrays[f"{branch}_{name}"] = of(layer, branch, cells)
+            arrays[f"contribution_{branch}_{name}"] = contribution(layer, branch, cells)
             error = prove(layer, branch, cells, direction).max_rel_error
             arrays[f"error_{branch}_{name}"] = np.array(error)
         if layer.gain is not None and layer.offset is not None:

@@ -20,6 +20,17 @@ def whole_file(path: Path) -> Iterator[Path]:
     partial.replace(path)
 
 
+GENERATED = "This page is generated"  # what a page of this program says of itself
+
+
+def check_page(path: Path) -> None:
+    """ValueError if a page that is to be written would replace one that somebody wrote."""
+    if path.is_file() and GENERATED not in path.read_text(encoding="utf-8", errors="replace"):
+        raise ValueError(
+            f"{str(path)!r} was not made by this program and would be lost; choose another folder."
+        )
+
+
 def json_ready(values: Mapping[str, Any]) -> dict[str, Any]:
     """The same values, but None for a number that is not finite, for which JSON has no word."""
     return {

@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 import torchvision
 
+PROJECT = "gsa-explorer"  # the name of its distribution
 _DISTRIBUTIONS = {
-    "gsa": "gsa-explorer",
+    "gsa": PROJECT,
     "lightning_fabric": "lightning-fabric",
     "torchmetrics": "torchmetrics",
     "safetensors": "safetensors",
@@ -45,13 +46,21 @@ def gpu(device: str) -> str:
     return torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else ""
 
 
+def version_of(distribution: str) -> str:
+    """The version of an installed distribution, else `not installed`.
+
+    As the project itself, where it runs from its folder.
+    """
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "not installed"
+
+
 def versions() -> dict[str, str]:
     """Of Python, this project and the libraries that a trained network depends on."""
     # the distributions of these two do not say which CUDA they were built for
     found = {"torch": torch.__version__, "torchvision": torchvision.__version__}
     for name, distribution in _DISTRIBUTIONS.items():
-        try:
-            found[name] = version(distribution)
-        except PackageNotFoundError:  # as the project itself, where it runs from its folder
-            found[name] = "not installed"
+        found[name] = version_of(distribution)
     return {"python": platform.python_version(), **found}

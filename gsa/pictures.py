@@ -115,7 +115,9 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         if not np.isfinite(values).all():
             raise PictureError("The picture has pixels that are not finite numbers.")
         if picture.mode.startswith("I") and values.min() >= 0 and values.max() <= 65535:
-            low, high = 0.0, 255.0 if values.max() <= 255 else 65535.0
+            # "I" says nothing of its depth: where nothing is brighter, it is taken for 8 bits
+            eight = picture.mode == "I" and values.max() <= 255
+            low, high = 0.0, 255.0 if eight else 65535.0
         else:
             low, high = float(values.min()), float(values.max())
         scaled = (values - low) / max(high - low, 1e-12) * 255

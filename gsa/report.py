@@ -10,6 +10,7 @@ from typing import Any
 
 from gsa.checkpoints import Card, CheckpointError, available, pairs, read_card
 from gsa.curves import draw_shares
+from gsa.files import GENERATED, check_page
 from gsa.recipe import Recipe
 from gsa.seeds import Difference, Scatter, cards_of_seeds
 
@@ -44,7 +45,7 @@ def report(folder: Path) -> str:
 
 
 _INTRODUCTION = (
-    "This page is generated from the cards beside the weights (`python -m gsa report`). Twins are "
+    f"{GENERATED} from the cards beside the weights (`python -m gsa report`). Twins are "
     "trained by one recipe and differ in the mixer: a 3x3 convolution, or a GSA module, which "
     "works at the full size and is followed by average pooling where the convolution strides. "
     "Accuracy is on a part of the data by which no epoch, temperature or option was chosen; "
@@ -280,8 +281,16 @@ def _at(trial: dict[str, Any], epoch: int) -> str:
 
 
 def write_report(folder: Path) -> Path:
-    """Write the page and the figure of the shares into the folder; returns the page's path."""
+    """Write the page and the figure of the shares into the folder; returns the page's path.
+
+    Raises:
+        CheckpointError: if the folder has no checkpoint.
+        ValueError: if it has a `README.md` that is not such a page.
+    """
     path = folder / "README.md"
+    check_page(path)
+    if not available(folder):
+        raise CheckpointError(f"there is no checkpoint in {str(folder)!r} to report on.")
     path.write_text(report(folder), encoding="utf-8")
     if (folder / SHARES).is_file():
         draw_shares(_read(folder / SHARES), folder / _picture(SHARES))

@@ -23,7 +23,7 @@ from gsa.samples import Pixels, all_prepared
 from gsa.split import Split
 
 GREY = 0.5
-_PATCHES = 8  # patches of each side that occlusion covers one by one
+_PATCHES = 8  # of each side that are covered or left
 
 
 def shuffle_patches(x: Tensor, patches: float) -> Tensor:

@@ -61,6 +61,21 @@ def test_the_shipped_page_is_that_of_the_shipped_results():
     assert (folder / "README.md").read_text(encoding="utf-8") == bench_page.page(folder)
 
 
+def test_a_page_that_somebody_wrote_stays(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(bench, "run", lambda effort: pytest.fail("it was measured"))
+    (tmp_path / "README.md").write_text("# My project")
+    assert main(["bench", "--out", str(tmp_path)]) == 2
+    assert "was not made by this program and would be lost" in capsys.readouterr().err
+    assert (tmp_path / "README.md").read_text() == "# My project"
+
+
+def test_json_that_is_no_run_is_passed_over(tmp_path):
+    whole = bench_page.page(tmp_path)
+    (tmp_path / "package.json").write_text('{"name": "mine"}')
+    (tmp_path / "list.json").write_text("[1, 2]")
+    assert bench_page.page(tmp_path) == whole
+
+
 def test_the_command_writes_the_page(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(bench, "STAGES", ((8, 16),))
     monkeypatch.setattr(bench_limits, "STAGES", ((8, 16),))

@@ -109,8 +109,18 @@ def test_maps_are_written_with_their_provenance(capsys, image, tmp_path):
     assert archive["content_2.1"].shape == (4, 16, 16)
     assert tuple(archive["cells_2.1"]) == (5, 10, 6, 11)
     assert archive["error_positional_2.1"] < 1e-5
+    lengths = archive["contribution_content_2.1"] / np.abs(archive["content_2.1"])  # of values
+    assert lengths.shape == (4, 16, 16)
+    assert (lengths > 0).all()
     assert provenance["weights_sha256"] in next(out.glob("*.html")).read_text()
     assert next(out.glob("*.png")).read_bytes().startswith(b"\x89PNG")
+
+
+def test_maps_of_other_heads_and_layers_lie_beside_the_first(capsys, image, tmp_path):
+    place = [image, "--query", "20", "41", "--out", str(tmp_path)]
+    asked = ([], ["--head", "0"], ["--head", "1", "--layer", "2.1"], ["--checkpoint", "tiny_gsa"])
+    written = [run(capsys, "maps", *place, *options)[1]["written"] for options in asked]
+    assert len({path for paths in written for path in paths}) == 4 * len(asked)
 
 
 @pytest.mark.parametrize(

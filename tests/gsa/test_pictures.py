@@ -30,6 +30,11 @@ def test_sixteen_bit_grey_is_scaled_and_not_white():
     assert 120 < opened.mean() < 135
 
 
+def test_dark_sixteen_bit_grey_stays_dark():
+    dark = np.full((10, 10), 255, dtype=np.uint16)
+    assert np.asarray(open_picture(encoded(Image.fromarray(dark)))).max() == 1
+
+
 def test_transparency_is_laid_on_white():
     clear = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
     assert open_picture(encoded(clear)).getpixel((0, 0)) == (255, 255, 255)

@@ -8,7 +8,7 @@ import pytest
 from gsa.checkpoints import Card, CheckpointError, pairs, write_card
 from gsa.preprocess import Preprocess
 from gsa.recipe import Recipe
-from gsa.report import report
+from gsa.report import report, write_report
 from gsa.seeds import Difference, Scatter, cards_of_seeds, seeds_folder
 
 RECIPE = Recipe("made", "up", "resnet14_tiny", 64, 3, augment="trivial", erase=0.25)
@@ -49,6 +49,21 @@ def test_one_seed_is_said_to_be_one(folder):
     assert "GSA is 10.0 points behind" in page
     assert "how far seeds scatter is not known" in page
     assert "standard deviation" not in page
+
+
+def test_a_page_that_somebody_wrote_stays(folder):
+    write_report(folder)
+    write_report(folder)  # its own page may be replaced
+    (folder / "README.md").write_text("# My project")
+    with pytest.raises(ValueError, match="was not made by this program"):
+        write_report(folder)
+    assert (folder / "README.md").read_text() == "# My project"
+
+
+def test_a_folder_without_checkpoints_has_no_page(tmp_path):
+    with pytest.raises(CheckpointError, match="there is no checkpoint in"):
+        write_report(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_twins_with_the_same_figure_are_level(folder):

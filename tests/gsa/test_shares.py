@@ -106,6 +106,7 @@ def test_a_network_without_two_branches_is_refused(pictures, checkpoint_folder):
 def test_the_page_shows_the_study(found, checkpoint_folder, tmp_path):
     card = load("tiny_gsa", checkpoint_folder).card
     write_card(card, tmp_path)
+    (tmp_path / f"{card.name}.safetensors").touch()
     (tmp_path / "branch_share.json").write_text(json.dumps(found))
     write_report(tmp_path)
     page = (tmp_path / "README.md").read_text()
