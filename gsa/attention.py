@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gsa import fast, triton_content, triton_steps
-from gsa.config import Positional, ProjectionNorm, RelativeInit
+from gsa.config import Positional, ProjectionNorm, RelativeInit, check_options
 from gsa.formulas import (
     by_pair,
     column_scores,
@@ -141,6 +141,10 @@ class GlobalSelfAttention(nn.Module):
         relative_init: how r_c and r_r start.
 
     Shape: (b, in_channels, y, x) to (b, width, y, x).
+
+    Raises:
+        ValueError: if `heads` does not divide `width`, or an option breaks a rule of
+            `gsa.config.check_options`.
     """
 
     def __init__(
@@ -160,6 +164,14 @@ class GlobalSelfAttention(nn.Module):
         super().__init__()
         if width % heads:
             raise ValueError(f"`width` (={width}) must be divisible by `heads` (={heads}).")
+        check_options(
+            content=content,
+            positional=positional,
+            projection_norm=projection_norm,
+            query_gain=query_gain,
+            query_offset=query_offset,
+            relative_init=relative_init,
+        )
         self.heads = heads
         self.size = size
         self.reach: int | None = None

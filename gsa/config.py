@@ -17,9 +17,49 @@ RelativeInit = Literal["normal", "local"]
 ProjectionNorm = Literal["none", "batch", "rms"]
 
 
+_MODULE_OPTIONS = (
+    "content",
+    "positional",
+    "projection_norm",
+    "query_gain",
+    "query_offset",
+    "relative_init",
+)
+
+
+def check_options(
+    *,
+    content: bool,
+    positional: str,
+    projection_norm: str,
+    query_gain: float,
+    query_offset: float,
+    relative_init: str,
+) -> None:
+    """The rules for the options of a GSA module.
+
+    Raises:
+        ValueError: if an option breaks one; the sentence names it, its value and the rule.
+    """
+    for name, number in (("query_gain", query_gain), ("query_offset", query_offset)):
+        if type(number) not in (int, float) or not math.isfinite(number):
+            raise ValueError(f"`{name}` (={number!r}) must be a finite number.")
+    if type(content) is not bool:
+        raise ValueError(f"`content` (={content!r}) must be true or false.")
+    for name, value, allowed in (
+        ("positional", positional, Positional),
+        ("projection_norm", projection_norm, ProjectionNorm),
+        ("relative_init", relative_init, RelativeInit),
+    ):
+        if value not in get_args(allowed):
+            raise ValueError(f"`{name}` (={value!r}) must be of {get_args(allowed)}.")
+    if not content and positional == "none":
+        raise ValueError("a GSA module needs a branch: `content` or `positional`.")
+
+
 @dataclass(frozen=True)
 class NetworkConfig:
-    """A bottleneck ResNet whose spatial mixer is a parameter.
+    """A bottleneck ResNet whose spatial mixer is a parameter; lists may stand for tuples.
 
     Raises:
         ValueError: if a field breaks a rule; the sentence names the field, the value and the rule.
@@ -42,8 +82,10 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         for name in ("blocks", "widths", "mixers"):
-            if not isinstance(getattr(self, name), tuple):
-                raise ValueError(f"`{name}` (={getattr(self, name)!r}) must be a list.")
+            value = getattr(self, name)
+            if not isinstance(value, (tuple, list)):
+                raise ValueError(f"`{name}` (={value!r}) must be a list.")
+            object.__setattr__(self, name, tuple(value))
         stages = len(self.blocks)
         if stages == 0 or len(self.widths) != stages or len(self.mixers) != stages:
             raise ValueError(
@@ -55,25 +97,10 @@ class NetworkConfig:
             for each in value if name in ("blocks", "widths") else (value,):
                 if type(each) is not int or each < 1:
                     raise ValueError(f"`{name}` (={value!r}) must be whole and positive.")
-        for name in ("query_gain", "query_offset"):
-            value = getattr(self, name)
-            if type(value) not in (int, float) or not math.isfinite(value):
-                raise ValueError(f"`{name}` (={value!r}) must be a finite number.")
-        if type(self.content) is not bool:
-            raise ValueError(f"`content` (={self.content!r}) must be true or false.")
-        choices = {
-            "mixers": Mixer,
-            "positional": Positional,
-            "projection_norm": ProjectionNorm,
-            "relative_init": RelativeInit,
-        }
-        for name, allowed in choices.items():
-            value = getattr(self, name)
-            for each in value if name == "mixers" else (value,):
-                if each not in get_args(allowed):
-                    raise ValueError(f"`{name}` (={value!r}) must be of {get_args(allowed)}.")
-        if not self.content and self.positional == "none":
-            raise ValueError("a GSA module needs a branch: `content` or `positional`.")
+        for mixer in self.mixers:
+            if mixer not in get_args(Mixer):
+                raise ValueError(f"`mixers` (={self.mixers!r}) must be of {get_args(Mixer)}.")
+        check_options(**self.module_options())
         for width, mixer in zip(self.widths, self.mixers, strict=True):
             if mixer == "gsa" and width % self.heads:
                 raise ValueError(
@@ -89,6 +116,10 @@ class NetworkConfig:
     def mixer(self) -> str:
         """`gsa`, `conv`, or `mixed` where the stages differ."""
         return self.mixers[0] if len(set(self.mixers)) == 1 else "mixed"
+
+    def module_options(self) -> dict[str, Any]:
+        """What `gsa.attention.GlobalSelfAttention` takes by name, as `check_options` does."""
+        return {name: getattr(self, name) for name in _MODULE_OPTIONS}
 
     def twin(self) -> NetworkConfig:
         """The same network with every mixer convolutional (or, of a conv network, GSA)."""
@@ -114,10 +145,7 @@ class NetworkConfig:
         missing = sorted(needed - set(values))
         if missing:
             raise ValueError(f"a network needs a field {missing[0]!r}.")
-        lists_as_tuples: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-        }
-        return cls(**lists_as_tuples)
+        return cls(**values)
 
 
 def _twins(name: str, **fields_: Any) -> dict[str, NetworkConfig]:

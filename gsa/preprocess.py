@@ -21,7 +21,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Preprocess:
-    """Centre crop, resize, normalise.
+    """Centre crop, resize, normalise; lists may stand for tuples.
 
     Raises:
         ValueError: if a field breaks a rule; the sentence names the field, the value and the rule.
@@ -33,6 +33,8 @@ class Preprocess:
     crop_ratio: float = 1.0  # side of the cropped square / shorter side of the photo
 
     def __post_init__(self) -> None:
+        for name in ("mean", "std"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         if self.size < 1:
             raise ValueError(f"`size` (={self.size}) must be at least 1 pixel.")
         if not 0 < self.crop_ratio <= 1:
@@ -80,11 +82,7 @@ class Preprocess:
     def from_dict(cls, values: dict[str, Any]) -> Preprocess:
         """The inverse of `to_dict`; ValueError for fields that do not fit."""
         try:
-            lists_as_tuples: dict[str, Any] = {
-                key: tuple(value) if isinstance(value, list) else value
-                for key, value in values.items()
-            }
-            return cls(**lists_as_tuples)
+            return cls(**values)
         except TypeError as error:
             raise ValueError(f"preprocessing fields do not fit: {error}") from None
 

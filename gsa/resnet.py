@@ -43,12 +43,7 @@ class Bottleneck(nn.Module):
                 width,
                 config.heads,
                 (size, size),
-                content=config.content,
-                positional=config.positional,
-                projection_norm=config.projection_norm,
-                query_gain=config.query_gain,
-                query_offset=config.query_offset,
-                relative_init=config.relative_init,
+                **config.module_options(),
             )
             if stride > 1:  # ceil: an odd side halves as a strided convolution halves it
                 self.pool = nn.AvgPool2d(stride, ceil_mode=True)

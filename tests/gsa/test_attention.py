@@ -162,6 +162,22 @@ def test_bounded_queries_do_not_grow_with_contrast():
     torch.testing.assert_close(q, module.q_norm(module.to_q(100 * x)), rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"positional": "rows"}, "`positional` (='rows') must be of"),
+        ({"projection_norm": "layer"}, "`projection_norm` (='layer') must be of"),
+        ({"relative_init": "Local"}, "`relative_init` (='Local') must be of"),
+        ({"query_gain": float("nan")}, "`query_gain` (=nan) must be a finite number"),
+        ({"content": False, "positional": "none"}, "needs a branch"),
+    ],
+)
+def test_an_option_that_breaks_a_rule_is_refused(options, sentence):
+    with pytest.raises(ValueError, match="must|needs") as caught:
+        GlobalSelfAttention(6, 8, 4, (3, 3), **options)
+    assert sentence in str(caught.value)
+
+
 def test_a_width_that_heads_do_not_divide_is_refused():
     with pytest.raises(ValueError, match=r"`width` \(=10\) must be divisible by `heads` \(=4\)"):
         GlobalSelfAttention(6, 10, 4, (3, 3))

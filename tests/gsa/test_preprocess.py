@@ -32,6 +32,11 @@ def test_it_survives_the_way_through_json_values():
     assert Preprocess.from_dict(preprocess.to_dict()) == preprocess
 
 
+def test_lists_may_stand_for_tuples():
+    preprocess = Preprocess(8, mean=[0.1, 0.2, 0.3], std=[1, 1, 1])
+    assert hash(preprocess) == hash(Preprocess(8, (0.1, 0.2, 0.3), (1, 1, 1)))
+
+
 @pytest.mark.parametrize("fields", [{"size": 0}, {"size": 9, "crop_ratio": 1.5}, {"sizes": 3}])
 def test_fields_that_break_a_rule_are_refused(fields):
     with pytest.raises(ValueError, match="size|crop_ratio|fields"):

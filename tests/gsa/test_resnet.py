@@ -114,6 +114,12 @@ def test_a_preset_may_be_changed_by_lists():
     assert changed == preset("gsa_resnet14_tiny", widths=(16, 16, 16, 16))
 
 
+def test_lists_may_stand_for_tuples():
+    config = NetworkConfig(blocks=[1, 1], widths=[16, 32], mixers=["gsa", "gsa"])
+    assert config == NetworkConfig(blocks=(1, 1), widths=(16, 32), mixers=("gsa", "gsa"))
+    assert hash(config) == hash(replace(config))
+
+
 def test_an_unknown_preset_is_refused():
     with pytest.raises(ValueError, match="there is no preset 'resnet51'"):
         preset("resnet51")
