@@ -30,6 +30,7 @@ from gsa.machine import gpu, memory, processor, versions
 from gsa.preprocess import Preprocess
 from gsa.recipe import Recipe
 from gsa.resnet import ResNet
+from gsa.run_state import Identity, read_state
 from gsa.split import Split
 
 _PICTURES_SHARE = 0.5  # of the memory, that decoded pictures may fill; the network needs the rest
@@ -75,6 +76,9 @@ class Run:
                 f"`batch_size` (={recipe.batch_size}) must be a multiple of the "
                 f"{self.fabric.world_size} devices."
             )
+        used = start.card.sha256 if start else ""
+        identity = Identity(recipe, mixer, learn.labels, learn.digest(), held.digest(), used)
+        state, self.identity = read_state(folder / "state.pt", identity, self.fabric.device)
         model = ResNet(recipe.config(mixer, len(learn.labels)), seed=recipe.seed)
         if start:
             _take_over(model, start)
@@ -93,7 +97,8 @@ class Run:
         self.step, self.seconds = 0, 0.0
         self.losses: list[float] = []  # of the steps of this epoch
         self.history: list[dict[str, Any]] = []
-        self._resume()
+        if state:
+            self._go_on(state)
         self.fabric.barrier()  # the state is not written before all have read it
 
     def averaged(self) -> ResNet:
@@ -182,7 +187,7 @@ class Run:
         if not self.fabric.is_global_zero:
             return
         state = {
-            "recipe": self.recipe.to_dict(),
+            **self.identity.to_dict(),
             "step": self.step,
             "seconds": self.seconds,
             "losses": self.losses,
@@ -194,20 +199,19 @@ class Run:
         with whole_file(self.folder / "state.pt") as partial:
             torch.save(state, partial)
 
-    def _resume(self) -> None:
-        path = self.folder / "state.pt"
-        if not path.is_file():
-            return
-        state = torch.load(path, map_location=self.fabric.device, weights_only=True)
-        if Recipe(**state["recipe"]) != self.recipe:
+    def _go_on(self, state: dict[str, Any]) -> None:
+        """Take over a state; ValueError if it does not fit, as one of old may that tells little."""
+        try:
+            self.step, self.seconds = state["step"], state["seconds"]
+            self.history, self.losses = state["history"], state.get("losses", [])
+            self.model.load_state_dict(state["model"])
+            self.ema.load_state_dict(state["ema"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (KeyError, RuntimeError, ValueError):
             raise ValueError(
-                f"{str(path)!r} belongs to another recipe; choose another folder or remove it."
-            )
-        self.step, self.seconds = state["step"], state["seconds"]
-        self.history, self.losses = state["history"], state.get("losses", [])
-        self.model.load_state_dict(state["model"])
-        self.ema.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
+                f"{str(self.folder / 'state.pt')!r} does not fit the network; choose another "
+                "folder or remove it."
+            ) from None
 
 
 def launched(recipe: Recipe, devices: int) -> Fabric:

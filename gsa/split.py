@@ -6,6 +6,8 @@ the same gate as the app's, `gsa.pictures.open_picture`.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -98,6 +100,10 @@ class Split:
     def answers(self) -> tuple[str, ...]:
         """Class of each picture in words."""
         return tuple(self.labels[target] for target in self.targets)
+
+    def digest(self) -> str:
+        """A sha256 of the file names and classes in their order, wherever the pictures lie."""
+        return hashlib.sha256(json.dumps([self.names, self.answers]).encode()).hexdigest()
 
     def subset(self, at: Sequence[int]) -> Split:
         """The pictures at some positions, in that order."""

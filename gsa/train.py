@@ -78,7 +78,7 @@ def train(
         classes=full.labels,
         data={**about(recipe.data), "train": len(learn), "held_out": len(held)},
         recipe=recipe.to_dict(),
-        training=run.cost() | ({"start_sha256": start.card.sha256} if start else {}),
+        training=run.cost() | ({"start_sha256": run.identity.start} if run.identity.start else {}),
         use=recipe.use,
         limits=recipe.limits,
     )
