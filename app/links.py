@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
-from app.selection import CHOICES, Selection
+from app.selection import CHOICES, QUESTION, Selection
 from app.text import words
 
 text = words("look")
@@ -71,6 +71,20 @@ def complaint(said: dict[str, str], shown: Selection, known: Known) -> str:
         more = text["link_more"].format(count=len(faults) - _MOST)
         faults = [*faults[:_MOST], more]
     return text["link_wrong"].format(faults="; ".join(faults))
+
+
+def wrong_question(said: str, known: Iterable[str]) -> str:
+    """One sentence on a question that the Compare page has not; empty if it has it.
+
+    Args:
+        said: by the link; empty for none.
+        known: the questions there are.
+    """
+    if said in ("", *known):
+        return ""
+    rule = text["link_rules"]["one"].format(known=", ".join(known))
+    fault = text["link_fault"].format(name=_code(QUESTION), value=_code(said), rule=rule)
+    return text["link_wrong"].format(faults=fault)
 
 
 def _heads(known: Known) -> list[str]:

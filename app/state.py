@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from app.selection import Selection, from_parameters, to_parameters
+from app.selection import QUESTION, Selection, from_parameters, to_parameters
 
 Work = Literal["attributions", "measurement"]  # what is made step by step
 
@@ -26,6 +26,7 @@ _BEGUN = "begun"
 _MOVING = "moving"
 _LINK = "link"
 _LINK_COMPLAINT = "link_complaint"
+_ASKED = "asked"
 _SETTLED = 1.5  # seconds after which the browser has the address that was written last
 
 
@@ -247,3 +248,22 @@ def follow_link() -> bool:
     _read_link()
     st.session_state[_WRITTEN] = now, time.monotonic()
     return True
+
+
+def question() -> str:
+    """The question of the Compare page that the address names; empty if it names none.
+
+    For a moment after `ask` the address may be the one before.
+    """
+    unchecked_link().pop(QUESTION, None)  # the Look page has no setting of that name
+    asked, since = st.session_state.get(_ASKED, ("", -_SETTLED))
+    if time.monotonic() - since < _SETTLED:
+        return asked
+    return str(st.query_params.get(QUESTION, ""))
+
+
+def ask(key: str) -> None:
+    """Put the question that a widget says into the address; a callback."""
+    asked = str(widget_value(key))
+    st.query_params[QUESTION] = asked
+    st.session_state[_ASKED] = asked, time.monotonic()

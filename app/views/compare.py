@@ -3,7 +3,7 @@
 import streamlit as st
 
 import gsa
-from app import compare_resources, markup, resources, state
+from app import compare_resources, links, markup, resources, state
 from app.components import heading
 from app.state import Widget
 from app.text import words
@@ -37,13 +37,18 @@ SECTIONS = {
 if len(known) > 1:
     with choice:
         markup.pair_box(known)
+asked = state.question()
+if wrong := links.wrong_question(asked, SECTIONS):
+    st.warning(wrong)
+state.set_widget(Widget.compare_section, asked if asked in SECTIONS else "fields")
 section = st.segmented_control(
     text["section"],
     list(SECTIONS),
     format_func=text["sections"].get,
-    default="fields",
     required=True,
     label_visibility="collapsed",
     key=Widget.compare_section,
+    on_change=state.ask,
+    args=(Widget.compare_section,),
 )
-SECTIONS[section](pair)
+SECTIONS[str(section)](pair)

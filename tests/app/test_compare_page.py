@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import compare_resources, compare_results
+from app import compare_resources, compare_results, state
 from app.figures import compare as figures
+from app.selection import QUESTION
 from app.state import Widget
 from app.text import words
 from tests.app import test_pages
@@ -281,3 +282,52 @@ def test_growth_has_logarithmic_axes_and_against_has_intervals():
     assert (bars.array[0], bars.arrayminus[0]) == (pytest.approx(0.2), pytest.approx(0.1))
     (name,) = drawn.layout.annotations
     assert (name.text, name.x, name.yanchor) == ("even", 0, "top")  # away from where lines end
+
+
+def linked(**parameters):
+    app = AppTest.from_file(MAIN, default_timeout=120).run()
+    app.query_params.clear()
+    app.query_params.update(parameters)
+    app.switch_page("views/compare.py").run()
+    assert not app.exception
+    return app
+
+
+def test_a_link_opens_its_question_and_a_choice_is_written_into_it(page):
+    app = linked(question="stress")
+    assert app.button_group(Widget.compare_section).value == "stress"
+    assert not app.warning
+    section(app, "paper")
+    assert app.button_group(Widget.compare_section).value == "paper"
+    assert app.query_params[QUESTION] in ("paper", ["paper"])
+
+
+def test_a_question_there_is_not_gets_one_sentence_and_the_first(page):
+    app = linked(question="probe")
+    (warning,) = app.warning
+    assert "`question` (= `probe`) must be one of fields, cost, right" in warning.value
+    assert app.button_group(Widget.compare_section).value == "fields"
+    section(app, "probes")
+    assert not app.warning
+
+
+def test_an_address_that_was_gone_back_to_is_followed(page, monkeypatch):
+    app = section(linked(question="stress"), "paper")
+    app.query_params[QUESTION] = "stress"
+    app.run()  # the browser has not got the address of the choice yet
+    assert app.button_group(Widget.compare_section).value == "paper"
+    monkeypatch.setattr(state, "_SETTLED", 0)
+    app.query_params[QUESTION] = "stress"
+    app.run()
+    assert app.button_group(Widget.compare_section).value == "stress"
+
+
+def test_the_look_page_says_nothing_of_a_question(tiny_checkpoints):
+    app = AppTest.from_file(MAIN, default_timeout=120)
+    app.query_params[QUESTION] = "stress"
+    app.switch_page("views/compare.py").run()
+    assert app.button_group(Widget.compare_section).value == "stress"
+    app.query_params.clear()
+    app.switch_page("views/look.py").run()
+    assert not app.exception
+    assert not app.warning
