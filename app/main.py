@@ -11,6 +11,7 @@ st.html(HERE / "style.css")
 page = st.navigation(
     [
         st.Page("views/look.py", title="Look", icon=":material/visibility:", default=True),
+        st.Page("views/lessons.py", title="Lessons", icon=":material/school:"),
         st.Page("views/compare.py", title="Compare", icon=":material/compare_arrows:"),
         st.Page("views/networks.py", title="Networks", icon=":material/hub:"),
     ],
