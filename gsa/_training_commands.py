@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from gsa._console import AddCommand, Arguments, print_json
 from gsa.checkpoints import Checkpoint, folder, load
 from gsa.config import Mixer
+from gsa.files import whole_file
 from gsa.report import SHARES, write_report
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _ablate(arguments: Arguments) -> int:
         read_ablation(arguments.recipe),
         arguments.data,
         arguments.runs,
-        arguments.out,
+        _ready(arguments.out),
         download=arguments.download,
     )
     if arguments.json:
@@ -79,9 +80,10 @@ def _shares(arguments: Arguments) -> int:
     from gsa.shares import study
 
     checkpoint, split = _checkpoint_and_split(arguments)
+    out = _ready(arguments.out)
     results = study(checkpoint, split, arguments.pictures, arguments.seeds)
-    text = json.dumps(results, indent=1) + "\n"
-    arguments.out.write_text(text, encoding="utf-8")
+    with whole_file(out) as partial:
+        partial.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     if arguments.json:
         print_json(results)
         return 0
@@ -89,6 +91,14 @@ def _shares(arguments: Arguments) -> int:
         shares = (f"{name} {layer['mean']:.0%}" for name, layer in condition["layers"].items())
         print(f"{condition['name']}: {', '.join(shares)}")
     return 0
+
+
+def _ready(out: Path) -> Path:
+    """Make the folder of a file of results, which is found wrong now and not after hours."""
+    if out.is_dir():
+        raise ValueError(f"{str(out)!r} is a folder; name a file for the results.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return out
 
 
 def _report(arguments: Arguments) -> int:
@@ -138,22 +148,33 @@ def add(command: AddCommand) -> None:
     train.add_argument(
         "--devices", type=int, default=1, metavar="N", help="GPUs or CPU processes that share it"
     )
-    train.add_argument("--out", type=Path, default=folder(), metavar="DIR", help="for the weights")
     train.add_argument(
-        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="for the state"
-    )
+        "--out", type=Path, default=folder(), metavar="DIR",
+        help="for weights and cards, which replace those of the same names there; default: where "
+        "checkpoints are looked for, %(default)s",
+    )  # fmt: skip
+    train.add_argument(
+        "--runs", type=Path, default=Path("runs"), metavar="DIR",
+        help="for the state; default: %(default)s",
+    )  # fmt: skip
 
     ablate = command(_ablate, "ablate", "train the variants of a module; skips what is done")
     ablate.add_argument("recipe", type=Path, metavar="CONFIG", help="a TOML file with variants")
-    ablate.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON of results")
+    ablate.add_argument(
+        "--out", type=Path, required=True, metavar="FILE",
+        help="JSON of results; variants that it has are not trained again",
+    )  # fmt: skip
     ablate.add_argument("--data", type=Path, metavar="ROOT", help="folder of a known data set")
     ablate.add_argument("--download", action="store_true", help=download_help)
     ablate.add_argument(
-        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="for the states"
-    )
+        "--runs", type=Path, default=Path("runs"), metavar="DIR",
+        help="for the states; default: %(default)s",
+    )  # fmt: skip
 
     report = command(_report, "report", "write the README of a folder of checkpoints")
-    report.add_argument("--folder", type=Path, default=folder(), metavar="DIR")
+    report.add_argument(
+        "--folder", type=Path, default=folder(), metavar="DIR", help="default: %(default)s"
+    )
 
     def on_data(added: argparse.ArgumentParser) -> None:
         added.add_argument("checkpoint", metavar="CHECKPOINT")
@@ -167,4 +188,7 @@ def add(command: AddCommand) -> None:
     on_data(shares)
     shares.add_argument("--pictures", type=int, default=200, metavar="N")
     shares.add_argument("--seeds", type=int, default=3, metavar="N", help="of untrained networks")
-    shares.add_argument("--out", type=Path, default=folder() / SHARES, metavar="FILE")
+    shares.add_argument(
+        "--out", type=Path, default=folder() / SHARES, metavar="FILE",
+        help="JSON of the study, which replaces one that is there; default: %(default)s",
+    )  # fmt: skip

@@ -8,7 +8,16 @@ from pathlib import Path
 
 from lightning_fabric import Fabric
 
-from gsa.checkpoints import Card, load, read_card, save, write_card
+from gsa.checkpoints import (
+    Card,
+    Checkpoint,
+    available,
+    folder,
+    load,
+    read_card,
+    save,
+    write_card,
+)
 from gsa.config import Mixer
 from gsa.curves import draw_curves
 from gsa.data import about, open_split
@@ -41,8 +50,9 @@ def train(
         mixer: which twin.
         root: folder of a known data set.
         runs: holds the state of the run, in a folder of its name; a state found there is resumed.
-        out: holds the checkpoint that the recipe starts from, if any; gets
-            `<pair>_<mixer>.safetensors`, `.json`, `.curves.json` and `.curves.png`.
+        out: gets `<pair>_<mixer>.safetensors`, `.json`, `.curves.json` and `.curves.png`, instead
+            of those that it has. The checkpoint that the recipe starts from, if any, is looked for
+            here, and then where checkpoints are looked for (`gsa.checkpoints.folder`).
         seed: instead of the recipe's.
         download: whether a known data set that is not there is fetched first.
         save_every: steps between two writes of the state.
@@ -52,7 +62,7 @@ def train(
         The card as written.
 
     Raises:
-        ValueError: for data or a network that do not fit the recipe.
+        ValueError: for data, a start, a network or a state that do not fit the recipe.
     """
     own = recipe.seed
     recipe = replace(recipe, seed=own if seed is None else seed)
@@ -64,7 +74,8 @@ def train(
     if set(val.places) & set(full.places):
         raise DataError(f"the data {recipe.data!r} has no `train` and `val` folders of its own.")
     learn, held = hold_out(full, recipe.hold_out, recipe.seed)
-    start = load(f"{recipe.init_from}_{mixer}", out) if recipe.init_from else None
+    start = _start(recipe, mixer, out)
+    out.mkdir(parents=True, exist_ok=True)
     run = Run(
         recipe, mixer, learn, held, runs / name, save_every=save_every, start=start, fabric=fabric
     )
@@ -86,6 +97,14 @@ def train(
         _keep(run, card, held, val, out, further=further)
     fabric.barrier()
     return read_card(name, seeds_folder(out) if further else out)
+
+
+def _start(recipe: Recipe, mixer: Mixer, out: Path) -> Checkpoint | None:
+    """The checkpoint that a recipe starts from, if any: one made beside it before all others."""
+    if not recipe.init_from:
+        return None
+    name = f"{recipe.init_from}_{mixer}"
+    return load(name, out if name in available(out) else folder())
 
 
 def _keep(run: Run, card: Card, held: Split, val: Split, out: Path, *, further: bool) -> None:
