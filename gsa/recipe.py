@@ -66,10 +66,11 @@ class Recipe:
             "early_size",
             "early_epochs",
             "augment_from",
-            "seed",
         ):
             if getattr(self, name) < 0:
                 raise RecipeError(f"`{name}` (={getattr(self, name)}) must not be negative.")
+        if not 0 <= self.seed < 2**31:  # with a step added, torch takes no more than 64 bits
+            raise RecipeError(f"`seed` (={self.seed}) must be from 0 to below 2^31.")
         for name in ("label_smoothing", "ema", "hold_out"):
             if not 0 <= getattr(self, name) < 1:
                 raise RecipeError(f"`{name}` (={getattr(self, name)}) must be from 0 to below 1.")

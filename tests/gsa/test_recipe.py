@@ -40,6 +40,8 @@ def test_there_is_a_recipe():
         (NEEDED + 'precision = "16-mixed"', "must be one of ('32-true', 'bf16-mixed')"),
         (NEEDED + 'augment = "auto"', "`augment` (='auto') must be one of ('', 'trivial', 'rand')"),
         (NEEDED + "erase = 1.5", "`erase` (=1.5) must be from 0 to 1"),
+        (NEEDED + "seed = -1", "`seed` (=-1) must be from 0 to below 2^31"),
+        (NEEDED + "seed = 99999999999999", "`seed` (=99999999999999) must be from 0 to below"),
         (NEEDED + "compile = 1", "`compile` (=1) must be of type bool"),
         (NEEDED + "mixup = true", "`mixup` (=True) must be of type float"),
         ('pair = "p"', "is incomplete"),
