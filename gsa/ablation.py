@@ -42,7 +42,8 @@ class Ablation:
     """A recipe and its variants.
 
     Raises:
-        RecipeError: if two variants have one name, or no pictures are held out to judge by.
+        RecipeError: if two variants have one name, no pictures are held out to judge by, or the
+            recipe starts from other weights.
     """
 
     recipe: Recipe
@@ -55,6 +56,11 @@ class Ablation:
             raise RecipeError(f"two variants of the ablation are called {twice[0]!r}.")
         if not self.recipe.hold_out:
             raise RecipeError("`hold_out` (=0) must be above 0: an ablation is judged by it.")
+        if self.recipe.init_from:
+            raise RecipeError(
+                f"`init_from` (={self.recipe.init_from!r}) must be empty: the variants of an "
+                "ablation differ in their module and start from random weights."
+            )
 
     def recipe_of(self, variant: Variant) -> Recipe:
         """The recipe that trains a variant."""
@@ -107,11 +113,17 @@ def ablate(
     """
     full = open_split(ablation.recipe.data, "train", root, download=download)
     learn, held = hold_out(full, ablation.recipe.hold_out, ablation.recipe.seed)
+    if not len(held):
+        raise RecipeError(
+            f"`hold_out` (={ablation.recipe.hold_out}) holds out none of the {len(full)} pictures, "
+            "and an ablation is judged by those."
+        )
     classes = len(full.labels)
     for variant in ablation.variants:  # found wrong now, and not after hours
         ablation.recipe_of(variant).config(variant.mixer, classes)
-    done = {entry["name"]: entry for entry in _read(out, ablation)}
-    data = {**about(ablation.recipe.data), "train": len(learn), "held_out": len(held)}
+    counts = {"train": len(learn), "held_out": len(held)}
+    data = {**about(ablation.recipe.data), **counts}
+    done = {entry["name"]: entry for entry in _read(out, ablation, counts)}
     head = {"recipe": ablation.recipe.to_dict(), "data": data}
     for variant in ablation.variants:
         if variant.name not in done:
@@ -125,8 +137,8 @@ def _in_order(ablation: Ablation, done: dict[str, Any]) -> Iterator[dict[str, An
     return (done[each.name] for each in ablation.variants if each.name in done)
 
 
-def _read(out: Path, ablation: Ablation) -> list[dict[str, Any]]:
-    """The variants that are done."""
+def _read(out: Path, ablation: Ablation, counts: dict[str, int]) -> list[dict[str, Any]]:
+    """The variants that are done, on as many pictures."""
     if not out.is_file():
         return []
     known = {variant.name: asdict(variant) for variant in ablation.variants}
@@ -137,10 +149,15 @@ def _read(out: Path, ablation: Ablation) -> list[dict[str, Any]]:
             == {"name": entry["name"], "mixer": entry["mixer"], "gsa": entry["options"]}
             for entry in found["variants"]
         )
+        found_counts = {name: found["data"][name] for name in counts}
     except (ValueError, KeyError, TypeError):
         raise RecipeError(f"{str(out)!r} does not hold the results of an ablation.") from None
     if not same:
         raise RecipeError(f"{str(out)!r} holds another ablation; choose another file or remove it.")
+    if found_counts != counts:
+        raise RecipeError(
+            f"{str(out)!r} holds results on other pictures; choose another file or remove it."
+        )
     return list(found["variants"])
 
 

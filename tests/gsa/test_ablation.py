@@ -110,6 +110,10 @@ def test_results_of_another_ablation_are_not_mixed_in(folder, results, tmp_path)
         out.write_text(json.dumps({**results, **change}))
         with pytest.raises(RecipeError, match="holds another ablation"):
             ablate(read_ablation(folder / "parts.toml"), None, folder / "runs", out)
+    more = {**results, "data": {**results["data"], "train": 13}}
+    out.write_text(json.dumps(more))
+    with pytest.raises(RecipeError, match="holds results on other pictures"):
+        ablate(read_ablation(folder / "parts.toml"), None, folder / "runs", out)
     out.write_text("{}")
     with pytest.raises(RecipeError, match="does not hold the results of an ablation"):
         ablate(read_ablation(folder / "parts.toml"), None, folder / "runs", out)
@@ -136,6 +140,36 @@ def test_variants_that_break_a_rule_are_refused(tmp_path, text, sentence):
 def test_an_ablation_needs_something_to_be_judged_by():
     with pytest.raises(RecipeError, match="`hold_out`"):
         Ablation(Recipe("p", "d", "resnet14_tiny", 32, 1, hold_out=0.0), (Variant("x"),))
+
+
+def test_an_ablation_of_a_recipe_with_a_start_is_refused(tmp_path):
+    path = tmp_path / "r.toml"
+    path.write_text(HEAD.format(data="d") + 'init_from = "caltech94"\n' + VARIANTS)
+    with pytest.raises(RecipeError, match=r"`init_from` \(='caltech94'\) must be empty"):
+        read_ablation(path)
+
+
+def test_a_share_that_holds_out_no_picture_is_refused_before_training(folder, tmp_path):
+    path = tmp_path / "r.toml"
+    text = HEAD.format(data=folder.as_posix()).replace("0.25", "0.02") + VARIANTS
+    path.write_text(text)
+    with pytest.raises(RecipeError, match=r"`hold_out` \(=0.02\) holds out none of the 16"):
+        ablate(read_ablation(path), None, tmp_path / "runs", tmp_path / "out.json")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_file_of_results_that_cannot_be_written_is_refused_before_training(
+    folder, tmp_path, capsys
+):
+    arguments = ["ablate", str(folder / "parts.toml"), "--runs", str(tmp_path / "runs")]
+    (tmp_path / "file").write_text("")
+    for out, sentence in (
+        (tmp_path, "is a folder; name a file"),
+        (tmp_path / "file" / "x", "file"),
+    ):
+        assert main([*arguments, "--out", str(out)]) == 2
+        assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
 
 
 def test_an_option_that_no_network_has_is_found_before_training(folder, tmp_path):
