@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,8 +25,25 @@ from gsa.resnet import ResNet
 Array = NDArray[np.floating]
 
 
+class _ReadOnly:
+    """Pickled and copied, arrays and mappings among the fields stay read-only."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        # the view that keeps a mapping from being written has no pickle
+        return {
+            key: dict(value) if isinstance(value, Mapping) else value
+            for key, value in vars(self).items()
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for key, value in state.items():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+            self.__dict__[key] = MappingProxyType(value) if isinstance(value, dict) else value
+
+
 @dataclass(frozen=True, eq=False)
-class LayerRecord:
+class LayerRecord(_ReadOnly):
     """What one GSA layer computed for one picture: read-only arrays, float32 or float64.
 
     Axes: h head, d key channel of a head, e value channel of a head, y row, x column. A field is
@@ -70,7 +88,7 @@ class LayerRecord:
 
 
 @dataclass(frozen=True, eq=False)
-class Recording:
+class Recording(_ReadOnly):
     """Logits and layer records of one picture."""
 
     logits: Array  # (classes,)

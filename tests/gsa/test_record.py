@@ -1,5 +1,8 @@
+import copy
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
@@ -20,6 +23,22 @@ def test_logits_are_those_of_a_plain_pass_bit_for_bit(model):
 def test_arrays_cannot_be_written(recording):
     with pytest.raises(ValueError, match="read-only"):
         recording["2.1"].q[0] = 0
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda r: pickle.loads(pickle.dumps(r))]
+)
+def test_a_copy_cannot_be_written_either(recording, copied):
+    again = copied(recording)
+    assert list(again.layers) == list(recording.layers)
+    np.testing.assert_array_equal(again["2.1"].rho, recording["2.1"].rho)
+    for array in (again.logits, again["2.1"].q):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        again.layers["2.1"] = again["1.1"]
+    with pytest.raises(FrozenInstanceError):
+        again.height = 1
 
 
 def test_every_layer_has_its_tensors(recording):
