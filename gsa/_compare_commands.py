@@ -96,10 +96,10 @@ def _scaling(arguments: Arguments) -> tuple[Any, list[str]]:
             for figure in ("seconds", "peak_bytes", "flops")
         }
         exponents.append({"name": name} | {k: v if v == v else None for k, v in figures.items()})
-        lines.append(
-            f"{name}: time grows with pixels to the {figures['seconds']:.2f}, memory "
-            f"{figures['peak_bytes']:.2f}, operations {figures['flops']:.2f}"
-        )
+        words = {"seconds": "time", "peak_bytes": "memory", "flops": "operations"}
+        told = [f"{words[key]} {power:.2f}" for key, power in figures.items() if power == power]
+        if told:  # one size has no growth
+            lines.append(f"{name}: exponents of the growth with pixels: {', '.join(told)}")
     crossings = scaling.crossovers(costs)
     for crossing in crossings:
         lines.append(

@@ -3,7 +3,8 @@
 Time is the median of `torch.utils.benchmark`, memory the most that the forward pass holds beside
 weights and input; both are for inference. Every measurement is one step of a generator, so a
 caller can show it at once or stop. A step that would take longer than its limit is not taken: its
-time is foretold from the sizes before it, and the rest of that series is left out.
+time is foretold from the sizes before it, and the rest of that series is left out. The first size
+of a series is taken whatever it takes, since nothing foretells it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from torch.utils.benchmark.utils.common import set_torch_threads
 from torch.utils.benchmark.utils.timer import timer as clock
 
 from gsa.attention import GlobalSelfAttention
-from gsa.config import NetworkConfig
+from gsa.config import Mixer, NetworkConfig
 from gsa.costs import forward_flops
 from gsa.files import json_ready
 from gsa.pointwise import PointwiseConv2d
@@ -137,17 +138,20 @@ def mixers(width: int, heads: int, grid: int) -> dict[str, nn.Module]:
 
 
 def networks(config: NetworkConfig, size: int) -> dict[str, ResNet]:
-    """Conv network, GSA network, and the same with dense attention, for a square input."""
-    gsa = config if config.mixer == "gsa" else config.twin()
-    built = {"conv": gsa.twin(), "gsa": gsa, "dense": gsa}
+    """Conv network, GSA network, and the same with dense attention, for a square input.
+
+    Each has one mixer in all its stages, whichever `config` has.
+    """
     found = {}
-    for name, each in built.items():
-        model = ResNet(NetworkConfig.from_dict(each.to_dict() | {"input_size": max(size, 32)}))
+    for name in ("conv", "gsa", "dense"):
+        mixer: Mixer = "conv" if name == "conv" else "gsa"
+        mixers_ = (mixer,) * len(config.mixers)
+        model = ResNet(replace(config, mixers=mixers_, input_size=max(size, 32)))
         if name == "dense":
             for block in model.blocks().values():
                 width = block.expand.in_channels
                 # a block pools after a GSA module itself; other mixers stride on their own
-                block.mixer = nn.Sequential(DenseAttention(width, each.heads), block.pool)
+                block.mixer = nn.Sequential(DenseAttention(width, config.heads), block.pool)
         found[name] = model
     return found
 
@@ -158,7 +162,8 @@ def measure_layers(
     """Cost of each mixer in the first stage, whose grid has a quarter of the input's side.
 
     Raises:
-        ValueError: for sizes below 8 pixels, or a width that `heads` does not divide.
+        ValueError: for sizes below 8 pixels or of the same grid, or a width that `heads` does not
+            divide.
     """
     _check(sizes)
 
@@ -175,7 +180,7 @@ def measure_networks(
     """Cost of the twins and of their sibling with dense attention.
 
     Raises:
-        ValueError: for sizes below 8 pixels.
+        ValueError: for sizes below 8 pixels, or of the same grid in the first stage.
     """
     _check(sizes)
 
@@ -190,7 +195,10 @@ def _check(sizes: Sequence[int]) -> None:
     if not sizes or not 8 <= min(sizes) <= max(sizes) <= _LARGEST:
         raise ValueError(f"`sizes` (={named}) must be from 8 to {_LARGEST} pixels each.")
     if len({size // 4 for size in sizes}) < len(sizes):
-        raise ValueError(f"`sizes` (={named}) must be 4 pixels apart at least.")
+        raise ValueError(
+            f"`sizes` (={named}) must have grids of their own in the first stage, whose sides are "
+            "a quarter, rounded down."
+        )
 
 
 Build = Callable[[str, int], tuple[nn.Module, tuple[int, ...], int]]

@@ -130,6 +130,26 @@ def test_networks_of_all_three_mixers_run():
     assert built["dense"].gsa_layers() == {}
 
 
+def test_a_network_of_mixed_stages_is_measured_as_each_of_the_twins():
+    mixed = replace(tiny_config(), mixers=("conv", "conv", "gsa", "gsa"))
+    found = scaling.networks(mixed, 64)
+    expected = scaling.networks(tiny_config(), 64)
+    assert {name: model.config for name, model in found.items()} == {
+        name: model.config for name, model in expected.items()
+    }
+    assert found["conv"].config.mixer == "conv"
+    assert found["gsa"].config.mixer == "gsa"
+    assert not found["conv"].gsa_layers()
+
+
+@pytest.mark.parametrize("measured", [scaling.measure_layers, scaling.measure_networks])
+def test_sizes_of_the_same_grid_are_refused(measured):
+    about = (16, 4) if measured is scaling.measure_layers else (tiny_config(),)
+    measured(*about, (35, 36))
+    with pytest.raises(ValueError, match="must have grids of their own in the first stage"):
+        measured(*about, (36, 39))
+
+
 def test_the_fused_operation_is_torchs_own(monkeypatch):
     calls = []
     right = F.scaled_dot_product_attention
@@ -162,5 +182,10 @@ def test_the_command(capsys):
     found = json.loads(capsys.readouterr().out)
     assert len(found["costs"]) == 10
     assert {row["name"] for row in found["exponents"]} == {row["name"] for row in found["costs"]}
+    assert main(["scaling", "--width", "16", "--heads", "4", "--sizes", "32"]) == 0
+    shown = capsys.readouterr().out
+    assert "32px" in shown
+    assert "exponents" not in shown  # one size has no growth
+    assert "nan" not in shown
     assert main(["scaling", "--network", "nothing"]) == 2
     assert "no preset 'nothing'" in capsys.readouterr().err
