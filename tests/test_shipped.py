@@ -2,9 +2,11 @@
 
 import doctest
 import json
+import re
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 import gsa
@@ -99,8 +101,28 @@ def test_the_example_of_the_package_runs(monkeypatch):
     assert "SKIP" not in gsa.__doc__
 
 
-def test_the_readme_names_files_that_exist():
+def test_the_pages_link_to_files_that_exist():
+    for page in ("README.md", "docs/architecture.md", "checkpoints/README.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+        assert page != "README.md" or "docs/screenshot.png" in links
+        for link in links:
+            assert (ROOT / page).parent.joinpath(link).is_file(), (page, link)
+
+
+def test_every_module_has_its_place_on_the_page_of_the_layout():
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    for folder_ in ("gsa", "app"):
+        part = text[text.index(f"\n{folder_}/") :].split("\n\n")[0]
+        named = set(re.findall(r"[a-z_]+", part))
+        modules = {path.stem for path in (ROOT / folder_).glob("[a-z]*.py")}
+        assert modules - named == set()
+
+
+def test_the_python_of_the_readme_runs(monkeypatch):
+    monkeypatch.chdir(ROOT)
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for name in ("docs/screenshot.png", "checkpoints/README.md", "recipes/caltech94.toml"):
-        assert name in text
-        assert (ROOT / name).is_file()
+    names: dict = {}
+    exec(text.split("```python\n")[1].split("```")[0], names)
+    x = torch.randn(2, 64, 56, 56)
+    assert names["module"](x).shape == x.shape
