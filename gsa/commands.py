@@ -177,7 +177,7 @@ def verify_checkpoints(name: str | None, queries: int) -> Iterator[dict[str, Any
         sizes = [(trained, trained), (trained * 3 // 4 + 1, trained * 5 // 4 - 1)]
         for dtype in (torch.float32, torch.float64):
             model = checkpoint.model.to(dtype)
-            for result in verify(model, sizes, queries=queries, dtype=dtype):
+            for result in verify(model, sizes, queries=queries):
                 yield {"checkpoint": each, **asdict(result), "passed": result.passed}
 
 

@@ -34,10 +34,15 @@ TOLERANCE = {
 
 @dataclass(frozen=True)
 class Proof:
-    """How far a map is from what the layer computes; `prove` says what is compared."""
+    """How far a map is from what the layer computes; `prove` says what is compared.
+
+    Both are of the worst head, which may be another for each. The relative one is the largest error
+    of a head as a share of the root mean square of what it computes over the whole grid, and not of
+    the number at the place, which may be a sum that cancels.
+    """
 
     max_abs_error: float
-    max_rel_error: float  # as a share of the root mean square of what the head computes everywhere
+    max_rel_error: float
 
     @staticmethod
     def worst(proofs: list[Proof]) -> Proof:
@@ -102,25 +107,23 @@ def prove(layer: LayerRecord, kind: Kind, cells: Cells, direction: Direction = "
         direction: `from`, what the place reads, or `to`, who reads it.
 
     Raises:
-        ValueError: if the layer lacks a branch or `cells` leaves its grid.
+        ValueError: if the layer lacks a branch, `cells` leaves its grid, or for a kind or direction
+            that is none.
     """
-    outputs: dict[Kind, Array | None] = {
-        "content": layer.content,
-        "positional": layer.positional,
-        "sum": layer.output,
-    }
+    output = maps.chosen(kind, content=layer.content, positional=layer.positional, sum=layer.output)
+    if direction not in get_args(Direction):
+        raise ValueError(f"`direction` (={direction!r}) must be of {get_args(Direction)}.")
     for part in ("content", "positional"):
         if kind in (part, "sum") and part not in maps.branches(layer):
             raise ValueError(f"layer {layer.name} has no {part} branch.")
     cells.check(layer)
-    everywhere = outputs[kind] if direction == "from" else response(layer, kind, cells)
+    everywhere = output if direction == "from" else response(layer, kind, cells)
     assert everywhere is not None  # a branch that is there has put something out
     if direction == "from":
         found, expected = apply_map(layer, kind, cells), cells.of(everywhere).mean(axis=(-2, -1))
     else:
         found, expected = maps.reverse_map(layer, kind, cells), everywhere
     error = np.abs(found - expected).reshape(layer.heads, -1).max(axis=1)
-    # the root mean square, and not the output at this query, which may be a sum that cancels
     squares = np.square(everywhere, dtype=np.float64).reshape(layer.heads, -1)
     size = np.sqrt(squares.mean(axis=1))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -153,13 +156,15 @@ def verify(
     sizes: list[tuple[int, int]],
     *,
     queries: int = 8,
-    dtype: torch.dtype = torch.float32,
     seed: int = 0,
 ) -> Iterator[LayerProof]:
     """Prove the maps of every layer and head, for random pictures and queries.
 
+    Relative errors are shares of the root mean square of what a head computes over the whole grid,
+    as `Proof` has them.
+
     Args:
-        model: in eval mode and of precision `dtype`.
+        model: in eval mode, of single or double precision, which the proof then has too.
         sizes: (height, width) of the network inputs to try.
         queries: how many queries of each layer, drawn by `seed`, two corners first; all of them
             where the layer has no more.
@@ -167,11 +172,21 @@ def verify(
     Yields:
         One result for each size, layer and kind of map: of each branch and of their sum, from the
         place and back to it.
+
+    Raises:
+        ValueError: if the model is in training mode or of another precision, or `queries` is below
+            1.
     """
+    dtype = model.head.weight.dtype
+    precision = str(dtype).removeprefix("torch.")
+    if dtype not in TOLERANCE:
+        raise ValueError(f"the model is of {precision}; maps are proved in float32 or float64.")
+    if queries < 1:
+        raise ValueError(f"`queries` (={queries}) must be at least 1.")
     rng = np.random.default_rng(seed)
     for height, width in sizes:
         noise = rng.standard_normal((1, 3, height, width))
-        recording = record(model, torch.from_numpy(noise).to(dtype))
+        recording = record(model, torch.from_numpy(noise))
         for name, layer in recording.layers.items():
             rows, columns = layer.shape
             places = _places(rows, columns, queries, rng)
@@ -183,7 +198,7 @@ def verify(
                     branch=kind if direction == "from" else f"reverse {kind}",
                     height=height,
                     width=width,
-                    dtype=str(dtype).removeprefix("torch."),
+                    dtype=precision,
                     queries=len(places),
                     max_abs_error=worst.max_abs_error,
                     max_rel_error=worst.max_rel_error,

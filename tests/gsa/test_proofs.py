@@ -22,7 +22,7 @@ SIZES = [(64, 64), (49, 79)]
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_all_maps_of_every_variant_are_exact(variant, dtype):
     model = tiny_model(**VARIANTS[variant]).to(dtype)
-    results = list(verify(model, SIZES, queries=6, dtype=dtype))
+    results = list(verify(model, SIZES, queries=6))
     kinds = ["content", "positional", "sum"]
     if variant in ("content", "positional", "row"):
         kinds = ["content"] if variant == "content" else ["positional"]
@@ -30,6 +30,23 @@ def test_all_maps_of_every_variant_are_exact(variant, dtype):
     assert [result.branch for result in results] == kinds * len(SIZES) * 4
     for result in results:
         assert result.passed, result
+        assert result.dtype == str(dtype).removeprefix("torch.")
+
+
+def test_half_precision_and_no_query_prove_nothing():
+    with pytest.raises(ValueError, match="of bfloat16; maps are proved in float32 or float64"):
+        next(verify(tiny_model().bfloat16(), SIZES))
+    with pytest.raises(ValueError, match=r"`queries` \(=0\) must be at least 1"):
+        next(verify(tiny_model(), SIZES, queries=0))
+
+
+def test_the_relative_error_is_a_share_of_what_the_head_computes_everywhere(recording):
+    layer = recording["2.1"]
+    output = layer.content.copy()
+    output[1, 2, 3, 4] += 0.5
+    proof = prove(replace(layer, content=output), "content", Cells.at(3, 4))
+    assert proof.max_abs_error == pytest.approx(0.5)
+    assert proof.max_rel_error == pytest.approx(0.5 / np.sqrt(np.square(output[1]).mean()))
 
 
 def test_all_maps_of_a_place_take_less_time_than_a_forward_pass():
@@ -161,6 +178,14 @@ def test_an_output_that_is_no_number_proves_nothing(recording):
     assert not proof.max_rel_error <= 1
     worst = Proof.worst([Proof(0.0, 0.0), proof, Proof(1.0, 1.0)])
     assert not worst.max_rel_error <= 1
+
+
+def test_a_kind_or_a_direction_that_is_none_is_refused(recording):
+    layer, cells = recording["2.1"], Cells.at(0, 0)
+    with pytest.raises(ValueError, match="no kind 'postional' here; it must be content or pos"):
+        prove(layer, "postional", cells)
+    with pytest.raises(ValueError, match=r"`direction` \(='form'\) must be of \('from', 'to'\)"):
+        prove(layer, "content", cells, "form")
 
 
 @pytest.mark.parametrize("direction", ["from", "to"])
