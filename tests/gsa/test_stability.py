@@ -31,10 +31,12 @@ def test_maps_follow_a_move(step: tuple[int, int], branch: Branch) -> None:
     assert np.abs(maps.branch_map(there["1.1"], branch, cells) - wanted).max() > wanted.std()
 
 
-def test_a_mirrored_picture_twice_is_the_picture() -> None:
-    model, x = tiny_model(), noise()
-    again = record(model, stability.mirrored(stability.mirrored(x)))
-    np.testing.assert_array_equal(again.logits, record(model, x).logits)
+def test_a_mirrored_picture_has_left_and_right_exchanged() -> None:
+    x = noise(4, 6)
+    there = stability.mirrored(x)
+    for column in range(6):
+        assert torch.equal(there[..., column], x[..., 5 - column])
+    assert not torch.equal(there, x)
 
 
 @pytest.mark.parametrize("branch", ["content", "positional"])
