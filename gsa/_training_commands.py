@@ -111,12 +111,10 @@ def _report(arguments: Arguments) -> int:
 
 
 def _checkpoint_and_split(arguments: Arguments) -> tuple[Checkpoint, Split]:
-    from gsa.data import KNOWN, open_split
+    from gsa.samples import labelled
 
     checkpoint = load(arguments.checkpoint)
-    known = checkpoint.card.recipe.get("data", "")
-    name = known if known in KNOWN else str(arguments.data)
-    split = open_split(name, arguments.split, arguments.data, download=arguments.download)
+    split = labelled(checkpoint.card, arguments.data, arguments.split, download=arguments.download)
     return checkpoint, split
 
 

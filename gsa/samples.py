@@ -12,7 +12,7 @@ from torch import Tensor
 from gsa.checkpoints import Card, Checkpoint
 from gsa.data import KNOWN, DataError, open_split
 from gsa.evaluate import prepared
-from gsa.originals import CALTECH_WORDS
+from gsa.originals import CALTECH_WORDS, ORIGINALS
 from gsa.preprocess import Preprocess
 from gsa.split import Folder, Split, everyday
 
@@ -21,13 +21,50 @@ NO_PICTURE = "there is no picture to ask the networks about."
 Pixels = Mapping[Preprocess, Tensor]  # crops (n, 3, size, size) uint8, as each preprocessing gives
 
 
-def from_folder(card: Card, folder: Path, count: int | None = None, split: str = "val") -> Split:
-    """Pictures of a folder of class folders, or of the stored data set that the card names.
+def labelled(
+    card: Card, folder: Path, split: str = "val", *, download: bool | None = None
+) -> Split:
+    """Pictures to ask a network about: its own data set where that lies, or else class folders.
 
     Args:
-        card: of a network that knows the classes.
-        folder: with `<class>/<picture>`, with a folder of those for each split, or with the
-            archives of a known data set.
+        card: of the network; its recipe names the data set.
+        folder: with the files of the data set, with `<class>/<picture>`, or with a folder of
+            those for each split.
+        split: which part, where the folder has parts.
+        download: whether the data set is fetched where it is not; None where nobody can ask for it.
+
+    Raises:
+        DataError: if there is no such folder, or nothing of the kind in it.
+    """
+    known = str(card.recipe.get("data", ""))
+    path = str(folder.absolute())  # which is the name of no data set
+    name = known if known in KNOWN else path
+    if download:
+        return open_split(name, split, folder, download=True)
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {str(folder)!r}.")
+    try:
+        return open_split(name, split, folder)
+    except DataError as error:
+        if name not in ORIGINALS:  # of the others, class folders are found by their own words
+            raise
+        missing = error
+    try:
+        return open_split(path, split)
+    except DataError as error:
+        if download is not None:
+            raise missing from None
+        raise DataError(
+            f"{KNOWN[name].title} cannot be read in {str(folder)!r}, and {error}"
+        ) from None
+
+
+def from_folder(card: Card, folder: Path, count: int | None = None, split: str = "val") -> Split:
+    """Some of the pictures that `labelled` finds, of classes that the network knows.
+
+    Args:
+        card: of the network.
+        folder: as for `labelled`.
         count: how many pictures, evenly spread over the folder; all by default.
         split: which part, where the folder has parts.
 
@@ -37,9 +74,7 @@ def from_folder(card: Card, folder: Path, count: int | None = None, split: str =
     """
     if count is not None and count < 1:
         raise ValueError(f"`count` (={count}) must be at least 1.")
-    known = str(card.recipe.get("data", ""))
-    name = known if known in KNOWN else str(folder)
-    found = open_split(name, split, folder)
+    found = labelled(card, folder, split)
     unknown = sorted(set(found.labels) - set(card.classes))
     if unknown:
         raise DataError(f"the folder has the class {unknown[0]!r}, which {card.name!r} lacks.")
