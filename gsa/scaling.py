@@ -138,15 +138,12 @@ def mixers(width: int, heads: int, grid: int) -> dict[str, nn.Module]:
 
 
 def networks(config: NetworkConfig, size: int) -> dict[str, ResNet]:
-    """Conv network, GSA network, and the same with dense attention, for a square input.
-
-    Each has one mixer in all its stages, whichever `config` has.
-    """
+    """Networks of conv, GSA and dense attention in every stage, whatever mixers `config` has."""
+    built: dict[str, Mixer] = {"conv": "conv", "gsa": "gsa", "dense": "gsa"}
     found = {}
-    for name in ("conv", "gsa", "dense"):
-        mixer: Mixer = "conv" if name == "conv" else "gsa"
-        mixers_ = (mixer,) * len(config.mixers)
-        model = ResNet(replace(config, mixers=mixers_, input_size=max(size, 32)))
+    for name, mixer in built.items():
+        each = replace(config, mixers=(mixer,) * len(config.mixers), input_size=max(size, 32))
+        model = ResNet(each)
         if name == "dense":
             for block in model.blocks().values():
                 width = block.expand.in_channels
@@ -162,8 +159,7 @@ def measure_layers(
     """Cost of each mixer in the first stage, whose grid has a quarter of the input's side.
 
     Raises:
-        ValueError: for sizes below 8 pixels or of the same grid, or a width that `heads` does not
-            divide.
+        ValueError: for sizes below 8 pixels or of one grid, or a width not divided by `heads`.
     """
     _check(sizes)
 
@@ -180,7 +176,7 @@ def measure_networks(
     """Cost of the twins and of their sibling with dense attention.
 
     Raises:
-        ValueError: for sizes below 8 pixels, or of the same grid in the first stage.
+        ValueError: for sizes below 8 pixels, or of one grid in the first stage.
     """
     _check(sizes)
 
@@ -195,10 +191,7 @@ def _check(sizes: Sequence[int]) -> None:
     if not sizes or not 8 <= min(sizes) <= max(sizes) <= _LARGEST:
         raise ValueError(f"`sizes` (={named}) must be from 8 to {_LARGEST} pixels each.")
     if len({size // 4 for size in sizes}) < len(sizes):
-        raise ValueError(
-            f"`sizes` (={named}) must have grids of their own in the first stage, whose sides are "
-            "a quarter, rounded down."
-        )
+        raise ValueError(f"`sizes` (={named}) must differ in a quarter of each, rounded down.")
 
 
 Build = Callable[[str, int], tuple[nn.Module, tuple[int, ...], int]]
