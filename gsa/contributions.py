@@ -39,16 +39,15 @@ def contribution_vectors(
         (h, e, y, x). From a place, the sum over y and x is the output but for the `constant`.
 
     Raises:
-        ValueError: if the layer lacks the branch or `cells` leaves its grid.
+        ValueError: if the layer lacks the branch, there is no such kind or `cells` leaves its grid.
     """
     cells.check(layer)
     values = np.zeros_like(layer.v)
     cells.of(values)[...] = cells.of(layer.v) / cells.of(layer.v[0, 0]).size
+    both = get_args(Branch)
     total: Array = np.zeros_like(layer.v)
     part: Array
-    for branch in get_args(Branch):
-        if kind not in (branch, "sum"):
-            continue
+    for branch in maps.chosen(kind, content=both[:1], positional=both[1:], sum=both):
         if direction == "from":
             part = maps.branch_map(layer, branch, cells)[:, None] * layer.v
         else:  # one cell after the other would be far more work than all at once

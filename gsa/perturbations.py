@@ -144,10 +144,9 @@ def effect(
 
 
 def _feature_changes(model: ResNet, both: Tensor, place: tuple[float, float]) -> dict[str, float]:
-    weight = model.head.weight
     found = {}
     with torch.inference_mode():
-        for name, output in model.block_outputs(both.to(weight.device, weight.dtype)):
+        for name, output in model.block_outputs(model.prepared(both)):
             grid = Grid(*output.shape[-2:], *both.shape[-2:])
             row, column = grid.cell_at(*place)
             first, second = output[:, :, row, column].double().cpu().numpy()

@@ -68,6 +68,11 @@ def test_the_share_of_the_constant_is_a_part_of_both_norms(recording):
     assert 0 < share < 1
 
 
+def test_a_kind_that_is_none_is_refused(recording):
+    with pytest.raises(ValueError, match="there is no kind 'Content' here"):
+        contribution_map(recording["2.1"], "Content", Cells.at(0, 0))
+
+
 def test_a_branch_that_is_not_there_is_named():
     layer = record(tiny_model(**VARIANTS["content"]), noise())["3.1"]
     with pytest.raises(ValueError, match="layer 3.1 has no positional branch"):
