@@ -9,15 +9,17 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from gsa.augment import erase, mix, views
 from gsa.preprocess import Preprocess
 from gsa.recipe import Recipe
+from gsa.rng import seeded
 from gsa.split import Split
 
 _MARGIN = 1.15  # decoded pictures keep this much more than the input, for crops to choose from
@@ -56,10 +58,10 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
         order = _permutation(len(self.pictures), self.recipe.seed, epoch)
         batch = order[at * n : (at + 1) * n]
         # seeds of neighbouring steps must not collide between recipes' seeds
-        torch.manual_seed(self.recipe.seed * 1_000_003 + step)
-        pixels = views([self.pictures[each] for each in batch], self.recipe, epoch)
-        x = erase(self.preprocess.normalise(pixels), self.recipe)
-        return mix(x, self.targets[batch], self.classes, self.recipe)
+        with _drawing(self.recipe.seed * 1_000_003 + step):
+            pixels = views([self.pictures[each] for each in batch], self.recipe, epoch)
+            x = erase(self.preprocess.normalise(pixels), self.recipe)
+            return mix(x, self.targets[batch], self.classes, self.recipe)
 
     def since(self, step: int, workers: int, *, pin: bool) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches from a step to the last.
@@ -75,8 +77,21 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
             sampler=range(step, len(self)),
             num_workers=workers,
             pin_memory=pin,
+            generator=torch.Generator(),  # for a seed of the processes that no batch depends on
         )
         return iter(loader)
+
+
+def _drawing(seed: int) -> AbstractContextManager[None]:
+    """Inside, random numbers depend on the seed alone.
+
+    The generators of a process that makes batches are its own and are not kept; it may be a fork
+    of one with a GPU, whose generators it cannot ask for.
+    """
+    if get_worker_info():
+        torch.manual_seed(seed)
+        return nullcontext()
+    return seeded(seed)
 
 
 def workers_beside(device: torch.device, devices: int) -> int:

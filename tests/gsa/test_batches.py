@@ -3,7 +3,8 @@ import pytest
 import torch
 from PIL import Image
 
-from gsa.batches import Batches, workers_beside
+from gsa.augment import erase, mix, views
+from gsa.batches import Batches, _permutation, workers_beside
 from gsa.data import open_split
 from gsa.preprocess import Preprocess
 from gsa.recipe import Recipe
@@ -54,6 +55,42 @@ def test_a_batch_depends_on_its_step_alone(batches, workers):
         assert torch.equal(x, batches[step][0])
         assert torch.equal(targets, batches[step][1])
     assert not torch.equal(batches[5][0], batches[6][0])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_random_numbers_of_who_asks_for_batches_go_on_as_before(batches, workers):
+    torch.manual_seed(11)
+    wanted = torch.rand(3)
+    torch.manual_seed(11)
+    drawn = [torch.rand(1)]
+    steps = batches.since(6, workers, pin=False)
+    for _ in range(2):
+        next(steps)
+        drawn.append(torch.rand(1))
+    assert torch.cat(drawn).equal(wanted)
+
+
+def test_a_process_that_is_a_fork_of_one_with_a_gpu_makes_batches(batches, monkeypatch):
+    """There the generators of the GPU must not be asked for."""
+    asked = torch.random.fork_rng
+    monkeypatch.setattr(torch.cuda, "_is_in_bad_fork", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises((RuntimeError, AssertionError)), asked(devices=[0]):
+        pass
+    x, _ = next(batches.since(5, 1, pin=False))
+    monkeypatch.undo()
+    assert x.equal(batches[5][0])
+
+
+def test_batches_are_those_of_a_seeded_generator(batches):
+    """What runs have learned from since the first version; the pinned seed is part of it."""
+    torch.manual_seed(batches.recipe.seed * 1_000_003 + 5)
+    order = _permutation(18, batches.recipe.seed, 1)[4:8]
+    pixels = views([batches.pictures[at] for at in order], batches.recipe, 1)
+    x = erase(batches.preprocess.normalise(pixels), batches.recipe)
+    x, targets = mix(x, batches.targets[order], batches.classes, batches.recipe)
+    assert x.equal(batches[5][0])
+    assert targets.equal(batches[5][1])
 
 
 def test_a_gpu_gets_processes_that_make_its_batches_and_a_cpu_none(monkeypatch):
