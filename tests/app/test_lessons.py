@@ -219,7 +219,7 @@ def test_the_content_map_was_learned_and_the_near_positional_map_was_put_in():
         "untrained": baselines.untrained(checkpoint().card),
         "shuffled": baselines.shuffled(checkpoint()),
     }
-    r = {}
+    r, peaks = {}, {}
     for branch in maps.branches(own):
         weights = maps.branch_map(own, branch, cells).mean(axis=0)
         others = {"mirrored": stability.mirrored_map(mirrored, name, branch, cells)}
@@ -227,10 +227,12 @@ def test_the_content_map_was_learned_and_the_near_positional_map_was_put_in():
             others[kind] = maps.branch_map(gsa.record(blank.model, x)[name], branch, cells)
         for kind, other in others.items():
             r[branch, kind] = stability.correlation(weights, other.mean(axis=0))
+            peaks[branch, kind] = np.abs(other.mean(axis=0)).max() / np.abs(weights).max()
     assert r["content", "mirrored"] > 0.5
     assert r["content", "untrained"] < 0.3
     assert r["content", "shuffled"] < 0.3
     assert r["positional", "untrained"] > 0.5
+    assert peaks["positional", "untrained"] < 0.3
     assert abs(r["positional", "shuffled"]) < 0.3
     assert checkpoint().card.network.relative_init == "local"
 
