@@ -1,12 +1,14 @@
 """The command line: `python -m gsa COMMAND`.
 
 Results go to stdout (`--json`: one JSON object or list), everything else to stderr. Bad input ends
-with one sentence and exit status 2; a proof that fails ends with exit status 1.
+with one sentence and exit status 2; a proof that fails ends with exit status 1. Ctrl-C and a reader
+of stdout that goes away, as `head` does, end it quietly, with the exit statuses that a shell gives.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -223,7 +225,16 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     arguments = _parser().parse_args(argv)
     try:
-        return arguments.run(arguments)
+        status = arguments.run(arguments)
+        sys.stdout.flush()  # what is left to write may find its reader gone
+        return status
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # or Python would flush once more at its end, and complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except ValueError as error:  # what the project raises for bad input
         print(f"gsa: {error}", file=sys.stderr)
     except OSError as error:  # a folder that is not there or may not be written

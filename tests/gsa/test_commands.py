@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -6,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from gsa import checkpoints, maps
+from gsa import checkpoints, commands, maps
 from gsa.__main__ import main
 from tests.conftest import photo
 
@@ -256,3 +257,24 @@ def test_the_module_runs_as_a_program(image):
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)[0]["checkpoint"] == "tiny_gsa"
+
+
+def test_ctrl_c_ends_with_one_word(capsys, tiny_checkpoints, monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "info", interrupted)
+    assert main(["info"]) == 130
+    assert capsys.readouterr() == ("", "stopped\n")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_goes_away_is_no_fault(tiny_checkpoints, unbuffered):
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "gsa", "info"], stdout=write, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+    )  # fmt: skip
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
