@@ -18,6 +18,8 @@ from gsa.checkpoints import Checkpoint
 from gsa.commands import twins_of
 from gsa.config import Mixer, preset
 
+_LAYER = {"width": 64, "heads": 8}  # where none is named
+
 
 def add(command: AddCommand) -> None:
     """Add the commands to the command line."""
@@ -25,8 +27,9 @@ def add(command: AddCommand) -> None:
         _shown(_scaling), "scaling", "time and memory of conv, GSA, dense attention by input size"
     )
     added.add_argument("--network", metavar="PRESET", help="whole networks; default: one layer")
-    added.add_argument("--width", type=int, default=64, help="channels of the layer")
-    added.add_argument("--heads", type=int, default=8, help="heads of the layer")
+    for name, what in (("width", "channels"), ("heads", "heads")):
+        help_ = f"{what} of the layer; default: {_LAYER[name]}"
+        added.add_argument(f"--{name}", type=int, metavar="N", help=help_)
     sizes_help = "default: as on the Compare page"
     added.add_argument("--sizes", type=int, nargs="+", metavar="PX", help=sizes_help)
     added.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
@@ -76,10 +79,13 @@ def _scaling(arguments: Arguments) -> tuple[Any, list[str]]:
 
     setting = scaling.Setting(arguments.device, arguments.dtype, limit=arguments.limit)
     sizes = arguments.sizes or scaling.SIZES
-    if arguments.network:
+    named = {key: getattr(arguments, key) for key in _LAYER if getattr(arguments, key) is not None}
+    if arguments.network is not None:
+        if named:
+            raise ValueError("a network has its own width and heads: name no others with it.")
         steps = scaling.measure_networks(preset(arguments.network), sizes, setting)
     else:
-        steps = scaling.measure_layers(arguments.width, arguments.heads, sizes, setting)
+        steps = scaling.measure_layers(**_LAYER | named, sizes=sizes, setting=setting)
     costs = list(steps)
     lines = [
         f"{'':11} {'input':>6} {'parameters':>11} {'operations':>12} {'time':>11} {'memory':>12}"

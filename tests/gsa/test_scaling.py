@@ -189,3 +189,10 @@ def test_the_command(capsys):
     assert "nan" not in shown
     assert main(["scaling", "--network", "nothing"]) == 2
     assert "no preset 'nothing'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--width", "--heads"])
+def test_a_network_has_its_own_width_and_heads(capsys, option):
+    assert main(["scaling", "--network", "gsa_resnet50", option, "8"]) == 2
+    said = capsys.readouterr()
+    assert said == ("", "gsa: a network has its own width and heads: name no others with it.\n")
