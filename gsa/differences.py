@@ -131,7 +131,8 @@ class Differences:
                         {"label": label, "guess": guess, "n": n}
                         for label, guess, n in answers.confused(self.labels)
                     ],
-                    "right_alone": [self.names[at] for at in alone],
+                    # pictures of several classes may have one name
+                    "right_alone": [f"{self.labels[at]}/{self.names[at]}" for at in alone],
                 }
                 for answers, alone in (
                     (self.first, self.only_first),

@@ -43,6 +43,15 @@ def test_pictures_that_one_alone_gets_right():
     ]  # fmt: skip
 
 
+def test_pictures_of_one_name_are_told_apart_by_their_class():
+    found = Differences(
+        ("1.jpg", "1.jpg"), ("ant", "bee"),
+        answers("one", (True, True)), answers("two", (False, False)),
+    )  # fmt: skip
+    first, second = found.to_dict()["networks"]
+    assert (first["right_alone"], second["right_alone"]) == (["ant/1.jpg", "bee/1.jpg"], [])
+
+
 @pytest.mark.parametrize(("a", "b", "p"), [(0, 0, 1.0), (5, 5, 1.0), (0, 10, 2 / 2**10)])
 def test_mcnemars_exact_test_has_known_values(a, b, p):
     n = a + b
