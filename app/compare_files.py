@@ -10,7 +10,9 @@ from typing import Any
 from app import compare_resources
 from app.compare_resources import Pair
 from gsa import export
+from gsa.config import NetworkConfig
 from gsa.export import Provenance
+from gsa.machine import gpu, processor, versions
 from gsa.record import Array
 
 
@@ -48,13 +50,26 @@ class Measurement:
         return export.archive_bytes(arrays, json.dumps(self.provenance, ensure_ascii=False))
 
     def _provenance(self) -> dict[str, Any]:
-        cards = compare_resources.cards(self.pair).values() if self.pair else ()
+        cards = compare_resources.cards(self.pair) if self.pair else {}
+        device = str(self.settings.get("device", "cpu"))
         return {
             "measurement": self.what,
             "settings": dict(self.settings),
             "networks": [
-                {"checkpoint": card.name, "weights_sha256": card.sha256} for card in cards
+                {"checkpoint": card.name, "weights_sha256": card.sha256} for card in cards.values()
             ],
             "gsa_version": Provenance.gsa_version,
             "torch_version": Provenance.torch_version,
+            "machine": {"processor": processor(), "gpu": gpu(device), "versions": versions()},
+            **(self._of_costs(cards["gsa"].network) if self.what == "cost" else {}),
         }
+
+    def _of_costs(self, network: NetworkConfig) -> dict[str, Any]:
+        """What costs depend on beside the settings: what is measured, and by how many threads."""
+        from gsa.scaling import Setting
+
+        if self.settings["of"] == "layer":
+            measured: dict[str, Any] = {"width": network.widths[0], "heads": network.heads}
+        else:
+            measured = {"network": network.to_dict()}
+        return {"measured": measured, "threads": Setting.threads}

@@ -17,6 +17,7 @@ from gsa._console import AddCommand, Arguments, Run, print_json
 from gsa.checkpoints import Checkpoint
 from gsa.commands import twins_of
 from gsa.config import Mixer, preset
+from gsa.machine import gpu, processor, versions
 
 _LAYER = {"width": 64, "heads": 8}  # where none is named
 
@@ -83,9 +84,11 @@ def _scaling(arguments: Arguments) -> tuple[Any, list[str]]:
     if arguments.network is not None:
         if named:
             raise ValueError("a network has its own width and heads: name no others with it.")
+        about: dict[str, Any] = {"network": arguments.network}
         steps = scaling.measure_networks(preset(arguments.network), sizes, setting)
     else:
-        steps = scaling.measure_layers(**_LAYER | named, sizes=sizes, setting=setting)
+        about = _LAYER | named
+        steps = scaling.measure_layers(**about, sizes=sizes, setting=setting)
     costs = list(steps)
     lines = [
         f"{'':11} {'input':>6} {'parameters':>11} {'operations':>12} {'time':>11} {'memory':>12}"
@@ -113,6 +116,8 @@ def _scaling(arguments: Arguments) -> tuple[Any, list[str]]:
             f"{crossing.cheaper_above} above"
         )
     value = {
+        "machine": {"processor": processor(), "gpu": gpu(setting.device), "versions": versions()},
+        "measured": about,
         "setting": vars(setting),
         "costs": [cost.to_dict() for cost in costs],
         "exponents": exponents,

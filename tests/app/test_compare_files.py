@@ -14,6 +14,7 @@ from app.text import words
 from app.views import compare_run
 from gsa import probes, scaling
 from gsa.checkpoints import read_card
+from gsa.machine import processor, versions
 from tests.app import test_compare_page
 from tests.app.test_compare_page import section, start
 
@@ -43,6 +44,7 @@ def read(files, name):
     assert whole["gsa_version"]
     assert whole["torch_version"]
     assert whole["settings"]
+    assert whole["machine"] == {"processor": processor(), "gpu": "", "versions": versions()}
     return whole["result"], whole["settings"]
 
 
@@ -68,6 +70,16 @@ def test_costs_leave_as_data(page, files, monkeypatch):
     result, settings = read(files, "compare-cost-tiny.json")
     assert {each["size"] for each in result} == {32, 64}
     assert settings["of"] == "layer"
+    whole = json.loads(files["compare-cost-tiny.json"])
+    network = read_card("tiny_gsa").network
+    assert whole["measured"] == {"width": network.widths[0], "heads": network.heads}
+    assert whole["threads"] == 1
+
+
+def test_costs_of_networks_name_the_network(tiny_checkpoints):
+    measurement = Measurement("cost", {"of": "network"}, {"gsa": "tiny_gsa", "conv": "tiny_conv"})
+    network = read_card("tiny_gsa").network.to_dict()
+    assert measurement.provenance["measured"] == {"network": network}
 
 
 def test_answers_and_scores_leave_as_data(page, files, data):

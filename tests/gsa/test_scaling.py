@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from gsa import scaling
 from gsa.__main__ import main
+from gsa.machine import processor, versions
 from gsa.scaling import Cost, DenseAttention, Setting, crossovers, exponent
 from tests.conftest import tiny_config
 
@@ -181,12 +182,16 @@ def test_the_command(capsys):
     assert main(["scaling", "--width", "16", "--heads", "4", "--sizes", "32", "64", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert len(found["costs"]) == 10
+    assert found["measured"] == {"width": 16, "heads": 4}
+    assert found["machine"] == {"processor": processor(), "gpu": "", "versions": versions()}
     assert {row["name"] for row in found["exponents"]} == {row["name"] for row in found["costs"]}
     assert main(["scaling", "--width", "16", "--heads", "4", "--sizes", "32"]) == 0
     shown = capsys.readouterr().out
     assert "32px" in shown
     assert "exponents" not in shown  # one size has no growth
     assert "nan" not in shown
+    assert main(["scaling", "--network", "gsa_resnet14_tiny", "--sizes", "32", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["measured"] == {"network": "gsa_resnet14_tiny"}
     assert main(["scaling", "--network", "nothing"]) == 2
     assert "no preset 'nothing'" in capsys.readouterr().err
 
