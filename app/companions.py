@@ -51,9 +51,7 @@ def rows(view: View) -> dict[Branch, list[Beside]]:
             other = panels.with_map(own, weights, chosen.value)
             if shared:
                 other = replace(other, limit=own.limit)
-            r = stability.correlation(own.shown, panels.as_shown(weights, chosen.value))
-            agreement = text["correlation"].format(correlation=r)
-            agreement = agreement if math.isfinite(r) else text["no_correlation"]
+            agreement = _agreement(own.shown, panels.as_shown(weights, chosen.value))
             found[branch].append(Beside(title, kind, other, (*_notes(other), agreement)))
         if shared and any(each.panel.signed for each in found[branch]):
             found[branch] = [
@@ -67,13 +65,18 @@ def sentences(view: View, found: dict[Branch, list[Beside]]) -> str:
     edges = _edges(view)
     likeness = [
         text["edges"].format(
-            branch=text[branch],
-            correlation=stability.correlation(np.abs(row[0].panel.shown), edges),
+            branch=text[branch], correlation=_agreement(np.abs(row[0].panel.shown), edges)
         )
         for branch, row in found.items()
     ]
     scale = text["companion_scale_words"][view.chosen.companion_scale]
     return " ".join([scale, text["stable_words"], *likeness])
+
+
+def _agreement(first: Array, second: Array) -> str:
+    """How well two maps agree, in words."""
+    r = stability.correlation(first, second)
+    return text["correlation"].format(correlation=r) if math.isfinite(r) else text["no_correlation"]
 
 
 def _notes(panel: Panel) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ no page round it.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 
@@ -24,8 +23,6 @@ from gsa.preprocess import Grid
 from gsa.ranges import measure
 
 text = words("look")
-_LINE = 0.13  # inches a line of sentences takes
-_LETTERS = 17  # of them that fit into an inch
 
 
 @dataclass(frozen=True)
@@ -75,9 +72,9 @@ def companions_file(view: View, kind: str) -> bytes:
     ]
     names = text["figure_title"].format(picture=view.picture.name, name=view.gsa.card.name)
     title = text["stable_figure"].format(title=names, layer=view.layer)
-    figure = figures.strip(view.gsa.crop, drawn, title, legend="")
     said = f"{figures.LEGEND} {companions.sentences(view, rows)}"
-    return export.figure_bytes(_with_words(figure, len(rows), said), kind, made_from)
+    figure = figures.strip(view.gsa.crop, drawn, title, said)
+    return export.figure_bytes(figure, kind, made_from)
 
 
 def attributions_file(
@@ -132,11 +129,11 @@ def _attributions_figure(
     title = text["why_figure"].format(
         picture=view.picture.name, label=label, gsa=gsa.name, conv=conv.name
     )
-    figure = figures.strip(view.gsa.crop, drawn, title, legend="")
+    figure = figures.strip(view.gsa.crop, drawn, title, sentences)
     columns = len(figure.axes) // len(twins)
     for mixer, first in zip(twins, figure.axes[::columns], strict=True):
         first.set_title(text["twins"][mixer], fontsize=8)  # of a network, not of a branch
-    return _with_words(figure, len(twins), sentences)
+    return figure
 
 
 def _attribution_arrays(found: Mapping[tuple[str, str], Explained]) -> dict[str, np.ndarray]:
@@ -158,16 +155,3 @@ def _attribution(each: Explained, mixer: str, title: str) -> figures.Panel:
     whole = Cells(0, 0, rows, columns)
     nothing = measure(np.zeros_like(values), whole, Grid(rows, columns, rows, columns))
     return figures.Panel("", mixer, values, whole, nothing, title=title)
-
-
-def _with_words(figure: Figure, rows: int, sentences: str) -> Figure:
-    """The same figure, longer by what is said below it and by its longer titles."""
-    width, height = figure.get_size_inches()
-    breaks = max(axis.get_title().count("\n") for axis in figure.axes)
-    height += rows * max(breaks - 1, 0) * _LINE  # the strip has room for one line break
-    lines = textwrap.wrap(sentences, int(width * _LETTERS))
-    below = (len(lines) + 1) * _LINE
-    figure.set_size_inches(width, height + below)
-    figure.tight_layout(pad=0.4, rect=(0, below / (height + below), 1, 0.96))
-    figure.text(0.01, 0.01, "\n".join(lines), fontsize=7, va="bottom")
-    return figure

@@ -7,7 +7,7 @@ import html
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +131,8 @@ def npz_bytes(recording: Recording, provenance: Provenance) -> bytes:
             arrays[f"error_{branch}_{name}"] = np.array(error)
         if layer.gain is not None and layer.offset is not None:
             arrays[f"gain_{name}"], arrays[f"offset_{name}"] = layer.gain, layer.offset
-    return archive_bytes(arrays, provenance.to_json())
+    raw = replace(provenance, heads="each", value="weight", scale="none")  # whatever is drawn
+    return archive_bytes(arrays, raw.to_json())
 
 
 def archive_bytes(arrays: Mapping[str, np.ndarray], provenance: str) -> bytes:

@@ -28,6 +28,9 @@ LEGEND = (
 _ROWS = {
     "content": "content branch", "positional": "positional branch", "sum": "sum of both",
 }  # fmt: skip
+_TITLE_LETTERS, _LEGEND_LETTERS = 12.5, 18  # that fit into an inch
+_LETTERS = 26  # that fit above a map
+_SIDE, _GAP, _FOOT = 1.45, 0.1, 0.2  # inches: width of a map, between two, and below each
 SIGNED = "PuOr_r"  # orange positive, purple negative
 UNSIGNED = "cividis"
 
@@ -84,14 +87,22 @@ def strip(crop: Image.Image, panels: list[Panel], title: str = "", legend: str =
     Args:
         crop: what the network saw.
         panels: at least one, such as those from `place_panels`; a row keeps their order.
-        title: one line above the figure.
-        legend: one line below it.
+        title: above the figure, broken into lines as they fit.
+        legend: below it, likewise.
     """
     rows: dict[str, list[Panel]] = {}
     for panel in panels:
         rows.setdefault(panel.branch, []).append(panel)
     columns = max(map(len, rows.values()), default=0)
-    figure = Figure(figsize=(1.55 * (columns + 1), 2.1 * len(rows) + 0.4), dpi=150)
+    width = (_SIDE + _GAP) * (columns + 1)
+    above = "\n".join(wrapped(title, _TITLE_LETTERS * width))
+    below = "\n".join(wrapped(legend, _LEGEND_LETTERS * width))
+    # all in inches: what stands round the maps decides how tall the figure is
+    head = 0.13 * max(len(_title(panel)) + 1 for panel in panels) + 0.1
+    top, bottom = 0.17 * above.count("\n") + 0.25, 0.13 * below.count("\n") + 0.2
+    tall = _SIDE * crop.height / crop.width
+    height = top + len(rows) * (head + tall + _FOOT) + bottom
+    figure = Figure(figsize=(width, height), dpi=150)
     finest = max(panels, key=lambda panel: panel.weights.size)
     axes = figure.subplots(len(rows), columns + 1, squeeze=False)
     for line, (name, members) in zip(axes, rows.items(), strict=True):
@@ -102,12 +113,23 @@ def strip(crop: Image.Image, panels: list[Panel], title: str = "", legend: str =
         largest = max(float(np.abs(panel.weights).max()) for panel in members)
         for axis, panel in zip(line[1:], members, strict=False):
             _draw_map(axis, panel, largest)
-    figure.suptitle(title, fontsize=9)
-    words = "\n".join(textwrap.wrap(legend, int(28 * (columns + 1))))
-    below = 0.13 * (words.count("\n") + 1) if words else 0.0  # inches
-    figure.text(0.01, 0.005, words, fontsize=6.5, va="bottom")
-    figure.tight_layout(pad=0.4, rect=(0, below / figure.get_figheight(), 1, 0.96))
+    figure.suptitle(above, y=1 - 0.04 / height, va="top", fontsize=9, parse_math=False)
+    figure.text(0.01, 0.04 / height, below, fontsize=6.5, va="bottom", parse_math=False)
+    figure.subplots_adjust(
+        left=_GAP / 2 / width,
+        right=1 - _GAP / 2 / width,
+        bottom=(bottom + _FOOT) / height,
+        top=1 - (top + head) / height,
+        wspace=_GAP / _SIDE,
+        hspace=(head + _FOOT) / tall,
+    )
     return figure
+
+
+def wrapped(text: str, letters: float) -> list[str]:
+    """The lines of a text, none longer than so many letters; what UTF-8 has not becomes `?`."""
+    plain = text.encode("utf-8", "replace").decode("utf-8")
+    return [line for part in plain.splitlines() for line in textwrap.wrap(part, int(letters))]
 
 
 def _draw_picture(axis: Axes, crop: Image.Image, caption: str) -> None:
@@ -123,6 +145,10 @@ def _mark(axis: Axes, panel: Panel, height: int, width: int) -> None:
     size = ((cells.right - cells.left) * wide, (cells.bottom - cells.top) * tall)
     axis.add_patch(Rectangle(corner, *size, fill=False, edgecolor="white", linewidth=2))
     axis.add_patch(Rectangle(corner, *size, fill=False, edgecolor="black", linewidth=0.8))
+
+
+def _title(panel: Panel) -> list[str]:
+    return wrapped(panel.title or f"layer {panel.layer}", _LETTERS)
 
 
 def _draw_map(axis: Axes, panel: Panel, largest: float) -> None:
@@ -144,7 +170,7 @@ def _draw_map(axis: Axes, panel: Panel, largest: float) -> None:
     _mark(axis, panel, rows, columns)
     scale = "practically zero" if zero else f"{'±' if signed else '0 to '}{two_digits(limit)}"
     distance = panel.measures.mean_distance
-    axis.set_title(f"{panel.title or f'layer {panel.layer}'}\n{scale}", fontsize=7)
+    axis.set_title("\n".join([*_title(panel), scale]), fontsize=7, parse_math=False)
     if np.isfinite(distance):
         axis.text(
             0.5, -0.04, f"mean distance {distance:.0f} px", transform=axis.transAxes,

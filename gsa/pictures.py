@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
 
 # Pillow's own limit is another; the one below refuses with a sentence
@@ -106,7 +106,27 @@ def _decode(data: bytes) -> Image.Image:
             # decodes at 1/2, 1/4 or 1/8: a 12-megapixel photo opens several times faster
             picture.draft(picture.mode, (DECODE_SIDE, DECODE_SIDE))
         picture.load()
-        return _to_rgb(ImageOps.exif_transpose(picture))
+        seen = _to_rgb(_in_srgb(ImageOps.exif_transpose(picture)))
+    seen.info.pop("icc_profile", None)  # or what shows it would take it for other colours
+    return seen
+
+
+def _in_srgb(picture: Image.Image) -> Image.Image:
+    """The same colours in sRGB, which networks are trained on; a profile that is broken is none."""
+    profile = picture.info.get("icc_profile")
+    if not profile or picture.mode not in ("RGB", "RGBA", "L", "CMYK"):
+        return picture
+    try:
+        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "sRGB" in ImageCms.getProfileDescription(own):
+            return picture
+        mode = "RGBA" if picture.mode == "RGBA" else "RGB"
+        found = ImageCms.profileToProfile(
+            picture, own, ImageCms.createProfile("sRGB"), outputMode=mode
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return picture
+    return picture if found is None else found
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:

@@ -78,9 +78,14 @@ def from_folder(card: Card, folder: Path, count: int | None = None, split: str =
     unknown = sorted(set(found.labels) - set(card.classes))
     if unknown:
         raise DataError(f"the folder has the class {unknown[0]!r}, which {card.name!r} lacks.")
-    if count is not None and count < len(found):
-        return found.subset(np.linspace(0, len(found) - 1, count).round().astype(int).tolist())
-    return found
+    return found if count is None else at_most(found, count)
+
+
+def at_most(found: Split, count: int) -> Split:
+    """So many of the pictures, evenly spread over their order; all where there are fewer."""
+    if count >= len(found):
+        return found
+    return found.subset(np.linspace(0, len(found) - 1, count).round().astype(int).tolist())
 
 
 def from_files(card: Card, classes: Mapping[Path, str]) -> Split:

@@ -115,6 +115,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     seen.focus({ preventScroll: true });
   };
   seen.onkeydown = (event) => {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;  // the browser's, such as Back
     const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
     if (event.key === "Home") {
       event.preventDefault();

@@ -211,7 +211,8 @@ def _strip(view: View) -> None:
     even = float(distances(view.chosen.cells(grid), grid).mean())
     under = text["legend_under"][view.chosen.direction].format(size=recording.height, even=even)
     legend, button = st.columns([10, 2], vertical_alignment="top")
-    what = "contributions" if view.chosen.value == "contribution" else "weights"
+    of = {"deviation": "deviations", "contribution": "contributions"}
+    what = of.get(view.chosen.value, "weights")
     legend.caption(text["legend"][what].format(under=under))
     with button.popover(text["words_button"], width="stretch"):
         st.markdown(text["words"])

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from app import companions, experiments
 from app.drawing import drawn
@@ -88,6 +89,15 @@ def test_with_scales_of_their_own_nothing_is_beyond(bright):
 def test_the_same_picture_agrees_with_itself(bright):
     row = {each.id_: each for each in companions.rows(bright)["content"]}
     assert "r = 1.00" in row["shuffled"].notes  # here the very recording
+
+
+def test_a_picture_without_edges_has_no_agreement_with_them(view, monkeypatch):
+    monkeypatch.setattr(experiments, "companion", lambda seen, *_: seen.recording)
+    plain = replace(view.gsa, crop=Image.new("RGB", view.gsa.crop.size, "grey"))
+    shown = replace(view, seen={"gsa": plain})
+    said = companions.sentences(shown, companions.rows(shown))
+    assert "edges of the picture: r does not exist." in said
+    assert "nan" not in said
 
 
 def test_distances_are_of_the_weights_whatever_is_shown(view, monkeypatch):

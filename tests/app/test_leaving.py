@@ -53,6 +53,23 @@ def test_text_figures_are_whole_and_ask_nothing_of_other_hosts(view, kind):
     assert 'src="http' not in text
 
 
+def test_a_figure_says_what_it_shows(view):
+    chosen = replace(view.chosen, heads="2", direction="to", value="deviation")
+    layers = leaving.file(replace(view, chosen=chosen), "layers", "svg").decode()
+    for said in ("Above or below average, Head 3, To here", "above or below the mean of its map"):
+        assert said in layers
+    assert "Above or below average, layer 2.1, each head" in leaving.file(
+        replace(view, chosen=chosen), "heads", "svg"
+    ).decode()  # fmt: skip
+
+
+def test_an_npz_says_that_its_maps_are_the_weights_of_each_head(view):
+    shown = replace(view, chosen=replace(view.chosen, heads="max", value="contribution"))
+    archive = np.load(io.BytesIO(leaving.file(shown, "layers", "npz")))
+    said = json.loads(str(archive["provenance"]))
+    assert (said["heads"], said["value"], said["scale"]) == ("each", "weight", "none")
+
+
 @pytest.mark.parametrize("direction", ["from", "to"])
 def test_an_npz_holds_the_maps_of_the_rectangle(view, direction):
     shown = replace(view, chosen=replace(view.chosen, direction=direction))

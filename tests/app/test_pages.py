@@ -185,6 +185,15 @@ def test_the_python_of_the_page_runs_and_gives_its_maps(
         np.testing.assert_array_equal(found.weights, panel.shown)
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [("weight", "Weights are signed"), ("deviation", "above the mean of its map"),
+     ("contribution", "length of weight × gain × value")],
+)  # fmt: skip
+def test_the_legend_is_of_what_is_shown(tiny_checkpoints, value, said):
+    assert said in texts(opened("heads", value=value))
+
+
 def uploading(app, name, data, kind="image/png"):
     app.button_group(Widget.source).set_value("upload").run()
     app.file_uploader[0].set_value((name, data, kind)).run()

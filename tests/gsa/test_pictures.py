@@ -2,7 +2,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 
 from gsa.pictures import DECODE_SIDE, PictureError, open_picture, upright_size
 from tests.conftest import photo
@@ -119,3 +119,27 @@ def test_a_device_that_never_ends_is_refused():
 def test_a_folder_is_no_picture(tmp_path):
     with pytest.raises(PictureError, match="cannot be read"):
         open_picture(tmp_path)
+
+
+def test_colours_of_another_space_are_brought_to_srgb():
+    red = Image.new("RGB", (4, 4), (200, 60, 60))
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for profile, expected in ((srgb, (200, 60, 60)), (swapped(srgb), (60, 60, 200))):
+        opened = open_picture(encoded(red, icc_profile=profile))
+        assert opened.getpixel((0, 0)) == expected
+        assert "icc_profile" not in opened.info
+
+
+def test_a_broken_colour_profile_is_none():
+    red = Image.new("RGB", (4, 4), (200, 60, 60))
+    assert open_picture(encoded(red, icc_profile=b"none")).getpixel((0, 0)) == (200, 60, 60)
+
+
+def swapped(profile: bytes) -> bytes:
+    """The profile with red and blue exchanged, under another name."""
+    table = bytearray(profile)
+    count = int.from_bytes(table[128:132], "big")
+    for at in range(132, 132 + 12 * count, 12):
+        tag = bytes(table[at : at + 4])
+        table[at : at + 4] = {b"rXYZ": b"bXYZ", b"bXYZ": b"rXYZ"}.get(tag, tag)
+    return bytes(table).replace("sRGB".encode("utf-16-be"), "mine".encode("utf-16-be"))
