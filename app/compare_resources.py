@@ -194,14 +194,20 @@ def data_folder(text: str) -> Path:
 
 
 def _sample(pair: Pair, folder: str, count: int) -> Split:
-    """Labelled pictures: of the gallery where no folder is named."""
+    """Up to `count` labelled pictures: of the gallery where no folder is named."""
     from gsa import samples
 
     card = cards(pair)["gsa"]
     if folder:
         return samples.from_folder(card, data_folder(folder), count)
     titles = {gallery.FOLDER / name: title for name, title in gallery.titles().items()}
-    return samples.from_files(card, titles)
+    found = samples.at_most(samples.from_files(card, titles), count)
+    if not len(found):
+        raise ValueError(
+            "no picture of the gallery is of a class that these networks know; name a folder with "
+            "a folder for each class."
+        )
+    return found
 
 
 def _pixels(
@@ -223,7 +229,7 @@ def _pixels(
 def stress(
     pair: Pair, test: str, folder: str, count: int
 ) -> Iterator[tuple[float, list[Any] | None]]:
-    """Scores of both twins in a test: the gallery's pictures, or up to `count` of a folder's."""
+    """Scores of both twins in a test, on up to `count` pictures of a folder or the gallery."""
     from gsa import robustness
 
     sample = _sample(pair, folder, count)
@@ -237,7 +243,7 @@ def stress(
 
 
 def differences(pair: Pair, folder: str, count: int) -> Iterator[tuple[float, Any]]:
-    """What each twin gets right: the gallery's pictures, or up to `count` of a folder's.
+    """What each twin gets right, on up to `count` pictures of a folder or the gallery.
 
     Yields:
         At the end: what was found, and the pictures to show of it, by position.

@@ -1,16 +1,18 @@
 """The Compare page without a browser: each section, its buttons, and what bad input does."""
 
 import base64
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import compare_resources, compare_results, state
+from app import compare_resources, compare_results, gallery, state
 from app.figures import compare as figures
 from app.selection import QUESTION
 from app.state import Widget
 from app.text import words
+from gsa.checkpoints import read_card
 from tests.app import test_pages
 from tests.app.test_pages import MAIN
 from tests.conftest import photo
@@ -52,6 +54,19 @@ def labels(app):
 
 def charts(app):
     return len(app.get("plotly_chart"))
+
+
+def test_a_sample_of_the_gallery_has_as_many_pictures_as_were_asked_for(
+    monkeypatch, checkpoint_folder
+):
+    own = read_card("tiny_gsa", checkpoint_folder)
+    known = replace(own, classes=tuple(gallery.titles().values())[: len(own.classes)])
+    monkeypatch.setattr(compare_resources, "cards", lambda pair: {"gsa": known})
+    assert len(compare_resources._sample({}, "", 1000)) > 3
+    assert len(compare_resources._sample({}, "", 3)) == 3
+    monkeypatch.setattr(compare_resources, "cards", lambda pair: {"gsa": own})
+    with pytest.raises(ValueError, match="no picture of the gallery is of a class"):
+        compare_resources._sample({}, "", 3)
 
 
 def test_nothing_is_measured_before_it_is_asked_for(page, monkeypatch):
