@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gsa import _bench_command, _compare_commands, _training_commands, checkpoints, commands
-from gsa._console import Arguments, Parser, Run, print_json
+from gsa._console import Arguments, Parser, Run, pictures, print_json
 from gsa.files import json_ready
 
 
@@ -123,7 +123,7 @@ def _erf(arguments: Arguments) -> int:
         return 0
     protocol = found["protocol"]
     print(
-        f"{protocol['pictures']} pictures ({protocol['source']}) of {protocol['size']} px, place "
+        f"{pictures(protocol['pictures'])} ({protocol['source']}) of {protocol['size']} px, place "
         f"{protocol['place'][0]:g}, {protocol['place'][1]:g}\nunit: {protocol['unit']}\ngradient: "
         f"{protocol['gradient']}, {protocol['scale']} scale\n"
     )

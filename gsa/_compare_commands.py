@@ -13,7 +13,7 @@ from typing import Any, get_args
 import torch
 
 from gsa import checkpoints
-from gsa._console import AddCommand, Arguments, Run, print_json
+from gsa._console import AddCommand, Arguments, Run, pictures, print_json
 from gsa.checkpoints import Checkpoint
 from gsa.commands import twins_of
 from gsa.config import Mixer, preset
@@ -136,7 +136,7 @@ def _stress(arguments: Arguments) -> tuple[Any, list[str]]:
     rows = list(robustness.scores(twins, sample, tests))
     lines = [
         f"{row.checkpoint} {row.test:10} {row.severity:6g} {row.right:6.1%} "
-        f"({row.low:.1%} to {row.high:.1%}), {row.n} pictures"
+        f"({row.low:.1%} to {row.high:.1%}), {pictures(row.n)}"
         for row in rows
     ]
     return [row.to_dict() for row in rows], lines
@@ -154,7 +154,7 @@ def _differ(arguments: Arguments) -> tuple[Any, list[str]]:
     lines = [
         f"{network['checkpoint']}: top-1 {network['top1']:.1%} ({network['top1_interval'][0]:.1%} "
         f"to {network['top1_interval'][1]:.1%}), alone right on {len(network['right_alone'])} of "
-        f"{value['n']} pictures"
+        f"{pictures(value['n'])}"
         for network in value["networks"]
     ]
     lines.append(f"McNemar's exact test: p = {value['p_value']:.3g}")

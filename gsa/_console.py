@@ -25,3 +25,8 @@ def print_json(value: Any) -> None:
     """One JSON value on one line of stdout; ValueError for a number that JSON does not have."""
     json.dump(value, sys.stdout, ensure_ascii=False, allow_nan=False)
     sys.stdout.write("\n")
+
+
+def pictures(count: int) -> str:
+    """Such as `1 picture` or `16 pictures`."""
+    return f"{count} picture{'' if count == 1 else 's'}"

@@ -272,7 +272,7 @@ def receptive_fields(
         protocol = {
             "size": preprocess.size,
             "pictures": len(pictures),
-            "source": folder.name,
+            "source": folder.resolve().name,
             "place": list(place or middle),
             "unit": erf.UNIT,
             "gradient": erf.GRADIENT,

@@ -163,3 +163,6 @@ def test_the_commands(capsys, data):
     assert len(rows) == 10
     assert main(["stress", str(data), "--tests", "melt"]) == 2
     assert "no test 'melt'" in capsys.readouterr().err
+    for command in ("stress", "differ"):
+        assert main([command, str(data), "--count", "1"]) == 0
+        assert "1 pictures" not in capsys.readouterr().out

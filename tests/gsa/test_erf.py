@@ -179,6 +179,15 @@ def test_the_command_tells_how_far_one_layer_looks(capsys, tmp_path, tiny_checkp
     assert "content " in said
 
 
+def test_the_folder_has_a_name_when_it_is_the_current_one(
+    capsys, tmp_path, tiny_checkpoints, monkeypatch
+):
+    photo().save(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    assert main(["erf", "--pictures", "."]) == 0
+    assert capsys.readouterr().out.startswith(f"1 picture ({tmp_path.name}) of 64 px")
+
+
 def test_a_damaged_picture_of_the_folder_is_named(capsys, tmp_path, tiny_checkpoints):
     (tmp_path / "notes.txt").write_text("no picture, and not called one")
     photo().save(tmp_path / "b.png")
