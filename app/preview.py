@@ -19,7 +19,9 @@ from app.components.strip import strip
 from app.text import words
 
 KEY = "preview"
-CHECKPOINTS = "GSA_CHECKPOINTS"  # as in `gsa.checkpoints`, which imports torch
+# as in `gsa.checkpoints`, which imports torch
+CHECKPOINTS = "GSA_CHECKPOINTS"
+SHIPPED = Path(__file__).parent.parent / "checkpoints"
 
 text = words("look")
 
@@ -38,7 +40,17 @@ def wanted(parameters: dict[str, str]) -> str:
     name = parameters.get("picture", gallery.FIRST)
     plain = not parameters.keys() - {"picture"} and CHECKPOINTS not in os.environ
     there = plain and "torch" not in sys.modules and name in gallery.titles()
-    return name if there and file(name).is_file() else ""
+    return name if there and file(name).is_file() and _is_of_these_weights(name) else ""
+
+
+def _is_of_these_weights(picture: str) -> bool:
+    """Whether no other weights have been put in the place of those the maps were made with."""
+    kept = json.loads(file(picture).read_text(encoding="utf-8"))
+    card = SHIPPED / f"{kept['checkpoint']}.json"
+    try:
+        return bool(json.loads(card.read_text(encoding="utf-8"))["sha256"] == kept["weights"])
+    except (OSError, ValueError, LookupError):
+        return False
 
 
 def draw(picture: str) -> None:

@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,12 +48,20 @@ def test_they_are_what_the_page_draws(name):
             assert np.abs(pixels(before["url"]) - pixels(now["url"])).max() <= 3
 
 
-def test_they_are_not_shown_for_other_networks(monkeypatch):
+def test_they_are_not_shown_for_other_networks(monkeypatch, tmp_path):
     assert preview.CHECKPOINTS == ENVIRONMENT
+    assert preview.SHIPPED == checkpoints.folder()
     monkeypatch.delitem(sys.modules, "torch")
     assert preview.wanted({})
     monkeypatch.setenv(ENVIRONMENT, "elsewhere")
     assert not preview.wanted({})
+    monkeypatch.delenv(ENVIRONMENT)
+    card = checkpoints.read_card(read(gallery.FIRST)["checkpoint"])
+    checkpoints.write_card(replace(card, sha256="0" * 64), tmp_path)
+    monkeypatch.setattr(preview, "SHIPPED", tmp_path)
+    assert not preview.wanted({})
+    checkpoints.write_card(card, tmp_path)
+    assert preview.wanted({})
 
 
 def test_showing_them_does_not_load_torch():
