@@ -32,15 +32,13 @@ def _info(arguments: Arguments) -> int:
     if not found["checkpoints"]:
         print(f"no checkpoints in {checkpoints.folder()}")
     for card in found["checkpoints"]:
-        if "error" in card:
+        if "mixer" not in card:  # nor anything else of a card
             print(f"checkpoint {card['name']}: cannot be used: {card['error']}")
             continue
         top1 = card["results"].get("top1")
         result = "not evaluated" if top1 is None else f"top-1 {top1:.1%} on {card['data']['name']}"
-        try:
-            checkpoints.load(card["name"])
-        except checkpoints.CheckpointError as error:
-            result = f"cannot be used: {error}"
+        if "error" in card:
+            result = f"cannot be used: {card['error']}"
         print(
             f"checkpoint {card['name']}: {card['mixer']}, {len(card['classes'])} classes, {result}"
         )

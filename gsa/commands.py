@@ -16,7 +16,7 @@ from PIL import Image
 from gsa import checkpoints, erf, export, figures, maps, ranges
 from gsa.baselines import untrained
 from gsa.cells import Cells
-from gsa.checkpoints import Checkpoint, CheckpointError
+from gsa.checkpoints import Card, Checkpoint, CheckpointError
 from gsa.config import PRESETS
 from gsa.costs import flops, parameters
 from gsa.files import json_ready
@@ -32,7 +32,8 @@ GALLERY = Path(__file__).resolve().parent.parent / "app" / "gallery"
 def info() -> dict[str, Rows]:
     """Every preset with its cost, and every checkpoint with its card.
 
-    Of a checkpoint whose card cannot be read, there are `name` and `error`.
+    Of a checkpoint whose card cannot be read, there are `name` and `error`; one whose weights
+    cannot be used has `error` beside its card.
     """
     return {
         "presets": [
@@ -44,13 +45,18 @@ def info() -> dict[str, Rows]:
             }
             for name, config in PRESETS.items()
         ],
-        "checkpoints": [
-            {"name": name, "error": str(card)}
-            if isinstance(card, CheckpointError)
-            else card.to_dict()
-            for name, card in checkpoints.read_cards().items()
-        ],
+        "checkpoints": [_about(name, card) for name, card in checkpoints.read_cards().items()],
     }
+
+
+def _about(name: str, card: Card | CheckpointError) -> dict[str, Any]:
+    if isinstance(card, CheckpointError):
+        return {"name": name, "error": str(card)}
+    try:
+        checkpoints.load(name)
+    except CheckpointError as error:
+        return card.to_dict() | {"error": str(error)}
+    return card.to_dict()
 
 
 def default_checkpoint() -> str:

@@ -42,12 +42,16 @@ def test_info_says_what_cannot_be_used_and_where_nothing_is(
 ):
     assert main(["info"]) == 0
     assert "cannot be used" not in capsys.readouterr().out
+    assert not any("error" in card for card in run(capsys, "info")[1]["checkpoints"])
     weights = checkpoints.folder() / "tiny_gsa.safetensors"
     monkeypatch.setattr(weights.__class__, "read_bytes", lambda path: b"no weights")
     assert main(["info"]) == 0
     assert (
         "tiny_gsa: gsa, 5 classes, cannot be used: tiny_gsa.safetensors" in capsys.readouterr().out
     )
+    _, found, _ = run(capsys, "info")
+    for card in found["checkpoints"]:  # the card is there, and the sentence of the text beside it
+        assert card["error"].startswith(f"tiny_{card['mixer']}.safetensors")
     monkeypatch.setenv("GSA_CHECKPOINTS", str(tmp_path / "nowhere"))
     assert main(["info"]) == 0
     assert f"no checkpoints in {tmp_path / 'nowhere'}" in capsys.readouterr().out
