@@ -50,7 +50,7 @@ def test_they_are_what_the_page_draws(name):
 
 def test_they_are_not_shown_for_other_networks(monkeypatch, tmp_path):
     assert preview.CHECKPOINTS == ENVIRONMENT
-    assert preview.SHIPPED == checkpoints.folder()
+    assert checkpoints.folder() == preview.SHIPPED
     monkeypatch.delitem(sys.modules, "torch")
     assert preview.wanted({})
     monkeypatch.setenv(ENVIRONMENT, "elsewhere")
