@@ -44,10 +44,15 @@ class Fields:
 
     size: int  # side of the input in pixels
     place: tuple[float, float]  # (row, column) in pixels
-    pictures: int
+    names: tuple[str, ...]  # of the pictures
     of: dict[str, list[erf.Field]]  # by mixer, in the order of the layers
     distances: dict[Branch, list[float]]  # mean over heads and queries, pixels, by layer
     reach: list[float]  # mean distance of the conv twin's kernels, pixels, by layer
+
+    @property
+    def pictures(self) -> int:
+        """How many there are."""
+        return len(self.names)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the maps, JSON-ready, with the protocol."""
@@ -55,6 +60,7 @@ class Fields:
             "size": self.size,
             "place": list(self.place),
             "pictures": self.pictures,
+            "names": list(self.names),
             "unit": erf.UNIT,
             "gradient": erf.GRADIENT,
             "scale": erf.SCALE,
@@ -108,12 +114,12 @@ def fields(
         trained: with the weights of the checkpoints, or with random ones.
     """
     twins = _twins(pair, trained=trained)
-    names = list(gallery.titles())[:PICTURES]
+    names = tuple(sorted(gallery.titles())[:PICTURES])  # those of `python -m gsa erf`
     photos = [gsa.open_picture(gallery.FOLDER / name) for name in names]
     size = twins["gsa"].preprocess.size
     at = (min(place[0] * size, size - 0.01), min(place[1] * size, size - 0.01))
     reach = erf.kernel_reach(twins["conv"].model, size)
-    found = Fields(size, at, len(photos), {mixer: [] for mixer in MIXERS}, {}, [])
+    found = Fields(size, at, names, {mixer: [] for mixer in MIXERS}, {}, [])
     layers = list(twins["gsa"].model.blocks())
     total = (len(MIXERS) + 1) * len(layers)
     done = 0

@@ -229,16 +229,16 @@ def twins_of(name: str | None) -> dict[str, str]:
     raise CheckpointError(f"checkpoint {card.name!r} has no twin in {checkpoints.folder()}.")
 
 
-def _pictures_in(folder: Path) -> Iterator[Image.Image]:
-    """Every picture of a folder, by name; other files are left out.
+def _pictures_in(folder: Path) -> Iterator[tuple[str, Image.Image]]:
+    """Every picture of a folder with its name, by name; other files are left out.
 
     Raises:
         ValueError: for a file that is called a picture and is none.
     """
-    for path in sorted(folder.glob("*")):
+    for path in sorted(folder.glob("*"), key=lambda path: path.name):
         if path.suffix.lower() in SUFFIXES:
             try:
-                yield open_picture(path)
+                yield path.name, open_picture(path)
             except PictureError as error:
                 raise ValueError(f"{str(path)!r} cannot be used. {error}") from None
 
@@ -263,7 +263,7 @@ def receptive_fields(
     if count < 1:
         raise ValueError(f"`count` (={count}) must be at least 1.")
     folder = folder or GALLERY
-    pictures = list(islice(_pictures_in(folder), count))
+    pictures = dict(islice(_pictures_in(folder), count))
     if not pictures:
         raise ValueError(f"there are no pictures in {str(folder)!r}.")
     # where other work keeps the cores busy, threads that wait for each other take ten times as long
@@ -273,11 +273,13 @@ def receptive_fields(
     for mixer, twin in twins_of(name).items():
         trained = checkpoints.load(twin)
         preprocess = trained.preprocess
-        x = torch.cat([preprocess.tensor(preprocess.crop(picture)) for picture in pictures])
+        crops = map(preprocess.crop, pictures.values())
+        x = torch.cat([preprocess.tensor(crop) for crop in crops])
         middle = (preprocess.size / 2, preprocess.size / 2)
         protocol = {
             "size": preprocess.size,
             "pictures": len(pictures),
+            "names": list(pictures),
             "source": folder.resolve().name,
             "place": list(place or middle),
             "unit": erf.UNIT,

@@ -14,6 +14,7 @@ from app.text import words
 from app.views import compare_run
 from gsa import probes, scaling
 from gsa.checkpoints import read_card
+from gsa.commands import GALLERY
 from gsa.machine import processor, versions
 from tests.app import test_compare_page
 from tests.app.test_compare_page import section, start
@@ -53,6 +54,8 @@ def test_fields_leave_as_data_and_maps(page, files):
     result, settings = read(files, "compare-fields-tiny.json")
     assert settings == {"weights": "trained", "row": 0.5, "column": 0.5}
     assert result["pictures"] == 16
+    # the command line averages over the same
+    assert result["names"] == [path.name for path in sorted(GALLERY.glob("*.jpg"))][:16]
     assert "ReLU" in result["unit"]
     layers = [each["layer"] for each in result["fields"]["conv"]]
     assert len(layers) == len(result["distances"]["content"]) == len(result["reach"])

@@ -143,6 +143,7 @@ def test_the_command_gives_both_twins_at_every_layer(capsys, tiny_checkpoints):
     found = json.loads(capsys.readouterr().out)
     assert found["protocol"] | {"size": 64, "pictures": 2, "place": [32, 32]} == found["protocol"]
     assert found["protocol"]["scale"] == "linear"
+    assert found["protocol"]["names"] == ["Motorbikes_0786.jpg", "accordion_0020.jpg"]
     rows = {(row["layer"], row["mixer"], row["weights"]): row for row in found["fields"]}
     assert len(rows) == len(found["fields"]) == 4 * 2 * 2
     assert rows["1.1", "conv", "trained"]["theoretical"]["side"] == [19, 19]
