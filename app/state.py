@@ -26,6 +26,8 @@ _BEGUN = "begun"
 _MOVING = "moving"
 _LINK = "link"
 _LINK_COMPLAINT = "link_complaint"
+_PAGE = "page"
+_ARRIVED = "arrived"
 _ASKED = "asked"
 _SETTLED = 1.5  # seconds after which the browser has the address that was written last
 
@@ -250,14 +252,25 @@ def follow_link() -> bool:
     return True
 
 
+def show_page(title: str) -> None:
+    """Note which page is shown, and whether this run comes to it from another."""
+    st.session_state[_ARRIVED] = st.session_state.get(_PAGE, title) != title
+    st.session_state[_PAGE] = title
+
+
 def question() -> str:
     """The question of the Compare page that the address names; empty if it names none.
 
-    For a moment after `ask` the address may be the one before.
+    For a moment after `ask` the address may be the one before. Whoever comes back from another
+    page, whose address names none, finds the question that was asked last.
     """
     unchecked_link().pop(QUESTION, None)  # the Look page has no setting of that name
     asked, since = st.session_state.get(_ASKED, ("", -_SETTLED))
     if time.monotonic() - since < _SETTLED:
+        return asked
+    if asked and QUESTION not in st.query_params and st.session_state.get(_ARRIVED):
+        st.query_params[QUESTION] = asked
+        st.session_state[_ASKED] = asked, time.monotonic()
         return asked
     return str(st.query_params.get(QUESTION, ""))
 

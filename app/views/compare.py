@@ -12,6 +12,7 @@ from gsa.checkpoints import CheckpointError, folder
 
 text = words("compare")
 
+state.show_page(text["title"])
 head, choice = st.columns([13, 2], vertical_alignment="bottom")
 with head:
     heading(text["title"], text["lead"])

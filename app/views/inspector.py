@@ -50,6 +50,7 @@ def start_picture() -> None:
 
 def page() -> None:
     """Draw the page."""
+    state.show_page(text["title"])
     if state.picture() is None or state.follow_link():
         start_picture()
     try:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import gallery
+from app import gallery, state
 from app.components import heading
 from app.lessons import LESSONS, OnCompare, OnLook
 from app.text import words
@@ -34,6 +34,7 @@ def _label(opens: OnLook | OnCompare) -> str:
     return text["open_compare"].format(title=OTHERS["compare"]["sections"][opens.question])
 
 
+state.show_page(text["title"])
 heading(text["title"], text["lead"].format(count=len(LESSONS)))
 for number, (name, opens) in enumerate(LESSONS.items(), 1):
     with st.container(border=True):

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import markup
+from app import markup, state
 from app.components import heading
 from app.text import words
 from gsa import checkpoints
@@ -11,6 +11,7 @@ text = words("networks")
 BINS = checkpoints.CALIBRATION_BINS
 HELP = {key: said.format(bins=BINS) for key, said in text["help"].items()}
 
+state.show_page(text["title"])
 heading(text["title"], text["lead"])
 found = checkpoints.read_cards()
 if not found:

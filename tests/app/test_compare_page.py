@@ -337,6 +337,18 @@ def test_an_address_that_was_gone_back_to_is_followed(page, monkeypatch):
     assert app.button_group(Widget.compare_section).value == "stress"
 
 
+def test_the_question_is_kept_while_another_page_is_looked_at(page, monkeypatch):
+    monkeypatch.setattr(state, "_SETTLED", 0)
+    app = section(page, "paper")
+    app.query_params.clear()  # as the navigation does
+    app.switch_page("views/networks.py").run()
+    app.switch_page("views/compare.py").run()
+    assert app.button_group(Widget.compare_section).value == "paper"
+    assert app.query_params[QUESTION] in ("paper", ["paper"])
+    app.query_params.clear()  # Back, to before the question was asked
+    assert app.run().button_group(Widget.compare_section).value == "fields"
+
+
 def test_the_look_page_says_nothing_of_a_question(tiny_checkpoints):
     app = AppTest.from_file(MAIN, default_timeout=120)
     app.query_params[QUESTION] = "stress"
