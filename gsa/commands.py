@@ -145,8 +145,10 @@ def draw_maps(
     )
     title = f"{Path(image).name}, {checkpoint.card.name}, {heads}, place {place[0]:g}, {place[1]:g}"
     figure = figures.strip(crop, panels, title)
-    stem = f"{Path(image).stem}_{place[0]:g}_{place[1]:g}"
-    # what was asked for beyond the place, so that one file does not take another's name
+    # what was asked for, so that one file does not take another's name: cat.jpg is not cat.png
+    file = Path(image)
+    row, column = (repr(number).removesuffix(".0") for number in place)  # in full, unlike `:g`
+    stem = f"{file.stem}{file.suffix.replace('.', '_')}_{row}_{column}"
     asked = (name, layer, None if head is None else f"head{head}")
     stem = "_".join([stem, *(part for part in asked if part is not None)])
     written = export.write_all(directory, stem, figure, recording, provenance)

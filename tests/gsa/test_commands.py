@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,6 +127,18 @@ def test_maps_of_other_heads_and_layers_lie_beside_the_first(capsys, image, tmp_
     asked = ([], ["--head", "0"], ["--head", "1", "--layer", "2.1"], ["--checkpoint", "tiny_gsa"])
     written = [run(capsys, "maps", *place, *options)[1]["written"] for options in asked]
     assert len({path for paths in written for path in paths}) == 4 * len(asked)
+
+
+def test_maps_of_another_picture_or_place_have_other_names(capsys, tmp_path, tiny_checkpoints):
+    written = []
+    for name, row in (("cat.jpg", "20"), ("cat.png", "20"), ("cat.png", "20.12345678")):
+        photo().save(tmp_path / name)
+        arguments = [str(tmp_path / name), "--query", row, "41.5", "--layer", "4.1"]
+        _, found, _ = run(capsys, "maps", *arguments, "--out", str(tmp_path / "out"))
+        written.append(Path(found["written"][0]).name)
+    assert written == [
+        "cat_jpg_20_41.5_4.1.png", "cat_png_20_41.5_4.1.png", "cat_png_20.12345678_41.5_4.1.png"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
