@@ -15,6 +15,7 @@ from app.state import Widget
 from app.text import words
 from gsa import perturbations
 from gsa.interventions import Limits
+from gsa.maps import Branch, branches
 from gsa.preprocess import Grid
 from gsa.record import Array
 
@@ -65,8 +66,11 @@ def _cut(view: View) -> None:
         format_func=lambda r: text["no_cut"] if r == size else text["radius_value"].format(r=r),
         on_change=lambda: state.change(radius=state.widget_value(Widget.radius) / size),
     )
-    markup.choice("without", chosen.without, text["without"], text["withouts"])
     layers = list(seen.recording.layers)
+    without: Branch | None = None
+    if all(len(branches(seen.recording[layer])) == 2 for layer in layers):  # so that one is left
+        markup.choice("without", chosen.without, text["without"], text["withouts"])
+        without = None if chosen.without == "none" else chosen.without
     where = [layer for layer in layers if layer in chosen.cut_layers.split(",")]
     state.set_widget(Widget.layers, where)
     st.multiselect(
@@ -78,7 +82,7 @@ def _cut(view: View) -> None:
     )
     limits = Limits(
         radius=None if radius == size else radius,
-        without=None if chosen.without == "none" else chosen.without,
+        without=without,
         layers=tuple(where),
     )
     plain = experiments.limited(seen, Limits())

@@ -13,7 +13,10 @@ from app import gallery, markup, panels
 from app.selection import Selection, to_parameters
 from app.state import Widget
 from app.text import words
-from tests.conftest import photo
+from gsa.baselines import untrained
+from gsa.checkpoints import Card, save
+from gsa.preprocess import Preprocess
+from tests.conftest import photo, tiny_config
 
 MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
 TEXT = words("look")
@@ -311,3 +314,16 @@ def test_another_pair_of_networks_can_be_chosen(two_pairs):
 
 def test_one_pair_is_no_choice(page):
     assert Widget.pair not in [each.key for each in page.selectbox]
+
+
+def test_a_branch_that_is_the_only_one_cannot_be_switched_off(tmp_path, monkeypatch):
+    for mixer in ("gsa", "conv"):
+        config = tiny_config(positional="none")
+        card = Card(
+            f"one_{mixer}", "one", config if mixer == "gsa" else config.twin(), Preprocess(64),
+            classes=("a", "b", "c", "d", "e"), data={"name": "nothing"},
+        )  # fmt: skip
+        save(untrained(card, seed=1).model, card, tmp_path)
+    monkeypatch.setenv("GSA_CHECKPOINTS", str(tmp_path))
+    app = opened("matter", without="content")
+    assert Widget.without not in [each.key for each in app.button_group]
