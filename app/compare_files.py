@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app import compare_resources
+from app import compare_resources, resources
 from app.compare_resources import Pair
 from gsa import export
 from gsa.config import NetworkConfig
@@ -51,7 +51,6 @@ class Measurement:
 
     def _provenance(self) -> dict[str, Any]:
         cards = compare_resources.cards(self.pair) if self.pair else {}
-        device = str(self.settings.get("device", "cpu"))
         return {
             "measurement": self.what,
             "settings": dict(self.settings),
@@ -60,9 +59,19 @@ class Measurement:
             ],
             "gsa_version": Provenance.gsa_version,
             "torch_version": Provenance.torch_version,
-            "machine": {"processor": processor(), "gpu": gpu(device), "versions": versions()},
+            "machine": {
+                "processor": processor(),
+                "gpu": gpu(str(self.settings.get("device", self._device()))),
+                "versions": versions(),
+            },
             **(self._of_costs(cards["gsa"].network) if self.what == "cost" else {}),
         }
+
+    def _device(self) -> str:
+        """Where the networks are; what is made for a measurement is made on the processor."""
+        if self.pair is None or self.settings.get("weights") == "random":
+            return "cpu"
+        return resources.device()
 
     def _of_costs(self, network: NetworkConfig) -> dict[str, Any]:
         """What costs depend on beside the settings: what is measured, and by how many threads."""

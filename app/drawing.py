@@ -112,5 +112,7 @@ def alternative(panel: Panel) -> str:
         **names,
         distance=measures.mean_distance,
         side=text["sides"][most].format(share=sides[most]),
-        negative=measures.negative,
+        negative=text["alternative_negative"].format(share=measures.negative)
+        if measures.negative
+        else "",
     )

@@ -65,25 +65,28 @@ def file(view: View, scope: str, kind: str) -> bytes:
     ]
     names = text["figure_title"].format(picture=view.picture.name, name=view.gsa.card.name)
     legend = f"{figures.LEGEND} {text['figure_values'][view.chosen.value]}"
-    figure = figures.strip(view.gsa.crop, drawn, f"{names}\n{_about(view, scope)}", legend)
+    figure = figures.strip(view.gsa.crop, drawn, f"{names}\n{about(view, scope)}", legend)
     return export.figure_bytes(figure, kind, made_from)
 
 
-def _about(view: View, scope: str) -> str:
+def about(view: View, scope: str) -> str:
     """What of the page's state a figure shows."""
     chosen, recording = view.chosen, view.gsa.recording
     row, column = chosen.place(recording.height, recording.width)
+    place = text["figure_point"].format(row=row, column=column)
+    if edges := chosen.region(recording.height, recording.width):
+        names = ("top", "left", "bottom", "right")
+        place = text["figure_region"].format(**dict(zip(names, edges, strict=True)))
     heads = text["figure_heads"].format(layer=view.layer)
     if scope != "heads":
-        names = {"mean": "head_mean", "absolute": "head_absolute", "max": "head_max"}
+        combined = {"mean": "head_mean", "absolute": "head_absolute", "max": "head_max"}
         one = text["head_one"].format(head=int(chosen.heads) + 1) if chosen.heads.isdigit() else ""
-        heads = one or text[names[chosen.heads]]
+        heads = one or text[combined[chosen.heads]]
     return text["figure_about"].format(
         heads=heads,
         direction=text["directions"][chosen.direction],
         value=text["values"][chosen.value],
-        row=row,
-        column=column,
+        place=place,
     )
 
 

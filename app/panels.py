@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -17,7 +18,7 @@ from gsa.maps import Branch, Kind
 from gsa.preprocess import Grid
 from gsa.proofs import Proof, prove
 from gsa.ranges import PRACTICALLY_ZERO, RangeMeasures, measure, spread
-from gsa.record import Array, Recording
+from gsa.record import Array, LayerRecord, Recording
 
 PLACES = 8  # along each side, where figures are taken over all places
 KEYS = 6  # key maps that are drawn of a head
@@ -249,8 +250,13 @@ def _panel(
         grid=grid,
         measures=measure(combined, cells, grid),
         share=1.0 if branch == "sum" else maps.branch_share(layer, branch, cells),
-        constant=contributions.constant_share(layer, cells) if branch == "positional" else 0.0,
+        constant=_constant(layer, cells) if branch == "positional" else 0.0,
     )
+
+
+def _constant(layer: LayerRecord, cells: Cells) -> float:
+    share = contributions.constant_share(layer, cells)
+    return share if math.isfinite(share) else 0.0  # the branch puts out nothing at all
 
 
 def _scaled(panels: Sequence[Panel], scale: str) -> list[Panel]:

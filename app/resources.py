@@ -1,4 +1,4 @@
-"""Everything the app keeps between runs: networks, recordings, gallery. The only caches are here.
+"""Everything the app keeps between runs: networks, recordings, gallery.
 
 What is kept is shared by all sessions and never changed: frozen networks, read-only arrays. The
 keys are short strings (names, sha256 of the picture's bytes), since Streamlit hashes large arrays
@@ -44,10 +44,15 @@ class Seen:
     top: tuple[tuple[str, float], ...]  # label and calibrated probability, best first
 
 
+def device() -> str:
+    """Where the networks are: on a GPU where there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _checkpoint(name: str, directory: str, times: tuple[int, ...]) -> gsa.Checkpoint:
     torch.set_num_threads(1)  # with two forward passes at once, more threads only get in the way
-    checkpoint = gsa.load(name, device="cuda" if torch.cuda.is_available() else "cpu")
+    checkpoint = gsa.load(name, device=device())
     gc.collect()
     gc.freeze()  # the collector need never walk torch's modules again
     return checkpoint

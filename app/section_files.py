@@ -7,7 +7,7 @@ no page round it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -72,7 +72,10 @@ def companions_file(view: View, kind: str) -> bytes:
     ]
     names = text["figure_title"].format(picture=view.picture.name, name=view.gsa.card.name)
     title = text["stable_figure"].format(title=names, layer=view.layer)
-    said = f"{figures.LEGEND} {companions.sentences(view, rows)}"
+    always_from = replace(view, chosen=replace(chosen, direction="from"))
+    title = f"{title}\n{leaving.about(always_from, 'companions')}"
+    value = text["figure_values"][chosen.value]
+    said = f"{figures.LEGEND} {value} {companions.sentences(view, rows)}"
     figure = figures.strip(view.gsa.crop, drawn, title, said)
     return export.figure_bytes(figure, kind, made_from)
 

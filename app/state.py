@@ -266,13 +266,15 @@ def question() -> str:
     """
     unchecked_link().pop(QUESTION, None)  # the Look page has no setting of that name
     asked, since = st.session_state.get(_ASKED, ("", -_SETTLED))
-    if time.monotonic() - since < _SETTLED:
-        return asked
     if asked and QUESTION not in st.query_params and st.session_state.get(_ARRIVED):
         st.query_params[QUESTION] = asked
         st.session_state[_ASKED] = asked, time.monotonic()
         return asked
-    return str(st.query_params.get(QUESTION, ""))
+    if time.monotonic() - since < _SETTLED:
+        return asked
+    said = str(st.query_params.get(QUESTION, ""))
+    st.session_state[_ASKED] = said, -_SETTLED  # for who comes back to it
+    return said
 
 
 def ask(key: str) -> None:

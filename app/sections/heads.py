@@ -90,7 +90,9 @@ def _keys(view: View, head: int) -> dict[str, object]:
         )
         for channel, q, panel in panels.keys(view.gsa.recording, view.layer, head, view.chosen)
     ]
-    return {"title": text["key_row"].format(head=head + 1), "panels": shown}
+    channels = view.gsa.recording[view.layer].q.shape[1]
+    title = text["key_row"].format(count=len(shown), channels=channels, head=head + 1)
+    return {"title": title, "panels": shown}
 
 
 def _one_weight(view: View, record: LayerRecord) -> None:

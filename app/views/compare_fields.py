@@ -162,4 +162,4 @@ def _distances(found: Fields, layers: list[str]) -> None:
     st.plotly_chart(
         figure, theme=None, config=markup.CHART, key=Widget.compare_distance, alt=text["distance"]
     )
-    st.caption(text["distance_note"].format(places=ranges.PLACES**2))
+    st.caption(text["distance_note"].format(places=ranges.PLACES**2, picture=found.names[0]))

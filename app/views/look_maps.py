@@ -198,7 +198,7 @@ def strip_rows(found: list[Panel], layer: str, chosen: Selection) -> list[dict[s
 def _of_output(panel: Panel) -> list[str]:
     """What part a branch has in the output of the place, and the norm's offset in the branch."""
     lines = [text["share"].format(share=panel.share)]
-    if panel.branch == "positional":
+    if panel.constant:  # without a norm between the steps there is none
         lines.append(text["constant"].format(share=panel.constant))
     return lines
 

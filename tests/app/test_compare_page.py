@@ -345,6 +345,12 @@ def test_the_question_is_kept_while_another_page_is_looked_at(page, monkeypatch)
     app.switch_page("views/compare.py").run()
     assert app.button_group(Widget.compare_section).value == "paper"
     assert app.query_params[QUESTION] in ("paper", ["paper"])
+    app.query_params[QUESTION] = "stress"  # as a link opens it, or Back
+    app.run()
+    app.query_params.clear()
+    app.switch_page("views/networks.py").run()
+    app.switch_page("views/compare.py").run()
+    assert app.button_group(Widget.compare_section).value == "stress"
     app.query_params.clear()  # Back, to before the question was asked
     assert app.run().button_group(Widget.compare_section).value == "fields"
 

@@ -49,7 +49,7 @@ def test_sentences_of_the_comparison_name_the_numbers_of_the_code(compare, monke
     start(compare)
     assert "unit: one channel, at the place" in said(compare)
     assert "gradient: squared; linear scale" in said(compare)
-    assert "up to 4 places of the first" in said(compare)
+    assert "up to 4 places, evenly spread, of Motorbikes_0786.jpg" in said(compare)
     monkeypatch.setattr(scaling, "SIZES", (32, 64))
     monkeypatch.setattr(scaling, "FIT_FROM", 5)
     start(section(compare, "cost"))
