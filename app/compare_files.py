@@ -12,7 +12,7 @@ from app.compare_resources import Pair
 from gsa import export
 from gsa.config import NetworkConfig
 from gsa.export import Provenance
-from gsa.machine import gpu, processor, versions
+from gsa.machine import described
 from gsa.record import Array
 
 
@@ -59,11 +59,7 @@ class Measurement:
             ],
             "gsa_version": Provenance.gsa_version,
             "torch_version": Provenance.torch_version,
-            "machine": {
-                "processor": processor(),
-                "gpu": gpu(str(self.settings.get("device", self._device()))),
-                "versions": versions(),
-            },
+            "machine": described(str(self.settings.get("device", self._device()))),
             **(self._of_costs(cards["gsa"].network) if self.what == "cost" else {}),
         }
 

@@ -37,6 +37,13 @@ class View:
         return self.seen["gsa"]
 
 
+def head_names(heads: int) -> dict[str, str]:
+    """What `Selection.heads` may say in a layer of so many heads, in words."""
+    ways = {"mean": "head_mean", "absolute": "head_absolute", "max": "head_max"}
+    names = {way: text[key] for way, key in ways.items()}
+    return names | {str(head): text["head_one"].format(head=head + 1) for head in range(heads)}
+
+
 def beneath(seen: Seen, chosen: Selection) -> str:
     """URL of what lies beneath the maps; empty for nothing."""
     return resources.data_url(seen.crop) if chosen.beneath else ""
@@ -108,11 +115,12 @@ def alternative(panel: Panel) -> str:
         return text["alternative_zero"].format(**names)
     sides = {side: getattr(measures, side) for side in text["sides"]}
     most = max(sides, key=sides.__getitem__)
+    below_zero = ""
+    if measures.negative:
+        below_zero = text["alternative_negative"].format(share=measures.negative)
     return text["alternative"].format(
         **names,
         distance=measures.mean_distance,
         side=text["sides"][most].format(share=sides[most]),
-        negative=text["alternative_negative"].format(share=measures.negative)
-        if measures.negative
-        else "",
+        negative=below_zero,
     )

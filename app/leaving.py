@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from app import panels, state
-from app.drawing import View
+from app.drawing import View, head_names
 from app.selection import Selection
 from app.text import words
 from gsa import export, figures
@@ -75,13 +75,12 @@ def about(view: View, scope: str) -> str:
     row, column = chosen.place(recording.height, recording.width)
     place = text["figure_point"].format(row=row, column=column)
     if edges := chosen.region(recording.height, recording.width):
-        names = ("top", "left", "bottom", "right")
-        place = text["figure_region"].format(**dict(zip(names, edges, strict=True)))
+        top, left, bottom, right = edges
+        place = text["figure_region"].format(top=top, left=left, bottom=bottom, right=right)
     heads = text["figure_heads"].format(layer=view.layer)
     if scope != "heads":
-        combined = {"mean": "head_mean", "absolute": "head_absolute", "max": "head_max"}
-        one = text["head_one"].format(head=int(chosen.heads) + 1) if chosen.heads.isdigit() else ""
-        heads = one or text[combined[chosen.heads]]
+        names = head_names(recording[view.layer].heads)
+        heads = names.get(chosen.heads, names["mean"])  # as `panels.combine` takes it
     return text["figure_about"].format(
         heads=heads,
         direction=text["directions"][chosen.direction],

@@ -40,8 +40,9 @@ class Panel:
     cells: Cells  # the place
     grid: Grid
     measures: RangeMeasures  # of the weights, or of the contributions where they are shown
-    share: float  # of the branch in the layer's output at the place; 1 for the sum
-    constant: float = 0.0  # part of the positional output that comes from no cell
+    # of a branch with all its heads, at the place
+    share: float = 1.0  # in the layer's output
+    constant: float = 0.0  # in the positional output, what comes from no cell
 
     @property
     def zero(self) -> bool:
@@ -100,31 +101,12 @@ def keys(
 
     A head's content map is the sum of its key maps, each times its channel of the query.
     """
-    layer, grid = recording[name], recording.grid(name)
-    cells = chosen.cells(grid)
-    rho = maps.key_maps(layer)[head]  # (d, y, x)
-    q = cells.of(layer.q[head]).mean(axis=(-2, -1))
-    peaks = rho.max(axis=(1, 2))
-    most = np.argsort(-np.abs(q) * peaks, kind="stable")[:KEYS]
+    layer, plain = recording[name], replace(chosen, value="weight")
+    rho = maps.key_maps(layer)  # (h, d, y, x)
+    q = chosen.cells(recording.grid(name)).of(layer.q[head]).mean(axis=(-2, -1))
+    most = np.argsort(-np.abs(q) * rho[head].max(axis=(1, 2)), kind="stable")[:KEYS]
     return [
-        (
-            int(d),
-            float(q[d]),
-            Panel(
-                layer=name,
-                branch="key",
-                heads=str(head),
-                shown=rho[d],
-                signed=False,
-                limit=float(peaks[d]),
-                peak=float(peaks[d]),
-                nothing=0.0,
-                cells=cells,
-                grid=grid,
-                measures=measure(rho[d], cells, grid),
-                share=1.0,
-            ),
-        )
+        (int(d), float(q[d]), _panel(recording, name, "key", plain, rho[:, d], str(head)))
         for d in most
     ]
 
@@ -223,20 +205,25 @@ def _head_maps(recording: Recording, name: str, branch: Kind, chosen: Selection)
 
 
 def _combined(recording: Recording, name: str, branch: Branch, chosen: Selection) -> Panel:
-    """The map of all heads together."""
+    """The map of all heads together, with the branch's shares."""
     heads = _head_maps(recording, name, branch, chosen)
-    return _panel(recording, name, branch, chosen, heads, chosen.heads)
+    panel = _panel(recording, name, branch, chosen, heads, chosen.heads)
+    layer = recording[name]
+    return replace(
+        panel,
+        share=maps.branch_share(layer, branch, panel.cells),
+        constant=_constant(layer, panel.cells) if branch == "positional" else 0.0,
+    )
 
 
 def _panel(
-    recording: Recording, name: str, branch: Kind, chosen: Selection, weights: Array, heads: str
+    recording: Recording, name: str, branch: Drawn, chosen: Selection, weights: Array, heads: str
 ) -> Panel:
     grid = recording.grid(name)
     cells = chosen.cells(grid)
     combined = combine(weights, heads)
     shown = as_shown(combined, chosen.value)
     peak = float(np.abs(shown).max())
-    layer = recording[name]
     return Panel(
         layer=name,
         branch=branch,
@@ -249,8 +236,6 @@ def _panel(
         cells=cells,
         grid=grid,
         measures=measure(combined, cells, grid),
-        share=1.0 if branch == "sum" else maps.branch_share(layer, branch, cells),
-        constant=_constant(layer, cells) if branch == "positional" else 0.0,
     )
 
 

@@ -45,10 +45,10 @@ def wanted(parameters: dict[str, str]) -> str:
 
 def _is_of_these_weights(picture: str) -> bool:
     """Whether no other weights have been put in the place of those the maps were made with."""
-    kept = json.loads(file(picture).read_text(encoding="utf-8"))
-    card = SHIPPED / f"{kept['checkpoint']}.json"
     try:
-        return bool(json.loads(card.read_text(encoding="utf-8"))["sha256"] == kept["weights"])
+        kept = json.loads(file(picture).read_text(encoding="utf-8"))
+        card = json.loads((SHIPPED / f"{kept['checkpoint']}.json").read_text(encoding="utf-8"))
+        return bool(card["sha256"] == kept["weights"])
     except (OSError, ValueError, LookupError):
         return False
 

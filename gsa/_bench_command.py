@@ -33,7 +33,7 @@ def _bench(arguments: Arguments) -> int:
     import torch
 
     from gsa import bench, bench_limits, bench_page
-    from gsa.files import check_page
+    from gsa.files import PAGE, check_page
 
     effort = bench.Effort(
         rounds=arguments.rounds,
@@ -49,7 +49,7 @@ def _bench(arguments: Arguments) -> int:
     if effort.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("`device` (='cuda') is not there: torch finds no GPU.")
     if arguments.out:
-        check_page(arguments.out / bench_page.PAGE)  # before anything is measured
+        check_page(arguments.out / PAGE)  # before anything is measured
     ratios = []
     for ratio in bench.run(effort):
         ratios.append(ratio)

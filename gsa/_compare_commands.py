@@ -17,7 +17,7 @@ from gsa._console import AddCommand, Arguments, Run, pictures, print_json
 from gsa.checkpoints import Checkpoint
 from gsa.commands import twins_of
 from gsa.config import Mixer, preset
-from gsa.machine import gpu, processor, versions
+from gsa.machine import described
 
 _LAYER = {"width": 64, "heads": 8}  # where none is named
 
@@ -116,7 +116,7 @@ def _scaling(arguments: Arguments) -> tuple[Any, list[str]]:
             f"{crossing.cheaper_above} above"
         )
     value = {
-        "machine": {"processor": processor(), "gpu": gpu(setting.device), "versions": versions()},
+        "machine": described(setting.device),
         "measured": about,
         "setting": vars(setting),
         "costs": [cost.to_dict() for cost in costs],

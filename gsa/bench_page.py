@@ -12,10 +12,9 @@ import torch
 
 from gsa.bench import AIM_SIZE, Effort, Ratio
 from gsa.bench_limits import LARGEST_EXPONENT, Part, Rates
-from gsa.files import GENERATED, check_page
+from gsa.files import GENERATED, PAGE, check_page
 from gsa.machine import gpu, processor
 
-PAGE = "README.md"
 _INTRODUCTION = f"""# Benchmarks
 
 {GENERATED} by `python -m gsa bench --out benchmarks`. Contenders run in turn in one \

@@ -42,8 +42,6 @@ def contribution_vectors(
         ValueError: if the layer lacks the branch, there is no such kind or `cells` leaves its grid.
     """
     cells.check(layer)
-    values = np.zeros_like(layer.v)
-    cells.of(values)[...] = cells.of(layer.v) / cells.of(layer.v[0, 0]).size
     both = get_args(Branch)
     total: Array = np.zeros_like(layer.v)
     part: Array
@@ -51,6 +49,8 @@ def contribution_vectors(
         if direction == "from":
             part = maps.branch_map(layer, branch, cells)[:, None] * layer.v
         else:  # one cell after the other would be far more work than all at once
+            values = np.zeros_like(layer.v)
+            cells.of(values)[...] = cells.of(layer.v) / cells.of(layer.v[0, 0]).size
             part = replayed(layer, branch, values)
         if branch == "positional" and layer.gain is not None:
             part = layer.gain[:, :, None, None] * part
@@ -99,6 +99,7 @@ def constant_share(layer: LayerRecord, cells: Cells) -> float:
     if layer.positional is None:
         raise ValueError(f"layer {layer.name} has no positional branch.")
     cells.check(layer)
-    added = cells.of(layer.positional).mean(axis=(-2, -1)) - constant(layer, cells)
-    norms = [float(np.linalg.norm(part)) for part in (constant(layer, cells), added)]
+    offset = constant(layer, cells)
+    added = cells.of(layer.positional).mean(axis=(-2, -1)) - offset
+    norms = [float(np.linalg.norm(part)) for part in (offset, added)]
     return norms[0] / sum(norms) if any(norms) else float("nan")

@@ -95,8 +95,8 @@ def strip(crop: Image.Image, panels: list[Panel], title: str = "", legend: str =
         rows.setdefault(panel.branch, []).append(panel)
     columns = max(map(len, rows.values()), default=0)
     width = (_SIDE + _GAP) * (columns + 1)
-    above = "\n".join(wrapped(title, _TITLE_LETTERS * width))
-    below = "\n".join(wrapped(legend, _LEGEND_LETTERS * width))
+    above = "\n".join(_wrapped(title, _TITLE_LETTERS * width))
+    below = "\n".join(_wrapped(legend, _LEGEND_LETTERS * width))
     # all in inches: what stands round the maps decides how tall the figure is
     head = 0.13 * max(len(_title(panel)) + 1 for panel in panels) + 0.1
     top, bottom = 0.17 * above.count("\n") + 0.25, 0.13 * below.count("\n") + 0.2
@@ -126,7 +126,7 @@ def strip(crop: Image.Image, panels: list[Panel], title: str = "", legend: str =
     return figure
 
 
-def wrapped(text: str, letters: float) -> list[str]:
+def _wrapped(text: str, letters: float) -> list[str]:
     """The lines of a text, none longer than so many letters; what UTF-8 has not becomes `?`."""
     plain = text.encode("utf-8", "replace").decode("utf-8")
     return [line for part in plain.splitlines() for line in textwrap.wrap(part, int(letters))]
@@ -148,7 +148,7 @@ def _mark(axis: Axes, panel: Panel, height: int, width: int) -> None:
 
 
 def _title(panel: Panel) -> list[str]:
-    return wrapped(panel.title or f"layer {panel.layer}", _LETTERS)
+    return _wrapped(panel.title or f"layer {panel.layer}", _LETTERS)
 
 
 def _draw_map(axis: Axes, panel: Panel, largest: float) -> None:

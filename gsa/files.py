@@ -20,6 +20,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     partial.replace(path)
 
 
+PAGE = "README.md"
 GENERATED = "This page is generated"  # what a page of this program says of itself
 
 

@@ -7,6 +7,7 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import torch
 import torchvision
@@ -55,6 +56,11 @@ def version_of(distribution: str) -> str:
         return version(distribution)
     except PackageNotFoundError:
         return "not installed"
+
+
+def described(device: str) -> dict[str, Any]:
+    """What a measurement on a device of torch was made with, for its file."""
+    return {"processor": processor(), "gpu": gpu(device), "versions": versions()}
 
 
 def versions() -> dict[str, str]:

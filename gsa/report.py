@@ -10,7 +10,7 @@ from typing import Any
 
 from gsa.checkpoints import Card, CheckpointError, available, pairs, read_card
 from gsa.curves import draw_shares
-from gsa.files import GENERATED, check_page
+from gsa.files import GENERATED, PAGE, check_page
 from gsa.recipe import Recipe
 from gsa.seeds import Difference, Scatter, cards_of_seeds
 
@@ -287,7 +287,7 @@ def write_report(folder: Path) -> Path:
         CheckpointError: if the folder has no checkpoint.
         ValueError: if it has a `README.md` that is not such a page.
     """
-    path = folder / "README.md"
+    path = folder / PAGE
     check_page(path)
     if not available(folder):
         raise CheckpointError(f"there is no checkpoint in {str(folder)!r} to report on.")

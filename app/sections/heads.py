@@ -62,7 +62,7 @@ def show(view: View) -> None:
         rows.append({"title": title, "panels": shown})
     record = recording[layer]
     if record.rho is not None and chosen.direction == "from":
-        rows.append(_keys(view, _head(view, record)))
+        rows.append(_keys(view, record))
     left, right = st.columns([1, 1], gap="large")
     with left:
         strip(rows, beneath(view.gsa, chosen), Widget.detail, take_weight)
@@ -79,8 +79,9 @@ def _head(view: View, record: LayerRecord) -> int:
     return int(heads) if heads.isdigit() and int(heads) < record.heads else 0
 
 
-def _keys(view: View, head: int) -> dict[str, object]:
+def _keys(view: View, record: LayerRecord) -> dict[str, object]:
     """A row of the key maps that a head's content map is made of."""
+    head = _head(view, record)
     shown = [
         drawn(
             panel,
@@ -90,8 +91,7 @@ def _keys(view: View, head: int) -> dict[str, object]:
         )
         for channel, q, panel in panels.keys(view.gsa.recording, view.layer, head, view.chosen)
     ]
-    channels = view.gsa.recording[view.layer].q.shape[1]
-    title = text["key_row"].format(count=len(shown), channels=channels, head=head + 1)
+    title = text["key_row"].format(count=len(shown), channels=record.q.shape[1], head=head + 1)
     return {"title": title, "panels": shown}
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 from app import markup, panels, resources, state
 from app.components.picker import picker
 from app.components.strip import strip
-from app.drawing import View, beneath, drawn
+from app.drawing import View, beneath, drawn, head_names
 from app.panels import Panel
 from app.resources import Seen
 from app.sections import heads, matter, ranges, stable, take, why
@@ -141,12 +141,7 @@ def _predictions(seen: dict[str, Seen]) -> None:
 
 
 def _switches(heads: int, chosen: Selection) -> None:
-    names: dict[str, str] = {
-        "mean": text["head_mean"],
-        "absolute": text["head_absolute"],
-        "max": text["head_max"],
-    }
-    names |= {str(head): text["head_one"].format(head=head + 1) for head in range(heads)}
+    names = head_names(heads)
     columns = st.columns([3, 3, 4, 3, 3], vertical_alignment="bottom")
     with columns[0]:
         markup.menu(
@@ -211,9 +206,8 @@ def _strip(view: View) -> None:
     even = float(distances(view.chosen.cells(grid), grid).mean())
     under = text["legend_under"][view.chosen.direction].format(size=recording.height, even=even)
     legend, button = st.columns([10, 2], vertical_alignment="top")
-    of = {"deviation": "deviations", "contribution": "contributions"}
-    what = of.get(view.chosen.value, "weights")
-    legend.caption(text["legend"][what].format(under=under))
+    legends = text["legend"]
+    legend.caption(legends.get(view.chosen.value, legends["weight"]).format(under=under))
     with button.popover(text["words_button"], width="stretch"):
         st.markdown(text["words"])
 
