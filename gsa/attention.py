@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gsa import fast, triton_content, triton_steps
+from gsa import fast, native_steps, triton_content, triton_steps
 from gsa.config import Positional, ProjectionNorm, RelativeInit, check_options
 from gsa.formulas import (
     by_pair,
@@ -52,6 +52,8 @@ def content_branch(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 def column_attention(q: Tensor, r_c: Tensor, v: Tensor) -> Tensor:
     """The whole column step (3), `column_step(column_scores(q, r_c), v)`, in the faster way."""
+    if native_steps.available(q, v):
+        return native_steps.column_attention(q, r_c, v)
     if fast.pays(q):
         return fast.column_attention(q, by_pair(r_c), v)
     if triton_steps.available(q, v, axis=-2):
@@ -61,6 +63,8 @@ def column_attention(q: Tensor, r_c: Tensor, v: Tensor) -> Tensor:
 
 def row_attention(q: Tensor, r_r: Tensor, u: Tensor) -> Tensor:
     """The whole row step (5), `row_step(row_scores(q, r_r), u)`, in the faster way."""
+    if native_steps.available(q, u):
+        return native_steps.row_attention(q, r_r, u)
     if fast.pays(q):
         return fast.row_attention(q, by_pair(r_r), u)
     if triton_steps.available(q, u, axis=-1):
@@ -115,7 +119,8 @@ class GlobalSelfAttention(nn.Module):
     Works at any input size: the relative embeddings are made for `size` and interpolated for
     another (`resize_embeddings`), which is an approximation: accuracy is measured at `size`.
 
-    The positional steps are taken by `gsa.fast` on a CPU and by `gsa.triton_steps` on a GPU, where
+    The positional steps are taken by `gsa.native_steps` on a CPU, or by `gsa.fast` where there is
+    no compiler for it, and by `gsa.triton_steps` on a GPU, where
     `gsa.triton_content` takes the content branch as long as nothing records it. They have first
     derivatives by `backward` and `autograd.grad` only; inside `gsa.fast.switched_off()`
     the plain formulas are used, also for second derivatives, forward mode and `torch.func`.

@@ -95,11 +95,11 @@ def row_attention(q: Tensor, pairs: Tensor, u: Tensor) -> Tensor:
 def _step(q: Tensor, pairs: Tensor, v: Tensor, *, columns: bool) -> Tensor:
     dtype = step_dtype(q)
     q, pairs, v = (each.to(dtype) for each in (q, pairs, v))
-    out = _AxialAttention.apply(_pixels(q), pairs, _pixels(v), columns)
+    out = _AxialAttention.apply(pixels(q), pairs, pixels(v), columns)
     return out.permute(0, 3, 4, 1, 2)
 
 
-def _pixels(x: Tensor) -> Tensor:
+def pixels(x: Tensor) -> Tensor:
     """(b, h, c, y, x) to (b, y, x, h, c); no copy where the memory is channels last."""
     return x.permute(0, 3, 4, 1, 2).contiguous()
 

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from gsa import fast, triton_gate
+from gsa import fast, kernel_checks, triton_gate
 from gsa.formulas import content_attention, normalise_keys
 
 _TILE = 64  # pixels at most
@@ -210,8 +210,8 @@ def _works(
     device: torch.device, dtype: torch.dtype, precision: str, h: int, d: int, e: int
 ) -> bool:
     """Whether results and gradients are those of the plain formulas, at the precision set now."""
-    return triton_gate.trusted(
-        "content branches", device, dtype, lambda: _error(device, dtype, h, d, e)
+    return kernel_checks.trusted(
+        "Triton", "content branches", device, dtype, lambda: _error(device, dtype, h, d, e)
     )
 
 
@@ -220,7 +220,7 @@ def _error(device: torch.device, dtype: torch.dtype, h: int, d: int, e: int) -> 
         return content_attention(q, normalise_keys(k), v)
 
     q, k, v = (
-        triton_gate.noise(2, 3, _TILE, h, channels, seed=seed).permute(0, 3, 4, 1, 2).to(dtype)
+        kernel_checks.noise(2, 3, _TILE, h, channels, seed=seed).permute(0, 3, 4, 1, 2).to(dtype)
         for seed, channels in enumerate((d, d, e))
     )
-    return triton_gate.relative_error(plain, content_branch, (q, k, v), device)
+    return kernel_checks.relative_error(plain, content_branch, (q, k, v), device)

@@ -41,8 +41,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from gsa import fast, triton_gate
-from gsa.formulas import column_scores, column_step, row_scores, row_step
+from gsa import fast, kernel_checks, triton_gate
 
 _LINES = 16  # the fewest that a matrix product on tensor cores takes, as are the cells of a step
 _STEP = 16
@@ -243,27 +242,12 @@ def _works(
 
     At the precision set now, which is an argument because it chooses the kernels.
     """
-    return triton_gate.trusted(
-        "positional steps", device, dtype, lambda: _error(device, dtype, h, d, e, n)
+    return kernel_checks.trusted(
+        "Triton", "positional steps", device, dtype, lambda: _error(device, dtype, h, d, e, n)
     )
 
 
 def _error(device: torch.device, dtype: torch.dtype, h: int, d: int, e: int, n: int) -> float:
-    def plain_column(q: Tensor, r_c: Tensor, v: Tensor) -> Tensor:
-        return column_step(column_scores(q, r_c), v)
-
-    def plain_row(q: Tensor, r_r: Tensor, u: Tensor) -> Tensor:
-        return row_step(row_scores(q, r_r), u)
-
-    errors = []
-    for plain, quick, y, x in (
-        (plain_column, column_attention, n, 3),
-        (plain_row, row_attention, 3, n),
-    ):
-        q, v = (
-            triton_gate.noise(2, y, x, h, channels, seed=seed).permute(0, 3, 4, 1, 2).to(dtype)
-            for seed, channels in enumerate((d, e))
-        )
-        table = triton_gate.noise(2 * n - 1, d, seed=2).to(dtype)
-        errors.append(triton_gate.relative_error(plain, quick, (q, table, v), device))
-    return float(torch.tensor(errors).max())  # NaN, if any is
+    return kernel_checks.step_error(
+        column_attention, row_attention, device, dtype, heads=h, channels=(d, e), n=n
+    )

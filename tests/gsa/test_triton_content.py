@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gsa import fast, triton_content, triton_gate
+from gsa import fast, kernel_checks, triton_content, triton_gate
 from gsa.attention import GlobalSelfAttention, content_branch
 from gsa.formulas import content_attention, normalise_keys
 from tests.gsa import triton_support
@@ -31,7 +31,9 @@ def inputs(shape: tuple[int, ...], dtype: torch.dtype) -> list[Tensor]:
     """q, k and v for (b, h, d, e, y, x), in channels-last memory."""
     b, h, d, e, y, x = shape
     return [
-        triton_gate.noise(b, y, x, h, channels, seed=seed).to(DEVICE, dtype).permute(0, 3, 4, 1, 2)
+        kernel_checks.noise(b, y, x, h, channels, seed=seed)
+        .to(DEVICE, dtype)
+        .permute(0, 3, 4, 1, 2)
         for seed, channels in enumerate((d, d, e))
     ]
 

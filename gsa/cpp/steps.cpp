@@ -1,0 +1,260 @@
+// The positional steps of global self-attention on a CPU, forward and backward.
+//
+// They are (3) and (5) of gsa/formulas.py; gsa/native_steps.py calls them. In a line of n cells, with
+// the table t of relative embeddings,
+//
+//   out[a] = sum_i s[a, i] v[i],  s[a, i] = q[a] . t[i - a].
+//
+// The lanes of a vector register hold W neighbouring queries a. Their scores, n x W numbers, stay
+// in the first-level cache and are never written to memory. Sums are in single precision, whatever
+// the type of the data.
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include "lines.h"
+
+namespace {
+
+// What one thread works with.
+template <int D> struct Workspace {
+  Line<D> q, v, grad, out;
+  float *scores, *slopes;  // (n, W), and (n, wide): the gradient of all scores of a line
+  float* table;            // (D, shifts): the gradient of the embeddings, backwards
+
+  Workspace(const Sizes& s, Scratch&& scratch)
+      : q(s, scratch), v(s, scratch), grad(s, scratch), out(s, scratch),
+        scores(scratch.take(s.n * W)), slopes(scratch.take(s.n * s.wide())),
+        table(scratch.take(D * s.shifts())) {}
+
+  static int64_t size(const Sizes& s) {
+    Scratch counted{nullptr};
+    Workspace(s, std::move(counted));
+    return counted.used;
+  }
+};
+
+// The embeddings (2n - 1, d) by channels, (D, shifts); backwards for queries in lanes, where
+// lane a + 1 stands one offset before lane a.
+template <int D> float* turned(const float* table, const Sizes& s, bool backwards, Scratch& scratch) {
+  float* out = scratch.take(D * s.shifts());
+  std::fill_n(out, D * s.shifts(), 0.0f);
+  const int64_t last = 2 * s.n - 2;
+  for (int64_t m = 0; m <= last; ++m)
+    for (int64_t c = 0; c < s.d; ++c)
+      out[c * s.shifts() + m] = table[(backwards ? last - m : m) * s.d + c];
+  return out;
+}
+
+template <int D> constexpr int chunk() { return D < MOST ? D : MOST; }
+
+// scores[i] = s[a.., i], from the table backwards
+template <int D> void query_scores(const Line<D>& q, const float* table, int64_t a, float* scores) {
+  constexpr int C = chunk<D>();
+  const int64_t n = q.s.n, shifts = q.s.shifts();
+  for (int c = 0; c < D; c += C) {
+    Vector x[C];
+    for (int k = 0; k < C; ++k) x[k] = load(q.channel(c + k, a));
+    const float* t = table + c * shifts + n - 1 + a;
+    for (int64_t i = 0; i < n; ++i) {
+      Vector sum = c ? load(scores + i * W) : Vector{};
+      for (int k = 0; k < C; ++k) sum += x[k] * load(t - i + k * shifts);
+      store(scores + i * W, sum);
+    }
+  }
+}
+
+// scores[a] = s[a, i..], from the table straight
+template <int D> void reader_scores(const Line<D>& q, const float* table, int64_t i, float* scores) {
+  const int64_t n = q.s.n, shifts = q.s.shifts();
+  for (int64_t a = 0; a < n; ++a) {
+    const float *x = q.rows + a * D, *t = table + n - 1 - a + i;
+    Vector sum = {};
+    for (int c = 0; c < D; ++c) sum += x[c] * load(t + c * shifts);
+    store(scores + a * W, sum);
+  }
+}
+
+// out[c, a..] = sum_i scores[i] x[i, c]
+template <int D> void read_values(const float* scores, const Line<D>& x, int64_t a, Line<D>& out) {
+  constexpr int C = chunk<D>();
+  for (int c = 0; c < D; c += C) {
+    Vector sum[C] = {};
+    for (int64_t i = 0; i < x.s.n; ++i) {
+      const Vector weight = load(scores + i * W);
+      const float* row = x.rows + i * D + c;
+      for (int k = 0; k < C; ++k) sum[k] += weight * row[k];
+    }
+    for (int k = 0; k < C; ++k) store(out.channel(c + k, a), sum[k]);
+  }
+}
+
+// slopes[i, a..] = grad[a..] . v[i]
+template <int D> void score_slopes(const Line<D>& grad, const Line<D>& v, int64_t a, float* slopes) {
+  constexpr int C = chunk<D>();
+  const int64_t wide = v.s.wide();
+  for (int c = 0; c < D; c += C) {
+    Vector x[C];
+    for (int k = 0; k < C; ++k) x[k] = load(grad.channel(c + k, a));
+    for (int64_t i = 0; i < v.s.n; ++i) {
+      float* to = slopes + i * wide + W + a;
+      Vector sum = c ? load(to) : Vector{};
+      const float* row = v.rows + i * D + c;
+      for (int k = 0; k < C; ++k) sum += x[k] * row[k];
+      store(to, sum);
+    }
+  }
+}
+
+// out[c, a..] = sum_i slopes[i, a..] t[i - a.., c], from the table backwards
+template <int D>
+void query_slopes(const float* slopes, const float* table, int64_t a, Line<D>& out) {
+  constexpr int C = chunk<D>();
+  const int64_t n = out.s.n, shifts = out.s.shifts(), wide = out.s.wide();
+  for (int c = 0; c < D; c += C) {
+    Vector sum[C] = {};
+    const float* t = table + c * shifts + n - 1 + a;
+    for (int64_t i = 0; i < n; ++i) {
+      const Vector slope = load(slopes + i * wide + W + a);
+      for (int k = 0; k < C; ++k) sum[k] += slope * load(t - i + k * shifts);
+    }
+    for (int k = 0; k < C; ++k) store(out.channel(c + k, a), sum[k]);
+  }
+}
+
+// to[c, m..] += sum_i slopes[i, i + m..] q[i + m.., c], for a table backwards: m = a - i
+template <int D> void add_table_slopes(const float* slopes, const Line<D>& q, float* to) {
+  constexpr int C = chunk<D>();
+  const int64_t n = q.s.n, shifts = q.s.shifts(), wide = q.s.wide();
+  for (int c = 0; c < D; c += C)
+    for (int64_t m = 1 - n; m < n; m += W) {
+      float* sums = to + c * shifts + n - 1 + m;
+      Vector sum[C];
+      for (int k = 0; k < C; ++k) sum[k] = load(sums + k * shifts);
+      const int64_t end = std::min(n, n - m);
+      for (int64_t i = std::max<int64_t>(0, 1 - m - W); i < end; ++i) {
+        const Vector slope = load(slopes + i * wide + W + i + m);
+        for (int k = 0; k < C; ++k) sum[k] += slope * load(q.channel(c + k, i + m));
+      }
+      for (int k = 0; k < C; ++k) store(sums + k * shifts, sum[k]);
+    }
+}
+
+// As gsa/native_steps.py fills it in: a step, or its gradients where `grad` is given.
+struct Call {
+  Sizes sizes;
+  int64_t threads, half;      // half: the data is bfloat16, else it is in single precision
+  const void *q, *v, *grad;   // of that type, as `out`, `to_q` and `to_v` are
+  const float* table;         // (2n - 1, d)
+  void *out, *to_q, *to_v;    // one that is missing is not wanted
+  float *to_table, *scratch;  // (2n - 1, d), or missing; `gsa_scratch` numbers
+};
+
+template <int D>
+void attend(const Call& call, Workspace<D>& w, const float* backwards, int64_t first) {
+  const Sizes& s = call.sizes;
+  const int64_t stride = s.along * s.heads * s.d;
+  w.q.read(call.q, call.half, first, stride);
+  w.v.read(call.v, call.half, first, stride);
+  w.q.by_channels();
+  for (int64_t a = 0; a < s.n; a += W) {
+    query_scores<D>(w.q, backwards, a, w.scores);
+    read_values<D>(w.scores, w.v, a, w.out);
+  }
+  w.out.write(call.out, call.half, first, stride);
+}
+
+template <int D>
+void go_back(const Call& call, Workspace<D>& w, const float* backwards, const float* straight,
+             int64_t first) {
+  const Sizes& s = call.sizes;
+  const int64_t stride = s.along * s.heads * s.d;
+  w.q.read(call.q, call.half, first, stride);
+  w.grad.read(call.grad, call.half, first, stride);
+  if (call.to_v) {
+    for (int64_t i = 0; i < s.n; i += W) {
+      reader_scores<D>(w.q, straight, i, w.scores);
+      read_values<D>(w.scores, w.grad, i, w.out);
+    }
+    w.out.write(call.to_v, call.half, first, stride);
+  }
+  if (!call.to_q && !call.to_table) return;
+  w.v.read(call.v, call.half, first, stride);
+  w.grad.by_channels();
+  for (int64_t a = 0; a < s.n; a += W) {
+    score_slopes<D>(w.grad, w.v, a, w.slopes);
+    if (call.to_q) query_slopes<D>(w.slopes, backwards, a, w.out);
+  }
+  if (call.to_q) w.out.write(call.to_q, call.half, first, stride);
+  if (call.to_table) {
+    w.q.by_channels();
+    add_table_slopes<D>(w.slopes, w.q, w.table);
+  }
+}
+
+template <int D> void run(const Call& call) {
+  const Sizes& s = call.sizes;
+  Scratch scratch{call.scratch};
+  const float* backwards = turned<D>(call.table, s, true, scratch);
+  const float* straight = turned<D>(call.table, s, false, scratch);
+  const int64_t size = Workspace<D>::size(s), lines = s.images * s.lines * s.heads;
+  float* const own = scratch.base + scratch.used;
+  int team = 1;
+#pragma omp parallel num_threads(int(call.threads))
+  {
+#pragma omp single
+    team = omp_get_num_threads();
+    std::fill_n(own + omp_get_thread_num() * size, size, 0.0f);
+    Workspace<D> w(s, Scratch{own + omp_get_thread_num() * size});
+#pragma omp for schedule(static)
+    for (int64_t at = 0; at < lines; ++at) {
+      const int64_t h = at % s.heads, line = at / s.heads % s.lines, b = at / s.heads / s.lines;
+      const int64_t first = ((b * s.n * s.lines + line * s.across) * s.heads + h) * s.d;
+      if (call.grad)
+        go_back<D>(call, w, backwards, straight, first);
+      else
+        attend<D>(call, w, backwards, first);
+    }
+  }
+  if (!call.to_table) return;
+  // threads after one another, so that a run repeats to the bit
+  std::fill_n(call.to_table, (2 * s.n - 1) * s.d, 0.0f);
+  for (int thread = 0; thread < team; ++thread) {
+    const float* sums = Workspace<D>(s, Scratch{own + thread * size}).table;
+    for (int64_t m = 0; m < 2 * s.n - 1; ++m)
+      for (int64_t c = 0; c < s.d; ++c)
+        call.to_table[(2 * s.n - 2 - m) * s.d + c] += sums[c * s.shifts() + m];
+  }
+}
+
+// Channels are filled up to one of these numbers.
+template <class Work> auto for_channels(int64_t d, Work work) {
+  if (d <= 8) return work(std::integral_constant<int, 8>());
+  if (d <= 16) return work(std::integral_constant<int, 16>());
+  if (d <= 32) return work(std::integral_constant<int, 32>());
+  return work(std::integral_constant<int, 64>());
+}
+
+}  // namespace
+
+extern "C" {
+
+int64_t gsa_most_channels() { return 64; }
+
+// Numbers in single precision that a call needs to work with.
+int64_t gsa_scratch(const Call* call) {
+  return for_channels(call->sizes.d, [=](auto d) {
+    const int64_t table = Scratch::rounded(d * call->sizes.shifts());
+    return 2 * table + call->threads * Workspace<d>::size(call->sizes);
+  });
+}
+
+void gsa_step(const Call* call) {
+  for_channels(call->sizes.d, [=](auto d) { run<d>(*call); });
+}
+
+}  // extern "C"

@@ -1,0 +1,118 @@
+"""Whether kernels do what the plain formulas do, tried on a tiny input before they are used."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from gsa.formulas import column_scores, column_step, row_scores, row_step
+
+_TOLERANCES = {torch.float32: 0.01, torch.float16: 0.01, torch.bfloat16: 0.04}  # of the largest
+
+
+def trusted(
+    kernels: str, what: str, device: torch.device, dtype: torch.dtype, error: Callable[[], float]
+) -> bool:
+    """Whether kernels work on a device; if not, a warning says that other ways remain.
+
+    Args:
+        kernels: their kind.
+        what: they do.
+        device: that they run on.
+        dtype: they run in.
+        error: runs them and compares (`relative_error`).
+    """
+    try:
+        found = error()
+    except Exception as failure:  # of Triton, a compiler or the driver
+        trouble = f"{type(failure).__name__}: {failure}".splitlines()[0]
+    else:
+        if found <= _TOLERANCES[dtype]:
+            return True
+        trouble = f"the relative error is {found:.2g}"
+    warnings.warn(
+        f"On {device} the {kernels} kernels are not used for some {what}, as they fail there: "
+        f"{trouble}.",
+        RuntimeWarning,
+        stacklevel=4,
+    )
+    return False
+
+
+def relative_error(
+    plain: Callable[..., Tensor],
+    quick: Callable[..., Tensor],
+    tensors: Sequence[Tensor],
+    device: torch.device,
+) -> float:
+    """Largest error of a result and its gradients, relative to the largest value of each.
+
+    Args:
+        plain: formulas, taken in double precision on the CPU.
+        quick: kernels for the same, taken on the device.
+        tensors: what both are given.
+        device: see `quick`.
+    """
+    off = (torch.autocast(kind, enabled=False) for kind in ("cpu", "cuda"))
+    with torch.inference_mode(False), torch.enable_grad(), next(off), next(off):
+        exact = [each.double().requires_grad_() for each in tensors]
+        given = [each.to(device, copy=True).requires_grad_() for each in tensors]
+        wanted, found = plain(*exact), quick(*given)
+        slope = noise(*found.shape, seed=1).to(found.dtype)
+        wanted_grads = torch.autograd.grad(wanted, exact, slope.double())
+        found_grads = torch.autograd.grad(found, given, slope.to(device))
+        errors = [
+            (a - b.cpu()).abs().max() / a.abs().max()
+            for a, b in zip((wanted, *wanted_grads), (found, *found_grads), strict=True)
+        ]
+    return torch.stack(errors).max().item()  # NaN, if any is
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    """Numbers to try kernels on, the same each time and whatever the default device."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), device="cpu")
+
+
+Step = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def step_error(
+    column: Step,
+    row: Step,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    heads: int,
+    channels: tuple[int, int],
+    n: int,
+) -> float:
+    """`relative_error` of kernels for the positional steps, along n cells.
+
+    Args:
+        column: takes q (b, h, d, y, x), r_c (2y - 1, d) and v (b, h, e, y, x) to (b, h, e, y, x).
+        row: the same with r_r (2x - 1, d).
+        device: to try them on.
+        dtype: to try them in.
+        heads: h.
+        channels: d and e.
+        n: rows for the column step, columns for the row step.
+    """
+
+    def plain_column(q: Tensor, r_c: Tensor, v: Tensor) -> Tensor:
+        return column_step(column_scores(q, r_c), v)
+
+    def plain_row(q: Tensor, r_r: Tensor, u: Tensor) -> Tensor:
+        return row_step(row_scores(q, r_r), u)
+
+    errors = []
+    for plain, quick, y, x in ((plain_column, column, n, 3), (plain_row, row, 3, n)):
+        q, v = (
+            noise(2, y, x, heads, each, seed=seed).permute(0, 3, 4, 1, 2).to(dtype)
+            for seed, each in enumerate(channels)
+        )
+        table = noise(2 * n - 1, channels[0], seed=2).to(dtype)
+        errors.append(relative_error(plain, quick, (q, table, v), device))
+    return float(torch.tensor(errors).max())  # NaN, if any is

@@ -1,0 +1,161 @@
+"""The positional steps on a CPU, by the project's C++ where it can be compiled (`gsa.native`).
+
+They are (3) and (5) of `gsa.formulas`. As products of a matrix library they are many and small, and
+their scores, n / d times as many numbers as the queries, are written and read again. `gsa/cpp`
+makes the scores of a register's width of queries at a time and uses them up; the backward pass
+makes them again. Where it is not there, `gsa.fast` takes the steps in blocks.
+
+The results equal `column_step(column_scores(...))` and its row pair in `gsa.formulas` up to
+rounding. First derivatives only, as in `gsa.fast`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from gsa import fast, kernel_checks, native
+
+_NUMBERS = ("images", "lines", "n", "heads", "d", "along", "across", "threads", "half")
+_TENSORS = ("q", "v", "grad", "table", "out", "to_q", "to_v", "to_table", "scratch")
+
+
+class _Call(ctypes.Structure):
+    """`Call` of gsa/cpp/steps.cpp, its `Sizes` first."""
+
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in _NUMBERS),
+        *((name, ctypes.c_void_p) for name in _TENSORS),
+    ]
+
+
+def available(q: Tensor, v: Tensor) -> bool:
+    """Whether these functions can take a step, and should.
+
+    Before the first step of a kind (type, channels) the functions are compiled, which takes seconds
+    once on a machine, and compared with the plain formulas on a tiny input; if that fails, a
+    warning says so and the answer for this kind stays no.
+
+    Args:
+        q: queries (b, h, d, y, x).
+        v: values (b, h, e, y, x).
+
+    Returns:
+        True on a CPU in single precision or bfloat16, with e = d up to 64, where `gsa.native` has
+        the library; False also where `gsa.fast.wanted` says no.
+    """
+    if type(q) is not Tensor or not fast.pays(q) or q.shape != v.shape or not q.numel():
+        return False
+    dtype = fast.step_dtype(q)
+    return dtype in (torch.float32, torch.bfloat16) and _works(dtype, q.shape[2])
+
+
+def column_attention(q: Tensor, r_c: Tensor, v: Tensor) -> Tensor:
+    """Column step: out[b, h, :, y, x] = Σ_i (q[b, h, :, y, x] · r_c[i - y]) v[b, h, :, i, x].
+
+    Args:
+        q: (b, h, d, y, x), for which `available` says yes.
+        r_c: (2y - 1, d).
+        v: (b, h, d, y, x).
+
+    Returns:
+        (b, h, d, y, x), in channels-last memory; in the type of autocast where that is on, else
+        in that of q.
+    """
+    return _step(q, r_c, v, columns=True)
+
+
+def row_attention(q: Tensor, r_r: Tensor, u: Tensor) -> Tensor:
+    """Row step: out[b, h, :, y, x] = Σ_j (q[b, h, :, y, x] · r_r[j - x]) u[b, h, :, y, j].
+
+    Args:
+        q: (b, h, d, y, x), for which `available` says yes.
+        r_r: (2x - 1, d).
+        u: (b, h, d, y, x).
+
+    Returns:
+        As `column_attention`.
+    """
+    return _step(q, r_r, u, columns=False)
+
+
+def _step(q: Tensor, table: Tensor, v: Tensor, *, columns: bool) -> Tensor:
+    dtype = fast.step_dtype(q)
+    out = _AxialAttention.apply(fast.pixels(q.to(dtype)), table, fast.pixels(v.to(dtype)), columns)
+    return out.permute(0, 3, 4, 1, 2)
+
+
+class _AxialAttention(torch.autograd.Function):
+    """q (b, y, x, h, d), table (2n - 1, d) and v (b, y, x, h, d) to (b, y, x, h, d)."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, table: Tensor, v: Tensor, columns: bool) -> Tensor:
+        ctx.save_for_backward(q, table, v)
+        ctx.columns = columns
+        out = torch.empty_like(v)
+        _run(columns, q=q, table=table, v=v, out=out)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        q, table, v = ctx.saved_tensors
+        of_q, of_table, of_v, _ = ctx.needs_input_grad
+        wanted = {
+            "to_q": torch.empty_like(q) if of_q else None,
+            "to_table": torch.empty(table.shape, dtype=torch.float32) if of_table else None,
+            "to_v": torch.empty_like(v) if of_v else None,
+        }
+        _run(ctx.columns, q=q, table=table, v=v, grad=grad.contiguous(), **wanted)
+        to_table = wanted["to_table"]
+        if to_table is not None:
+            to_table = to_table.to(table.dtype)
+        return wanted["to_q"], to_table, wanted["to_v"], None
+
+
+def _run(columns: bool, *, q: Tensor, table: Tensor, **data: Tensor | None) -> None:
+    """Fill in `out`, or, with `grad`, what is given of `to_q`, `to_table` and `to_v`."""
+    library = _library()
+    assert library is not None  # `available` has asked
+    b, y, x, h, d = q.shape
+    along, across = (x, 1) if columns else (1, x)
+    n, lines = (y, x) if columns else (x, y)
+    table = table.float().contiguous()
+    half = q.dtype == torch.bfloat16
+    call = _Call(b, lines, n, h, d, along, across, torch.get_num_threads(), half)
+    scratch = torch.empty(library.gsa_scratch(ctypes.byref(call)))
+    for name, tensor in {"q": q, "table": table, "scratch": scratch, **data}.items():
+        setattr(call, name, None if tensor is None else tensor.data_ptr())
+    library.gsa_step(ctypes.byref(call))
+
+
+@cache
+def _library() -> ctypes.CDLL | None:
+    library = native.library()
+    if library is not None:
+        library.gsa_most_channels.restype = library.gsa_scratch.restype = ctypes.c_int64
+    return library
+
+
+@cache
+def _works(dtype: torch.dtype, d: int) -> bool:
+    """Whether steps with d channels in a head, and their gradients, are those of the formulas."""
+    library = _library()
+    if library is None or d > library.gsa_most_channels():
+        return False
+    device = torch.device("cpu")
+    return kernel_checks.trusted(
+        "C++", "positional steps", device, dtype, lambda: _error(device, dtype, d)
+    )
+
+
+def _error(device: torch.device, dtype: torch.dtype, d: int) -> float:
+    """Along 21 cells, which fill no whole number of registers."""
+    return kernel_checks.step_error(
+        column_attention, row_attention, device, dtype, heads=2, channels=(d, d), n=21
+    )
