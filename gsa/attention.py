@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gsa import fast, native_steps, triton_content, triton_steps
+from gsa import fast, native_content, native_steps, triton_content, triton_steps
 from gsa.config import Positional, ProjectionNorm, RelativeInit, check_options
 from gsa.formulas import (
     by_pair,
@@ -45,6 +45,8 @@ class Recorder(Protocol):
 
 def content_branch(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """The whole branch (2), `content_attention(q, normalise_keys(k), v)`, in the faster way."""
+    if native_content.available(q, k, v):
+        return native_content.content_branch(q, k, v)
     if triton_content.available(q, k, v):
         return triton_content.content_branch(q, k, v)
     return content_attention(q, normalise_keys(k), v)

@@ -16,19 +16,25 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from threading import Lock
 
-import torch  # noqa: F401 - first: it brings OpenMP
+import torch  # before the library is loaded: it brings OpenMP
+from torch import Tensor
+
+from gsa import fast
 
 _SOURCES = Path(__file__).parent / "cpp"
 _FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC")
+_MOST_CHANNELS = 64  # of a head
 _lock = Lock()
 
 
 def library() -> ctypes.CDLL | None:
-    """The compiled functions of `gsa/cpp/steps.cpp`.
+    """The compiled functions of `gsa/cpp`.
 
     Returns:
         None where there is no C++ compiler (`CXX`, g++ or c++), on other systems than Linux, and,
@@ -78,16 +84,84 @@ def _compiled(compiler: str, folder: Path) -> Path:
     # every macro that the compiler defines: its version, and what the processor can do
     target = _run(compiler, *_FLAGS, "-dM", "-E", "-x", "c++", os.devnull)
     name = hashlib.sha256(sources + target + repr(_FLAGS).encode()).hexdigest()[:16]
-    path = folder / f"steps-{name}.so"
+    path = folder / f"gsa-{name}.so"
     if not path.is_file():
         with tempfile.TemporaryDirectory(dir=folder) as building:
             made = Path(building)
-            _run(compiler, *_FLAGS, "-c", str(_SOURCES / "steps.cpp"), "-o", str(made / "steps.o"))
+            objects = [made / f"{source.stem}.o" for source in _SOURCES.glob("*.cpp")]
+            compile_one = [
+                (compiler, *_FLAGS, "-c", str(_SOURCES / f"{each.stem}.cpp"), "-o", str(each))
+                for each in objects
+            ]
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(lambda command: _run(*command), compile_one))
             # not linked with OpenMP; what stays open must be found at once
-            _run(compiler, "-shared", "-Wl,-z,now", str(made / "steps.o"), "-o", str(made / "so"))
-            (made / "so").replace(path)
+            library = made / "library"
+            _run(compiler, "-shared", "-Wl,-z,now", *map(str, objects), "-o", str(library))
+            library.replace(path)
     return path
 
 
 def _run(*command: str) -> bytes:
     return subprocess.run(command, check=True, capture_output=True, timeout=120).stdout
+
+
+class Function:
+    """A function of the library: it takes one struct, of whole numbers and of tensors' addresses.
+
+    A second one, with `_scratch` behind its name, says how many numbers in single precision it
+    needs to work with; they are given as the last tensor.
+
+    Args:
+        name: of the function.
+        numbers: their names, in the order of the struct.
+        tensors: likewise; they come behind the numbers, and `scratch` behind them.
+    """
+
+    def __init__(self, name: str, numbers: tuple[str, ...], tensors: tuple[str, ...]) -> None:
+        self.name = name
+        pointers = (*tensors, "scratch")
+        fields = [
+            *((n, ctypes.c_int64) for n in numbers),
+            *((t, ctypes.c_void_p) for t in pointers),
+        ]
+        self._struct = type("Call", (ctypes.Structure,), {"_fields_": fields})
+
+    def __call__(self, numbers: Mapping[str, int], tensors: Mapping[str, Tensor | None]) -> None:
+        """Run; tensors are contiguous, and those that are missing or None are null pointers."""
+        scratch = torch.empty(self.count("scratch", numbers, tensors))
+        call = self._call(numbers, {**tensors, "scratch": scratch})
+        getattr(library(), self.name)(ctypes.byref(call))
+
+    def count(
+        self, what: str, numbers: Mapping[str, int], tensors: Mapping[str, Tensor | None]
+    ) -> int:
+        """What the function of this name with `what` behind it answers."""
+        count = getattr(library(), f"{self.name}_{what}")
+        count.restype = ctypes.c_int64
+        return count(ctypes.byref(self._call(numbers, tensors)))
+
+    def _call(
+        self, numbers: Mapping[str, int], tensors: Mapping[str, Tensor | None]
+    ) -> ctypes.Structure:
+        given = {name: each.data_ptr() for name, each in tensors.items() if each is not None}
+        return self._struct(**numbers, **given)
+
+
+def takes(*tensors: Tensor) -> bool:
+    """Whether the library has functions for tensors (b, h, d, y, x), the queries first.
+
+    Returns:
+        True on a CPU in single precision or bfloat16, or in autocast to it, for tensors of one
+        shape with up to 64 channels in a head, where there is the library; False also where
+        `gsa.fast.wanted` says no.
+    """
+    q = tensors[0]
+    return (
+        all(type(each) is Tensor and each.shape == q.shape for each in tensors)
+        and q.numel() > 0
+        and q.shape[2] <= _MOST_CHANNELS
+        and fast.pays(q)
+        and fast.step_dtype(q) in (torch.float32, torch.bfloat16)
+        and library() is not None
+    )

@@ -11,7 +11,6 @@ rounding. First derivatives only, as in `gsa.fast`.
 
 from __future__ import annotations
 
-import ctypes
 from functools import cache
 from typing import Any
 
@@ -21,17 +20,11 @@ from torch.autograd.function import once_differentiable
 
 from gsa import fast, kernel_checks, native
 
-_NUMBERS = ("images", "lines", "n", "heads", "d", "along", "across", "threads", "half")
-_TENSORS = ("q", "v", "grad", "table", "out", "to_q", "to_v", "to_table", "scratch")
-
-
-class _Call(ctypes.Structure):
-    """`Call` of gsa/cpp/steps.cpp, its `Sizes` first."""
-
-    _fields_ = [
-        *((name, ctypes.c_int64) for name in _NUMBERS),
-        *((name, ctypes.c_void_p) for name in _TENSORS),
-    ]
+_STEP = native.Function(  # `Call` of gsa/cpp/steps.cpp
+    "gsa_step",
+    ("images", "lines", "n", "heads", "d", "along", "across", "threads", "half"),
+    ("q", "v", "grad", "table", "out", "to_q", "to_v", "to_table"),
+)
 
 
 def available(q: Tensor, v: Tensor) -> bool:
@@ -46,13 +39,9 @@ def available(q: Tensor, v: Tensor) -> bool:
         v: values (b, h, e, y, x).
 
     Returns:
-        True on a CPU in single precision or bfloat16, with e = d up to 64, where `gsa.native` has
-        the library; False also where `gsa.fast.wanted` says no.
+        Whether `gsa.native.takes` them, and the examination was passed.
     """
-    if type(q) is not Tensor or not fast.pays(q) or q.shape != v.shape or not q.numel():
-        return False
-    dtype = fast.step_dtype(q)
-    return dtype in (torch.float32, torch.bfloat16) and _works(dtype, q.shape[2])
+    return native.takes(q, v) and _works(fast.step_dtype(q), q.shape[2])
 
 
 def column_attention(q: Tensor, r_c: Tensor, v: Tensor) -> Tensor:
@@ -120,34 +109,17 @@ class _AxialAttention(torch.autograd.Function):
 
 def _run(columns: bool, *, q: Tensor, table: Tensor, **data: Tensor | None) -> None:
     """Fill in `out`, or, with `grad`, what is given of `to_q`, `to_table` and `to_v`."""
-    library = _library()
-    assert library is not None  # `available` has asked
     b, y, x, h, d = q.shape
-    along, across = (x, 1) if columns else (1, x)
-    n, lines = (y, x) if columns else (x, y)
-    table = table.float().contiguous()
-    half = q.dtype == torch.bfloat16
-    call = _Call(b, lines, n, h, d, along, across, torch.get_num_threads(), half)
-    scratch = torch.empty(library.gsa_scratch(ctypes.byref(call)))
-    for name, tensor in {"q": q, "table": table, "scratch": scratch, **data}.items():
-        setattr(call, name, None if tensor is None else tensor.data_ptr())
-    library.gsa_step(ctypes.byref(call))
-
-
-@cache
-def _library() -> ctypes.CDLL | None:
-    library = native.library()
-    if library is not None:
-        library.gsa_most_channels.restype = library.gsa_scratch.restype = ctypes.c_int64
-    return library
+    n, lines, along, across = (y, x, x, 1) if columns else (x, y, 1, x)
+    numbers = {"images": b, "lines": lines, "n": n, "heads": h, "d": d}
+    numbers |= {"along": along, "across": across, "threads": torch.get_num_threads()}
+    numbers["half"] = q.dtype == torch.bfloat16
+    _STEP(numbers, {"q": q, "table": table.float().contiguous(), **data})
 
 
 @cache
 def _works(dtype: torch.dtype, d: int) -> bool:
     """Whether steps with d channels in a head, and their gradients, are those of the formulas."""
-    library = _library()
-    if library is None or d > library.gsa_most_channels():
-        return False
     device = torch.device("cpu")
     return kernel_checks.trusted(
         "C++", "positional steps", device, dtype, lambda: _error(device, dtype, d)

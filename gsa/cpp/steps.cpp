@@ -13,7 +13,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <type_traits>
 #include <utility>
 
 #include "lines.h"
@@ -49,8 +48,6 @@ template <int D> float* turned(const float* table, const Sizes& s, bool backward
       out[c * s.shifts() + m] = table[(backwards ? last - m : m) * s.d + c];
   return out;
 }
-
-template <int D> constexpr int chunk() { return D < MOST ? D : MOST; }
 
 // scores[i] = s[a.., i], from the table backwards
 template <int D> void query_scores(const Line<D>& q, const float* table, int64_t a, float* scores) {
@@ -151,45 +148,50 @@ struct Call {
   const void *q, *v, *grad;   // of that type, as `out`, `to_q` and `to_v` are
   const float* table;         // (2n - 1, d)
   void *out, *to_q, *to_v;    // one that is missing is not wanted
-  float *to_table, *scratch;  // (2n - 1, d), or missing; `gsa_scratch` numbers
+  float *to_table, *scratch;  // (2n - 1, d), or missing; `gsa_step_scratch` numbers
 };
 
 template <int D>
 void attend(const Call& call, Workspace<D>& w, const float* backwards, int64_t first) {
   const Sizes& s = call.sizes;
-  const int64_t stride = s.along * s.heads * s.d;
-  w.q.read(call.q, call.half, first, stride);
-  w.v.read(call.v, call.half, first, stride);
+  const Rows rows{s.d, s.along * s.heads * s.d, bool(call.half)};
+  read<D>(call.q, first, s.n, rows, w.q.rows);
+  read<D>(call.v, first, s.n, rows, w.v.rows);
   w.q.by_channels();
   for (int64_t a = 0; a < s.n; a += W) {
     query_scores<D>(w.q, backwards, a, w.scores);
     read_values<D>(w.scores, w.v, a, w.out);
   }
-  w.out.write(call.out, call.half, first, stride);
+  w.out.by_cells();
+  write<D>(w.out.rows, s.n, rows, call.out, first);
 }
 
 template <int D>
 void go_back(const Call& call, Workspace<D>& w, const float* backwards, const float* straight,
              int64_t first) {
   const Sizes& s = call.sizes;
-  const int64_t stride = s.along * s.heads * s.d;
-  w.q.read(call.q, call.half, first, stride);
-  w.grad.read(call.grad, call.half, first, stride);
+  const Rows rows{s.d, s.along * s.heads * s.d, bool(call.half)};
+  read<D>(call.q, first, s.n, rows, w.q.rows);
+  read<D>(call.grad, first, s.n, rows, w.grad.rows);
   if (call.to_v) {
     for (int64_t i = 0; i < s.n; i += W) {
       reader_scores<D>(w.q, straight, i, w.scores);
       read_values<D>(w.scores, w.grad, i, w.out);
     }
-    w.out.write(call.to_v, call.half, first, stride);
+    w.out.by_cells();
+    write<D>(w.out.rows, s.n, rows, call.to_v, first);
   }
   if (!call.to_q && !call.to_table) return;
-  w.v.read(call.v, call.half, first, stride);
+  read<D>(call.v, first, s.n, rows, w.v.rows);
   w.grad.by_channels();
   for (int64_t a = 0; a < s.n; a += W) {
     score_slopes<D>(w.grad, w.v, a, w.slopes);
     if (call.to_q) query_slopes<D>(w.slopes, backwards, a, w.out);
   }
-  if (call.to_q) w.out.write(call.to_q, call.half, first, stride);
+  if (call.to_q) {
+    w.out.by_cells();
+    write<D>(w.out.rows, s.n, rows, call.to_q, first);
+  }
   if (call.to_table) {
     w.q.by_channels();
     add_table_slopes<D>(w.slopes, w.q, w.table);
@@ -231,22 +233,12 @@ template <int D> void run(const Call& call) {
   }
 }
 
-// Channels are filled up to one of these numbers.
-template <class Work> auto for_channels(int64_t d, Work work) {
-  if (d <= 8) return work(std::integral_constant<int, 8>());
-  if (d <= 16) return work(std::integral_constant<int, 16>());
-  if (d <= 32) return work(std::integral_constant<int, 32>());
-  return work(std::integral_constant<int, 64>());
-}
-
 }  // namespace
 
 extern "C" {
 
-int64_t gsa_most_channels() { return 64; }
-
 // Numbers in single precision that a call needs to work with.
-int64_t gsa_scratch(const Call* call) {
+int64_t gsa_step_scratch(const Call* call) {
   return for_channels(call->sizes.d, [=](auto d) {
     const int64_t table = Scratch::rounded(d * call->sizes.shifts());
     return 2 * table + call->threads * Workspace<d>::size(call->sizes);

@@ -1,0 +1,268 @@
+// The content branch of global self-attention on a CPU, forward and backward.
+//
+// It is (1) and (2) of gsa/formulas.py; gsa/native_content.py calls it. For one head, with the
+// weights p[j] = exp(k[j] - log sum exp k) of every key channel over all pixels j,
+//
+//   out[j] = q[j] C,  C = sum_j p[j]^T v[j]  (d x d, the context).
+//
+// The weights are made block of pixels by block of pixels and never written to memory. Sums are in
+// single precision, whatever the type of the data.
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+#include "registers.h"
+
+namespace {
+
+constexpr int BLOCK = 64;  // pixels
+
+// As gsa/native_content.py fills it in: the branch, or its gradients where `grad` is given. Data is
+// (image, pixel, head, channel).
+struct Call {
+  int64_t images, pixels, heads, d, threads, half;
+  const void *q, *k, *v, *grad;
+  void *out, *to_q, *to_k, *to_v;
+  float* kept;     // (image, head, D + 1, D): the context, and log sum exp k; made, then used
+  float* scratch;  // `gsa_content_scratch` numbers
+};
+
+// exp(x) for x up to 0, to the last bit or two: 2^n times a polynomial (Cephes library, expf)
+template <class Floats, class Integers> inline Floats exponential(Floats x) {
+  const Floats least = Floats{} - 87.0f, magic = Floats{} + 12582912.0f;
+  x = x < least ? least : x;
+  const Floats n = (x * 1.44269504088896341f + magic) - magic;
+  const Floats r = x - n * 0.693359375f + n * 2.12194440e-4f;
+  Floats y = r * 1.9875691500e-4f + 1.3981999507e-3f;
+  y = y * r + 8.3334519073e-3f;
+  y = y * r + 4.1665795894e-2f;
+  y = y * r + 1.6666665459e-1f;
+  y = y * r + 5.0000001201e-1f;
+  y = y * r * r + r + 1.0f;
+  const Integers power = (__builtin_convertvector(n, Integers) + 127) << 23;
+  Floats scale;
+  std::memcpy(&scale, &power, sizeof scale);
+  return y * scale;
+}
+
+template <int D> constexpr int lanes() { return D < W ? D : W; }
+
+// to[j] = exp(k[j] - top)
+template <int D> void weigh(const float* k, const float* top, int64_t n, float* to) {
+  constexpr int L = lanes<D>();
+  typedef typename Register<L>::Floats Floats;
+  typedef typename Register<L>::Integers Integers;
+  for (int c = 0; c < D; c += L) {
+    const Floats most = load<L>(top + c);
+    for (int64_t j = 0; j < n; ++j)
+      store(to + j * D + c, exponential<Floats, Integers>(load<L>(k + j * D + c) - most));
+  }
+}
+
+// sums[x, y] += sum_j a[j, x] b[j, y]
+template <int D> void gather(const float* a, const float* b, int64_t n, float* sums) {
+  constexpr int L = lanes<D>(), C = chunk<D>();
+  for (int y = 0; y < D; y += L)
+    for (int x = 0; x < D; x += C) {
+      typename Register<L>::Floats sum[C];
+      for (int r = 0; r < C; ++r) sum[r] = load<L>(sums + (x + r) * D + y);
+      for (int64_t j = 0; j < n; ++j) {
+        const auto row = load<L>(b + j * D + y);
+        for (int r = 0; r < C; ++r) sum[r] += a[j * D + x + r] * row;
+      }
+      for (int r = 0; r < C; ++r) store(sums + (x + r) * D + y, sum[r]);
+    }
+}
+
+// out[j, y] = sum_x a[j, x] matrix[x, y], for whole groups of rows
+template <int D> void spread(const float* a, const float* matrix, int64_t n, float* out) {
+  constexpr int L = lanes<D>(), R = 8;
+  for (int64_t j = 0; j < n; j += R)
+    for (int y = 0; y < D; y += L) {
+      typename Register<L>::Floats sum[R] = {};
+      for (int x = 0; x < D; ++x) {
+        const auto row = load<L>(matrix + x * D + y);
+        for (int r = 0; r < R; ++r) sum[r] += a[(j + r) * D + x] * row;
+      }
+      for (int r = 0; r < R; ++r) store(out + (j + r) * D + y, sum[r]);
+    }
+}
+
+template <int D> void transposed(const float* from, float* to) {
+  for (int x = 0; x < D; x += 8)
+    for (int y = 0; y < D; y += 8) transpose(from + x * D + y, D, to + y * D + x, D);
+}
+
+// What one thread works with. Channels beyond d are zero in data that was read, so that whatever
+// stands there elsewhere is multiplied by zero.
+template <int D> struct Workspace {
+  float *a, *b, *c, *weights;  // blocks (BLOCK, D)
+  float *matrix, *mean;        // (D, D), and (D)
+  float* sums;                 // (heads, D)
+
+  Workspace(const Call& call, Scratch& scratch) {
+    for (float** block : {&a, &b, &c, &weights}) *block = scratch.take(BLOCK * D);
+    matrix = scratch.take(D * D);
+    mean = scratch.take(D);
+    sums = scratch.take(call.heads * D);
+  }
+
+  static int64_t size(const Call& call) {
+    Scratch counted{nullptr};
+    Workspace(call, counted);
+    return counted.used;
+  }
+};
+
+// Where the context of one head is kept, and its sums of keys behind it.
+template <int D> float* context_of(const Call& call, int64_t image, int64_t head) {
+  return call.kept + (image * call.heads + head) * (D + 1) * D;
+}
+
+// `work` on every block of pixels of an image and every head of a range, heads innermost: they lie
+// side by side.
+template <class Work>
+void for_blocks(const Call& call, int64_t image, int64_t from, int64_t to, Work work) {
+  for (int64_t p = 0; p < call.pixels; p += BLOCK)
+    for (int64_t h = from; h < to; ++h) {
+      const int64_t first = ((image * call.pixels + p) * call.heads + h) * call.d;
+      work(h, first, std::min<int64_t>(BLOCK, call.pixels - p));
+    }
+}
+
+// The context of some heads of an image, and log sum exp k.
+template <int D>
+void make_contexts(const Call& call, const Rows& rows, Workspace<D>& w, int64_t image, int64_t from,
+                   int64_t to) {
+  const auto kept = [&](int64_t h) { return context_of<D>(call, image, h); };
+  for (int64_t h = from; h < to; ++h) {
+    std::fill_n(kept(h), D * D, 0.0f);
+    std::fill_n(kept(h) + D * D, D, -std::numeric_limits<float>::max());
+    std::fill_n(w.sums + h * D, D, 0.0f);
+  }
+  for_blocks(call, image, from, to, [&](int64_t h, int64_t first, int64_t n) {
+    read<D>(call.k, first, n, rows, w.a);
+    float* top = kept(h) + D * D;
+    for (int64_t j = 0; j < n; ++j)
+      for (int c = 0; c < D; ++c) top[c] = std::max(top[c], w.a[j * D + c]);
+  });
+  for_blocks(call, image, from, to, [&](int64_t h, int64_t first, int64_t n) {
+    read<D>(call.k, first, n, rows, w.a);
+    read<D>(call.v, first, n, rows, w.b);
+    weigh<D>(w.a, kept(h) + D * D, n, w.weights);
+    for (int64_t j = 0; j < n; ++j)
+      for (int c = 0; c < D; ++c) w.sums[h * D + c] += w.weights[j * D + c];
+    gather<D>(w.weights, w.b, n, kept(h));
+  });
+  for (int64_t h = from; h < to; ++h)
+    for (int x = 0; x < D; ++x) {
+      const float sum = w.sums[h * D + x];
+      for (int y = 0; y < D; ++y) kept(h)[x * D + y] /= sum;
+      kept(h)[D * D + x] += std::log(sum);
+    }
+}
+
+// The gradient of the context of some heads of an image, sum_j q[j]^T grad[j].
+template <int D>
+void make_slopes(const Call& call, const Rows& rows, Workspace<D>& w, float* slopes, int64_t image,
+                 int64_t from, int64_t to) {
+  const auto of_head = [&](int64_t h) { return slopes + (image * call.heads + h) * D * D; };
+  std::fill(of_head(from), of_head(to), 0.0f);
+  for_blocks(call, image, from, to, [&](int64_t h, int64_t first, int64_t n) {
+    read<D>(call.q, first, n, rows, w.a);
+    read<D>(call.grad, first, n, rows, w.b);
+    gather<D>(w.a, w.b, n, of_head(h));
+  });
+}
+
+// The gradients of one block of pixels, from that of the context.
+template <int D>
+void go_back(const Call& call, const Rows& rows, Workspace<D>& w, const float* context,
+             const float* slopes, int64_t first, int64_t n) {
+  read<D>(call.grad, first, n, rows, w.a);
+  transposed<D>(context, w.matrix);
+  spread<D>(w.a, w.matrix, n, w.c);
+  write<D>(w.c, n, rows, call.to_q, first);
+
+  read<D>(call.k, first, n, rows, w.a);
+  weigh<D>(w.a, context + D * D, n, w.weights);
+  spread<D>(w.weights, slopes, n, w.c);
+  write<D>(w.c, n, rows, call.to_v, first);
+
+  read<D>(call.v, first, n, rows, w.b);
+  transposed<D>(slopes, w.matrix);
+  spread<D>(w.b, w.matrix, n, w.c);
+  for (int x = 0; x < D; ++x) {  // through the softmax of a channel: less the mean slope
+    w.mean[x] = 0;
+    for (int y = 0; y < D; ++y) w.mean[x] += slopes[x * D + y] * context[x * D + y];
+  }
+  for (int64_t j = 0; j < n; ++j)
+    for (int c = 0; c < D; ++c) w.c[j * D + c] = w.weights[j * D + c] * (w.c[j * D + c] - w.mean[c]);
+  write<D>(w.c, n, rows, call.to_k, first);
+}
+
+template <int D> void run(const Call& call) {
+  const Rows rows{call.d, call.heads * call.d, bool(call.half)};
+  const int64_t size = Workspace<D>::size(call);
+  float* const slopes = call.scratch + call.threads * size;
+  // heads of an image are made by several threads where there are fewer images than threads
+  const int64_t groups = std::min(call.heads, (call.threads + call.images - 1) / call.images);
+  const int64_t blocks = (call.pixels + BLOCK - 1) / BLOCK;
+#pragma omp parallel num_threads(int(call.threads))
+  {
+    Scratch scratch{call.scratch + omp_get_thread_num() * size};
+    std::fill_n(scratch.base, size, 0.0f);
+    Workspace<D> w(call, scratch);
+#pragma omp for schedule(static)
+    for (int64_t at = 0; at < call.images * groups; ++at) {
+      const int64_t image = at / groups, group = at % groups;
+      const int64_t from = call.heads * group / groups, to = call.heads * (group + 1) / groups;
+      if (call.grad)
+        make_slopes<D>(call, rows, w, slopes, image, from, to);
+      else
+        make_contexts<D>(call, rows, w, image, from, to);
+    }
+#pragma omp for schedule(static)
+    for (int64_t at = 0; at < call.images * blocks * call.heads; ++at) {
+      const int64_t h = at % call.heads, image = at / call.heads / blocks;
+      const int64_t p = at / call.heads % blocks * BLOCK;
+      const int64_t first = ((image * call.pixels + p) * call.heads + h) * call.d;
+      const int64_t n = std::min<int64_t>(BLOCK, call.pixels - p);
+      const float* context = context_of<D>(call, image, h);
+      if (call.grad) {
+        go_back<D>(call, rows, w, context, slopes + (image * call.heads + h) * D * D, first, n);
+      } else {
+        read<D>(call.q, first, n, rows, w.a);
+        spread<D>(w.a, context, n, w.c);
+        write<D>(w.c, n, rows, call.out, first);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+extern "C" {
+
+// Numbers in single precision that a call needs to work with.
+int64_t gsa_content_scratch(const Call* call) {
+  return for_channels(call->d, [=](auto d) {
+    const int64_t slopes = call->grad ? call->images * call->heads * d * d : 0;
+    return call->threads * Workspace<d>::size(*call) + slopes;
+  });
+}
+
+// Numbers that the branch keeps for its gradients.
+int64_t gsa_content_kept(const Call* call) {
+  return for_channels(call->d, [=](auto d) { return call->images * call->heads * (d + 1) * d; });
+}
+
+void gsa_content(const Call* call) {
+  for_channels(call->d, [=](auto d) { run<d>(*call); });
+}
+
+}  // extern "C"

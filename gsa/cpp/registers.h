@@ -1,0 +1,131 @@
+// Vector registers, and data on its way into them: what the kernels have in common.
+
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+namespace {
+
+#ifdef __AVX512F__
+constexpr int W = 16, MOST = 16;  // lanes of a register, registers for one factor of a sum
+#else
+constexpr int W = 8, MOST = 8;
+#endif
+
+template <int LANES> struct Register {
+  typedef float Floats __attribute__((vector_size(LANES * sizeof(float))));
+  typedef int32_t Integers __attribute__((vector_size(LANES * sizeof(int32_t))));
+};
+typedef Register<W>::Floats Vector;
+
+// anywhere in memory
+template <int LANES = W> inline typename Register<LANES>::Floats load(const float* from) {
+  typename Register<LANES>::Floats x;
+  std::memcpy(&x, from, sizeof x);
+  return x;
+}
+template <class Floats> inline void store(float* to, Floats x) { std::memcpy(to, &x, sizeof x); }
+
+struct BFloat16 {
+  uint16_t bits;
+};
+
+inline void convert(float x, float& to) { to = x; }
+inline void convert(BFloat16 x, float& to) {
+  const uint32_t bits = uint32_t(x.bits) << 16;
+  std::memcpy(&to, &bits, sizeof to);
+}
+inline void convert(float x, BFloat16& to) {  // to the nearest, ties to even
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  to.bits = x != x ? 0x7fc0 : uint16_t((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+// d of at most D channels; the usual d, all of them, is a constant to the compiler
+template <int D, class From, class To> inline void copy(const From* from, To* to, int64_t d) {
+  if (d == D)
+    for (int c = 0; c < D; ++c) convert(from[c], to[c]);
+  else
+    for (int64_t c = 0; c < d; ++c) convert(from[c], to[c]);
+}
+
+// Data in memory: rows of d channels, a `stride` of numbers apart; bfloat16 if `half`, else in single
+// precision. In scratch memory a row has D channels in single precision.
+struct Rows {
+  int64_t d, stride;
+  bool half;
+};
+
+template <int D> void read(const void* data, int64_t first, int64_t n, const Rows& rows, float* to) {
+  for (int64_t j = 0; j < n; ++j) {
+    const int64_t at = first + j * rows.stride;
+    if (rows.half)
+      copy<D>(static_cast<const BFloat16*>(data) + at, to + j * D, rows.d);
+    else
+      copy<D>(static_cast<const float*>(data) + at, to + j * D, rows.d);
+  }
+}
+
+template <int D> void write(const float* from, int64_t n, const Rows& rows, void* data, int64_t first) {
+  for (int64_t j = 0; j < n; ++j) {
+    const int64_t at = first + j * rows.stride;
+    if (rows.half)
+      copy<D>(from + j * D, static_cast<BFloat16*>(data) + at, rows.d);
+    else
+      copy<D>(from + j * D, static_cast<float*>(data) + at, rows.d);
+  }
+}
+
+typedef Register<8>::Floats Eight;
+
+template <int HALF> inline void swap_blocks(Eight (&x)[8]) {
+  Register<8>::Integers first, second;
+  for (int l = 0; l < 8; ++l) {
+    first[l] = l & HALF ? 8 + l - HALF : l;
+    second[l] = l & HALF ? 8 + l : l + HALF;
+  }
+  for (int i = 0; i < 8; ++i)
+    if (!(i & HALF)) {
+      const Eight a = x[i], b = x[i + HALF];
+      x[i] = __builtin_shuffle(a, b, first);
+      x[i + HALF] = __builtin_shuffle(a, b, second);
+    }
+}
+
+// 8 x 8 numbers
+inline void transpose(const float* from, int64_t stride, float* to, int64_t to_stride) {
+  Eight x[8];
+  for (int i = 0; i < 8; ++i) x[i] = load<8>(from + i * stride);
+  swap_blocks<1>(x);
+  swap_blocks<2>(x);
+  swap_blocks<4>(x);
+  for (int i = 0; i < 8; ++i) store(to + i * to_stride, x[i]);
+}
+
+// Memory that the caller lends; without a base it is only counted.
+struct Scratch {
+  float* base;
+  int64_t used = 0;
+
+  static int64_t rounded(int64_t floats) { return (floats + W - 1) / W * W; }
+  float* take(int64_t floats) {
+    float* taken = base ? base + used : nullptr;
+    used += rounded(floats);
+    return taken;
+  }
+};
+
+template <int D> constexpr int chunk() { return D < MOST ? D : MOST; }
+
+// Channels are filled up to one of these numbers.
+template <class Work> auto for_channels(int64_t d, Work work) {
+  if (d <= 8) return work(std::integral_constant<int, 8>());
+  if (d <= 16) return work(std::integral_constant<int, 16>());
+  if (d <= 32) return work(std::integral_constant<int, 32>());
+  return work(std::integral_constant<int, 64>());
+}
+
+}  // namespace

@@ -1,0 +1,109 @@
+"""The content branch on a CPU, by the project's C++ where it can be compiled (`gsa.native`).
+
+It is (1) and (2) of `gsa.formulas`. As operations of torch it writes the normalised keys, and its
+output with all pixels of a channel side by side, where everything else has all channels of a pixel
+side by side. `gsa/cpp` makes the weights of a block of pixels at a time and uses them up, and the
+backward pass makes them again. First derivatives only, as in `gsa.fast`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from gsa import fast, kernel_checks, native
+from gsa.formulas import content_attention, normalise_keys
+
+_CONTENT = native.Function(  # `Call` of gsa/cpp/content.cpp
+    "gsa_content",
+    ("images", "pixels", "heads", "d", "threads", "half"),
+    ("q", "k", "v", "grad", "out", "to_q", "to_k", "to_v", "kept"),
+)
+
+
+def available(q: Tensor, k: Tensor, v: Tensor) -> bool:
+    """Whether `content_branch` can take these tensors, and should.
+
+    Before the first branch of a kind (type, channels) it is compiled, which takes seconds once on a
+    machine, and compared with the plain formulas on a tiny input; if that fails, a warning says so
+    and the answer for this kind stays no.
+
+    Args:
+        q: queries (b, h, d, y, x).
+        k: keys (b, h, d, y, x), not normalised.
+        v: values (b, h, e, y, x).
+
+    Returns:
+        Whether `gsa.native.takes` them, and the examination was passed.
+    """
+    return native.takes(q, k, v) and _works(fast.step_dtype(q), q.shape[2])
+
+
+def content_branch(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Q(ρ(K)ᵀV) with ρ the softmax of each key channel over all pixels.
+
+    Args:
+        q: (b, h, d, y, x), for which `available` says yes.
+        k: (b, h, d, y, x), not normalised.
+        v: (b, h, d, y, x).
+
+    Returns:
+        (b, h, d, y, x), in channels-last memory; in the type of autocast where that is on, else
+        in that of q.
+    """
+    dtype = fast.step_dtype(q)
+    out = _ContentBranch.apply(*(fast.pixels(each.to(dtype)) for each in (q, k, v)))
+    return out.permute(0, 3, 4, 1, 2)
+
+
+class _ContentBranch(torch.autograd.Function):
+    """q, k and v (b, y, x, h, d) to (b, y, x, h, d)."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        numbers, out = _numbers(q), torch.empty_like(v)
+        kept = torch.empty(_CONTENT.count("kept", numbers, {}))
+        _CONTENT(numbers, {"q": q, "k": k, "v": v, "out": out, "kept": kept})
+        ctx.save_for_backward(q, k, v, kept)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
+        q, k, v, kept = ctx.saved_tensors
+        given = {"q": q, "k": k, "v": v, "grad": grad.contiguous(), "kept": kept}
+        wanted = {f"to_{name}": torch.empty_like(given[name]) for name in "qkv"}
+        _CONTENT(_numbers(q), {**given, **wanted})
+        return tuple(wanted.values())
+
+
+def _numbers(q: Tensor) -> dict[str, int]:
+    b, y, x, h, d = q.shape
+    numbers = {"images": b, "pixels": y * x, "heads": h, "d": d}
+    return {**numbers, "threads": torch.get_num_threads(), "half": q.dtype == torch.bfloat16}
+
+
+@cache
+def _works(dtype: torch.dtype, d: int) -> bool:
+    """Whether branches with d channels in a head, and their gradients, are the formulas'."""
+    device = torch.device("cpu")
+    return kernel_checks.trusted(
+        "C++", "content branches", device, dtype, lambda: _error(device, dtype, d)
+    )
+
+
+def _error(device: torch.device, dtype: torch.dtype, d: int) -> float:
+    """Of 70 pixels, which fill no whole number of blocks."""
+
+    def plain(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return content_attention(q, normalise_keys(k), v)
+
+    q, k, v = (
+        kernel_checks.noise(2, 7, 10, 2, d, seed=seed).permute(0, 3, 4, 1, 2).to(dtype)
+        for seed in range(3)
+    )
+    return kernel_checks.relative_error(plain, content_branch, (q, k, v), device)
