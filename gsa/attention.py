@@ -44,7 +44,7 @@ class Recorder(Protocol):
 
 
 def content_branch(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """The whole branch (2), `content_attention(q, normalise_keys(k), v)`, in the faster way."""
+    """The whole branch (2), `content_attention(q, normalise_keys(k), v)`, in the fastest way."""
     if native_content.available(q, k, v):
         return native_content.content_branch(q, k, v)
     if triton_content.available(q, k, v):
@@ -53,7 +53,7 @@ def content_branch(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 def column_attention(q: Tensor, r_c: Tensor, v: Tensor) -> Tensor:
-    """The whole column step (3), `column_step(column_scores(q, r_c), v)`, in the faster way."""
+    """The whole column step (3), `column_step(column_scores(q, r_c), v)`, in the fastest way."""
     if native_steps.available(q, v):
         return native_steps.column_attention(q, r_c, v)
     if fast.pays(q):
@@ -64,7 +64,7 @@ def column_attention(q: Tensor, r_c: Tensor, v: Tensor) -> Tensor:
 
 
 def row_attention(q: Tensor, r_r: Tensor, u: Tensor) -> Tensor:
-    """The whole row step (5), `row_step(row_scores(q, r_r), u)`, in the faster way."""
+    """The whole row step (5), `row_step(row_scores(q, r_r), u)`, in the fastest way."""
     if native_steps.available(q, u):
         return native_steps.row_attention(q, r_r, u)
     if fast.pays(q):
@@ -121,11 +121,12 @@ class GlobalSelfAttention(nn.Module):
     Works at any input size: the relative embeddings are made for `size` and interpolated for
     another (`resize_embeddings`), which is an approximation: accuracy is measured at `size`.
 
-    The positional steps are taken by `gsa.native_steps` on a CPU, or by `gsa.fast` where there is
-    no compiler for it, and by `gsa.triton_steps` on a GPU, where
-    `gsa.triton_content` takes the content branch as long as nothing records it. They have first
-    derivatives by `backward` and `autograd.grad` only; inside `gsa.fast.switched_off()`
-    the plain formulas are used, also for second derivatives, forward mode and `torch.func`.
+    On a CPU `gsa.native_steps` takes the positional steps and `gsa.native_content` the content
+    branch, or, where there is no C++ compiler, `gsa.fast` the steps; on a GPU `gsa.triton_steps`
+    and `gsa.triton_content` do. A content branch that is recorded is taken by the plain formulas.
+    The faster ways have first derivatives by `backward` and `autograd.grad` only; inside
+    `gsa.fast.switched_off()` the plain formulas are used, also for second derivatives, forward mode
+    and `torch.func`.
 
     `reach`, where it is not None, cuts every weight further than so many cells along either axis;
     networks are trained without (`gsa.interventions` sets it).
@@ -217,7 +218,7 @@ class GlobalSelfAttention(nn.Module):
             k = self.k_norm(self.to_k(x)).unflatten(1, split)  # (b, h, d, y, x)
             parts.append(self._content(q, k, v, tensors, recorded=recorder is not None))
         if self.has_column or self.has_row:
-            parts.append(self._positional(q, v, tensors))
+            parts.append(self._positional(q, v, tensors, recorded=recorder is not None))
         out = sum(parts[1:], parts[0])
         if recorder is not None:
             recorder.layer(name, output=out, **tensors)
@@ -236,8 +237,10 @@ class GlobalSelfAttention(nn.Module):
             tensors["content"] = windowed_content_attention(q, rho, v, self.reach)
         return tensors["content"]
 
-    def _positional(self, q: Tensor, v: Tensor, tensors: dict[str, Tensor]) -> Tensor:
-        """Positional branch (b, h, e, y, x); adds what a map needs to `tensors`."""
+    def _positional(
+        self, q: Tensor, v: Tensor, tensors: dict[str, Tensor], *, recorded: bool
+    ) -> Tensor:
+        """Positional branch (b, h, e, y, x); where it is recorded, adds what a map needs."""
         rows, columns = q.shape[-2:]
         u = v
         if self.has_column:
@@ -245,7 +248,8 @@ class GlobalSelfAttention(nn.Module):
             u = column_attention(q, r_c, v)
         if self.has_column and self.has_row:
             u = self.step_norm(u.flatten(1, 2)).unflatten(1, (self.heads, -1))
-            tensors["gain"], tensors["offset"] = self.step_affine()
+            if recorded:
+                tensors["gain"], tensors["offset"] = self.step_affine()
         if self.has_row:
             tensors["r_r"] = r_r = self._embeddings(self.r_r, columns)
             u = row_attention(q, r_r, u)

@@ -85,7 +85,7 @@ def _compiled(compiler: str, folder: Path) -> Path:
     target = _run(compiler, *_FLAGS, "-dM", "-E", "-x", "c++", os.devnull)
     name = hashlib.sha256(sources + target + repr(_FLAGS).encode()).hexdigest()[:16]
     path = folder / f"gsa-{name}.so"
-    if not path.is_file():
+    if not _intact(path):
         with tempfile.TemporaryDirectory(dir=folder) as building:
             made = Path(building)
             objects = [made / f"{source.stem}.o" for source in _SOURCES.glob("*.cpp")]
@@ -98,8 +98,16 @@ def _compiled(compiler: str, folder: Path) -> Path:
             # not linked with OpenMP; what stays open must be found at once
             library = made / "library"
             _run(compiler, "-shared", "-Wl,-z,now", *map(str, objects), "-o", str(library))
+            built = library.read_bytes()
+            library.write_bytes(built + hashlib.sha256(built).digest())
             library.replace(path)
     return path
+
+
+def _intact(path: Path) -> bool:
+    """Whether there is a library with its checksum behind it; to load half of one is to crash."""
+    data = path.read_bytes() if path.is_file() else b""
+    return hashlib.sha256(data[:-32]).digest() == data[-32:]
 
 
 def _run(*command: str) -> bytes:
@@ -129,7 +137,8 @@ class Function:
 
     def __call__(self, numbers: Mapping[str, int], tensors: Mapping[str, Tensor | None]) -> None:
         """Run; tensors are contiguous, and those that are missing or None are null pointers."""
-        scratch = torch.empty(self.count("scratch", numbers, tensors))
+        size = self.count("scratch", numbers, tensors)
+        scratch = torch.empty(size, dtype=torch.float32, device="cpu")
         call = self._call(numbers, {**tensors, "scratch": scratch})
         getattr(library(), self.name)(ctypes.byref(call))
 
@@ -148,6 +157,11 @@ class Function:
         return self._struct(**numbers, **given)
 
 
+def circumstances(q: Tensor) -> dict[str, int]:
+    """Numbers that every function takes last."""
+    return {"threads": torch.get_num_threads(), "half": q.dtype == torch.bfloat16}
+
+
 def takes(*tensors: Tensor) -> bool:
     """Whether the library has functions for tensors (b, h, d, y, x), the queries first.
 
@@ -158,7 +172,8 @@ def takes(*tensors: Tensor) -> bool:
     """
     q = tensors[0]
     return (
-        all(type(each) is Tensor and each.shape == q.shape for each in tensors)
+        all(type(each) is Tensor for each in tensors)
+        and all((each.shape, each.device) == (q.shape, q.device) for each in tensors)
         and q.numel() > 0
         and q.shape[2] <= _MOST_CHANNELS
         and fast.pays(q)

@@ -65,8 +65,8 @@ class _ContentBranch(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        numbers, out = _numbers(q), torch.empty_like(v)
-        kept = torch.empty(_CONTENT.count("kept", numbers, {}))
+        numbers, out = _numbers(q), v.new_empty(v.shape)
+        kept = q.new_empty(_CONTENT.count("kept", numbers, {}), dtype=torch.float32)
         _CONTENT(numbers, {"q": q, "k": k, "v": v, "out": out, "kept": kept})
         ctx.save_for_backward(q, k, v, kept)
         return out
@@ -76,7 +76,7 @@ class _ContentBranch(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
         q, k, v, kept = ctx.saved_tensors
         given = {"q": q, "k": k, "v": v, "grad": grad.contiguous(), "kept": kept}
-        wanted = {f"to_{name}": torch.empty_like(given[name]) for name in "qkv"}
+        wanted = {f"to_{name}": q.new_empty(q.shape) for name in "qkv"}
         _CONTENT(_numbers(q), {**given, **wanted})
         return tuple(wanted.values())
 
@@ -84,7 +84,7 @@ class _ContentBranch(torch.autograd.Function):
 def _numbers(q: Tensor) -> dict[str, int]:
     b, y, x, h, d = q.shape
     numbers = {"images": b, "pixels": y * x, "heads": h, "d": d}
-    return {**numbers, "threads": torch.get_num_threads(), "half": q.dtype == torch.bfloat16}
+    return numbers | native.circumstances(q)
 
 
 @cache

@@ -75,7 +75,8 @@ def row_attention(q: Tensor, r_r: Tensor, u: Tensor) -> Tensor:
 
 def _step(q: Tensor, table: Tensor, v: Tensor, *, columns: bool) -> Tensor:
     dtype = fast.step_dtype(q)
-    out = _AxialAttention.apply(fast.pixels(q.to(dtype)), table, fast.pixels(v.to(dtype)), columns)
+    q, v = (fast.pixels(each.to(dtype)) for each in (q, v))
+    out = _AxialAttention.apply(q, table, v, columns)
     return out.permute(0, 3, 4, 1, 2)
 
 
@@ -86,7 +87,7 @@ class _AxialAttention(torch.autograd.Function):
     def forward(ctx: Any, q: Tensor, table: Tensor, v: Tensor, columns: bool) -> Tensor:
         ctx.save_for_backward(q, table, v)
         ctx.columns = columns
-        out = torch.empty_like(v)
+        out = v.new_empty(v.shape)
         _run(columns, q=q, table=table, v=v, out=out)
         return out
 
@@ -96,9 +97,9 @@ class _AxialAttention(torch.autograd.Function):
         q, table, v = ctx.saved_tensors
         of_q, of_table, of_v, _ = ctx.needs_input_grad
         wanted = {
-            "to_q": torch.empty_like(q) if of_q else None,
-            "to_table": torch.empty(table.shape, dtype=torch.float32) if of_table else None,
-            "to_v": torch.empty_like(v) if of_v else None,
+            "to_q": q.new_empty(q.shape) if of_q else None,
+            "to_table": table.new_empty(table.shape, dtype=torch.float32) if of_table else None,
+            "to_v": v.new_empty(v.shape) if of_v else None,
         }
         _run(ctx.columns, q=q, table=table, v=v, grad=grad.contiguous(), **wanted)
         to_table = wanted["to_table"]
@@ -107,14 +108,14 @@ class _AxialAttention(torch.autograd.Function):
         return wanted["to_q"], to_table, wanted["to_v"], None
 
 
-def _run(columns: bool, *, q: Tensor, table: Tensor, **data: Tensor | None) -> None:
+def _run(columns: bool, *, q: Tensor, table: Tensor, v: Tensor, **data: Tensor | None) -> None:
     """Fill in `out`, or, with `grad`, what is given of `to_q`, `to_table` and `to_v`."""
     b, y, x, h, d = q.shape
     n, lines, along, across = (y, x, x, 1) if columns else (x, y, 1, x)
     numbers = {"images": b, "lines": lines, "n": n, "heads": h, "d": d}
-    numbers |= {"along": along, "across": across, "threads": torch.get_num_threads()}
-    numbers["half"] = q.dtype == torch.bfloat16
-    _STEP(numbers, {"q": q, "table": table.float().contiguous(), **data})
+    numbers |= {"along": along, "across": across}
+    numbers |= native.circumstances(q)
+    _STEP(numbers, {"q": q, "table": table.float().contiguous(), "v": v, **data})
 
 
 @cache

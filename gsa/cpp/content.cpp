@@ -24,11 +24,14 @@ constexpr int BLOCK = 64;  // pixels
 // As gsa/native_content.py fills it in: the branch, or its gradients where `grad` is given. Data is
 // (image, pixel, head, channel).
 struct Call {
-  int64_t images, pixels, heads, d, threads, half;
+  int64_t images, pixels, heads, d;
+  int64_t threads, half;                 // half: the data is bfloat16, else in single precision
   const void *q, *k, *v, *grad;
   void *out, *to_q, *to_k, *to_v;
   float* kept;     // (image, head, D + 1, D): the context, and log sum exp k; made, then used
   float* scratch;  // `gsa_content_scratch` numbers
+
+  Layout layout() const { return {heads, d, 1, bool(half)}; }
 };
 
 // exp(x) for x up to 0, to the last bit or two: 2^n times a polynomial (Cephes library, expf)
@@ -128,15 +131,13 @@ template <int D> float* context_of(const Call& call, int64_t image, int64_t head
 template <class Work>
 void for_blocks(const Call& call, int64_t image, int64_t from, int64_t to, Work work) {
   for (int64_t p = 0; p < call.pixels; p += BLOCK)
-    for (int64_t h = from; h < to; ++h) {
-      const int64_t first = ((image * call.pixels + p) * call.heads + h) * call.d;
-      work(h, first, std::min<int64_t>(BLOCK, call.pixels - p));
-    }
+    for (int64_t h = from; h < to; ++h)
+      work(image * call.pixels + p, h, std::min<int64_t>(BLOCK, call.pixels - p));
 }
 
 // The context of some heads of an image, and log sum exp k.
 template <int D>
-void make_contexts(const Call& call, const Rows& rows, Workspace<D>& w, int64_t image, int64_t from,
+void make_contexts(const Call& call, Workspace<D>& w, int64_t image, int64_t from,
                    int64_t to) {
   const auto kept = [&](int64_t h) { return context_of<D>(call, image, h); };
   for (int64_t h = from; h < to; ++h) {
@@ -144,15 +145,15 @@ void make_contexts(const Call& call, const Rows& rows, Workspace<D>& w, int64_t 
     std::fill_n(kept(h) + D * D, D, -std::numeric_limits<float>::max());
     std::fill_n(w.sums + h * D, D, 0.0f);
   }
-  for_blocks(call, image, from, to, [&](int64_t h, int64_t first, int64_t n) {
-    read<D>(call.k, first, n, rows, w.a);
+  for_blocks(call, image, from, to, [&](int64_t pixel, int64_t h, int64_t n) {
+    read<D>(call.k, call.layout(), pixel, h, n, w.a);
     float* top = kept(h) + D * D;
     for (int64_t j = 0; j < n; ++j)
       for (int c = 0; c < D; ++c) top[c] = std::max(top[c], w.a[j * D + c]);
   });
-  for_blocks(call, image, from, to, [&](int64_t h, int64_t first, int64_t n) {
-    read<D>(call.k, first, n, rows, w.a);
-    read<D>(call.v, first, n, rows, w.b);
+  for_blocks(call, image, from, to, [&](int64_t pixel, int64_t h, int64_t n) {
+    read<D>(call.k, call.layout(), pixel, h, n, w.a);
+    read<D>(call.v, call.layout(), pixel, h, n, w.b);
     weigh<D>(w.a, kept(h) + D * D, n, w.weights);
     for (int64_t j = 0; j < n; ++j)
       for (int c = 0; c < D; ++c) w.sums[h * D + c] += w.weights[j * D + c];
@@ -168,32 +169,32 @@ void make_contexts(const Call& call, const Rows& rows, Workspace<D>& w, int64_t 
 
 // The gradient of the context of some heads of an image, sum_j q[j]^T grad[j].
 template <int D>
-void make_slopes(const Call& call, const Rows& rows, Workspace<D>& w, float* slopes, int64_t image,
+void make_slopes(const Call& call, Workspace<D>& w, float* slopes, int64_t image,
                  int64_t from, int64_t to) {
   const auto of_head = [&](int64_t h) { return slopes + (image * call.heads + h) * D * D; };
   std::fill(of_head(from), of_head(to), 0.0f);
-  for_blocks(call, image, from, to, [&](int64_t h, int64_t first, int64_t n) {
-    read<D>(call.q, first, n, rows, w.a);
-    read<D>(call.grad, first, n, rows, w.b);
+  for_blocks(call, image, from, to, [&](int64_t pixel, int64_t h, int64_t n) {
+    read<D>(call.q, call.layout(), pixel, h, n, w.a);
+    read<D>(call.grad, call.layout(), pixel, h, n, w.b);
     gather<D>(w.a, w.b, n, of_head(h));
   });
 }
 
 // The gradients of one block of pixels, from that of the context.
 template <int D>
-void go_back(const Call& call, const Rows& rows, Workspace<D>& w, const float* context,
-             const float* slopes, int64_t first, int64_t n) {
-  read<D>(call.grad, first, n, rows, w.a);
+void go_back(const Call& call, Workspace<D>& w, const float* context,
+             const float* slopes, int64_t pixel, int64_t h, int64_t n) {
+  read<D>(call.grad, call.layout(), pixel, h, n, w.a);
   transposed<D>(context, w.matrix);
   spread<D>(w.a, w.matrix, n, w.c);
-  write<D>(w.c, n, rows, call.to_q, first);
+  write<D>(w.c, call.to_q, call.layout(), pixel, h, n);
 
-  read<D>(call.k, first, n, rows, w.a);
+  read<D>(call.k, call.layout(), pixel, h, n, w.a);
   weigh<D>(w.a, context + D * D, n, w.weights);
   spread<D>(w.weights, slopes, n, w.c);
-  write<D>(w.c, n, rows, call.to_v, first);
+  write<D>(w.c, call.to_v, call.layout(), pixel, h, n);
 
-  read<D>(call.v, first, n, rows, w.b);
+  read<D>(call.v, call.layout(), pixel, h, n, w.b);
   transposed<D>(slopes, w.matrix);
   spread<D>(w.b, w.matrix, n, w.c);
   for (int x = 0; x < D; ++x) {  // through the softmax of a channel: less the mean slope
@@ -202,11 +203,10 @@ void go_back(const Call& call, const Rows& rows, Workspace<D>& w, const float* c
   }
   for (int64_t j = 0; j < n; ++j)
     for (int c = 0; c < D; ++c) w.c[j * D + c] = w.weights[j * D + c] * (w.c[j * D + c] - w.mean[c]);
-  write<D>(w.c, n, rows, call.to_k, first);
+  write<D>(w.c, call.to_k, call.layout(), pixel, h, n);
 }
 
 template <int D> void run(const Call& call) {
-  const Rows rows{call.d, call.heads * call.d, bool(call.half)};
   const int64_t size = Workspace<D>::size(call);
   float* const slopes = call.scratch + call.threads * size;
   // heads of an image are made by several threads where there are fewer images than threads
@@ -222,23 +222,23 @@ template <int D> void run(const Call& call) {
       const int64_t image = at / groups, group = at % groups;
       const int64_t from = call.heads * group / groups, to = call.heads * (group + 1) / groups;
       if (call.grad)
-        make_slopes<D>(call, rows, w, slopes, image, from, to);
+        make_slopes<D>(call, w, slopes, image, from, to);
       else
-        make_contexts<D>(call, rows, w, image, from, to);
+        make_contexts<D>(call, w, image, from, to);
     }
 #pragma omp for schedule(static)
     for (int64_t at = 0; at < call.images * blocks * call.heads; ++at) {
       const int64_t h = at % call.heads, image = at / call.heads / blocks;
       const int64_t p = at / call.heads % blocks * BLOCK;
-      const int64_t first = ((image * call.pixels + p) * call.heads + h) * call.d;
+      const int64_t pixel = image * call.pixels + p;
       const int64_t n = std::min<int64_t>(BLOCK, call.pixels - p);
       const float* context = context_of<D>(call, image, h);
       if (call.grad) {
-        go_back<D>(call, rows, w, context, slopes + (image * call.heads + h) * D * D, first, n);
+        go_back<D>(call, w, context, slopes + (image * call.heads + h) * D * D, pixel, h, n);
       } else {
-        read<D>(call.q, first, n, rows, w.a);
+        read<D>(call.q, call.layout(), pixel, h, n, w.a);
         spread<D>(w.a, context, n, w.c);
-        write<D>(w.c, n, rows, call.out, first);
+        write<D>(w.c, call.out, call.layout(), pixel, h, n);
       }
     }
   }

@@ -52,30 +52,38 @@ template <int D, class From, class To> inline void copy(const From* from, To* to
     for (int64_t c = 0; c < d; ++c) convert(from[c], to[c]);
 }
 
-// Data in memory: rows of d channels, a `stride` of numbers apart; bfloat16 if `half`, else in single
-// precision. In scratch memory a row has D channels in single precision.
-struct Rows {
-  int64_t d, stride;
+// Where data is: pixel after pixel, the d channels of all heads side by side in each; bfloat16 if
+// `half`, else in single precision. Cells are taken `along` pixels apart.
+struct Layout {
+  int64_t heads, d, along;
   bool half;
+
+  int64_t at(int64_t pixel, int64_t head, int64_t cell) const {
+    return ((pixel + cell * along) * heads + head) * d;
+  }
 };
 
-template <int D> void read(const void* data, int64_t first, int64_t n, const Rows& rows, float* to) {
+// n cells of a head, from a pixel on, to rows of D channels in scratch memory
+template <int D>
+void read(const void* data, const Layout& layout, int64_t pixel, int64_t head, int64_t n, float* to) {
   for (int64_t j = 0; j < n; ++j) {
-    const int64_t at = first + j * rows.stride;
-    if (rows.half)
-      copy<D>(static_cast<const BFloat16*>(data) + at, to + j * D, rows.d);
+    const int64_t at = layout.at(pixel, head, j);
+    if (layout.half)
+      copy<D>(static_cast<const BFloat16*>(data) + at, to + j * D, layout.d);
     else
-      copy<D>(static_cast<const float*>(data) + at, to + j * D, rows.d);
+      copy<D>(static_cast<const float*>(data) + at, to + j * D, layout.d);
   }
 }
 
-template <int D> void write(const float* from, int64_t n, const Rows& rows, void* data, int64_t first) {
+// and back
+template <int D>
+void write(const float* from, void* data, const Layout& layout, int64_t pixel, int64_t head, int64_t n) {
   for (int64_t j = 0; j < n; ++j) {
-    const int64_t at = first + j * rows.stride;
-    if (rows.half)
-      copy<D>(from + j * D, static_cast<BFloat16*>(data) + at, rows.d);
+    const int64_t at = layout.at(pixel, head, j);
+    if (layout.half)
+      copy<D>(from + j * D, static_cast<BFloat16*>(data) + at, layout.d);
     else
-      copy<D>(from + j * D, static_cast<float*>(data) + at, rows.d);
+      copy<D>(from + j * D, static_cast<float*>(data) + at, layout.d);
   }
 }
 

@@ -149,40 +149,40 @@ struct Call {
   const float* table;         // (2n - 1, d)
   void *out, *to_q, *to_v;    // one that is missing is not wanted
   float *to_table, *scratch;  // (2n - 1, d), or missing; `gsa_step_scratch` numbers
+
+  Layout layout() const { return {sizes.heads, sizes.d, sizes.along, bool(half)}; }
 };
 
 template <int D>
-void attend(const Call& call, Workspace<D>& w, const float* backwards, int64_t first) {
+void attend(const Call& call, Workspace<D>& w, const float* backwards, int64_t pixel, int64_t h) {
   const Sizes& s = call.sizes;
-  const Rows rows{s.d, s.along * s.heads * s.d, bool(call.half)};
-  read<D>(call.q, first, s.n, rows, w.q.rows);
-  read<D>(call.v, first, s.n, rows, w.v.rows);
+  read<D>(call.q, call.layout(), pixel, h, s.n, w.q.rows);
+  read<D>(call.v, call.layout(), pixel, h, s.n, w.v.rows);
   w.q.by_channels();
   for (int64_t a = 0; a < s.n; a += W) {
     query_scores<D>(w.q, backwards, a, w.scores);
     read_values<D>(w.scores, w.v, a, w.out);
   }
   w.out.by_cells();
-  write<D>(w.out.rows, s.n, rows, call.out, first);
+  write<D>(w.out.rows, call.out, call.layout(), pixel, h, s.n);
 }
 
 template <int D>
 void go_back(const Call& call, Workspace<D>& w, const float* backwards, const float* straight,
-             int64_t first) {
+             int64_t pixel, int64_t h) {
   const Sizes& s = call.sizes;
-  const Rows rows{s.d, s.along * s.heads * s.d, bool(call.half)};
-  read<D>(call.q, first, s.n, rows, w.q.rows);
-  read<D>(call.grad, first, s.n, rows, w.grad.rows);
+  read<D>(call.q, call.layout(), pixel, h, s.n, w.q.rows);
+  read<D>(call.grad, call.layout(), pixel, h, s.n, w.grad.rows);
   if (call.to_v) {
     for (int64_t i = 0; i < s.n; i += W) {
       reader_scores<D>(w.q, straight, i, w.scores);
       read_values<D>(w.scores, w.grad, i, w.out);
     }
     w.out.by_cells();
-    write<D>(w.out.rows, s.n, rows, call.to_v, first);
+    write<D>(w.out.rows, call.to_v, call.layout(), pixel, h, s.n);
   }
   if (!call.to_q && !call.to_table) return;
-  read<D>(call.v, first, s.n, rows, w.v.rows);
+  read<D>(call.v, call.layout(), pixel, h, s.n, w.v.rows);
   w.grad.by_channels();
   for (int64_t a = 0; a < s.n; a += W) {
     score_slopes<D>(w.grad, w.v, a, w.slopes);
@@ -190,7 +190,7 @@ void go_back(const Call& call, Workspace<D>& w, const float* backwards, const fl
   }
   if (call.to_q) {
     w.out.by_cells();
-    write<D>(w.out.rows, s.n, rows, call.to_q, first);
+    write<D>(w.out.rows, call.to_q, call.layout(), pixel, h, s.n);
   }
   if (call.to_table) {
     w.q.by_channels();
@@ -215,11 +215,11 @@ template <int D> void run(const Call& call) {
 #pragma omp for schedule(static)
     for (int64_t at = 0; at < lines; ++at) {
       const int64_t h = at % s.heads, line = at / s.heads % s.lines, b = at / s.heads / s.lines;
-      const int64_t first = ((b * s.n * s.lines + line * s.across) * s.heads + h) * s.d;
+      const int64_t pixel = b * s.n * s.lines + line * s.across;
       if (call.grad)
-        go_back<D>(call, w, backwards, straight, first);
+        go_back<D>(call, w, backwards, straight, pixel, h);
       else
-        attend<D>(call, w, backwards, first);
+        attend<D>(call, w, backwards, pixel, h);
     }
   }
   if (!call.to_table) return;

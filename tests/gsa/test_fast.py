@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gsa import fast
+from gsa import fast, native
 from gsa.attention import GlobalSelfAttention
 from gsa.formulas import by_pair, column_scores, column_step, row_scores, row_step
 
@@ -82,6 +82,7 @@ def test_the_fast_way_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> No
     def taken(*_: object) -> Tensor:
         raise AssertionError("the fast way")
 
+    monkeypatch.setattr(native, "library", lambda: None)
     monkeypatch.setattr(fast, "column_attention", taken)
     module, x = GlobalSelfAttention(6, 8, 2, (8, 8)), torch.zeros(1, 6, 8, 8)
     with pytest.raises(AssertionError, match="the fast way"):

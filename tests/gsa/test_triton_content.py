@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from gsa import fast, kernel_checks, triton_content, triton_gate
+from gsa import fast, kernel_checks, native, triton_content, triton_gate
 from gsa.attention import GlobalSelfAttention, content_branch
 from gsa.formulas import content_attention, normalise_keys
-from tests.gsa import triton_support
+from tests.gsa import kernel_support
 from tests.gsa.triton_support import (
     DEVICE,
     bfloat16,
@@ -39,7 +39,7 @@ def inputs(shape: tuple[int, ...], dtype: torch.dtype) -> list[Tensor]:
 
 
 def compare(tensors: list[Tensor], slope: Tensor | None = None, *, least: float = 0.0) -> None:
-    triton_support.compare(plain, triton_content.content_branch, tensors, slope, least=least)
+    kernel_support.compare(plain, triton_content.content_branch, tensors, slope, least=least)
 
 
 SHAPES = [  # b, h, d, e, y, x
@@ -146,6 +146,7 @@ def test_the_layer_takes_the_faster_way_where_nothing_records(
         def layer(self, name: str, **tensors: Tensor) -> None:
             self.names = set(tensors)
 
+    monkeypatch.setattr(native, "library", lambda: None)
     monkeypatch.setattr(triton_content, "available", lambda *_: True)
     monkeypatch.setattr(triton_content, "content_branch", quick)
     x, recorder = torch.randn(2, 8, 3, 4), Recorder()
@@ -205,7 +206,7 @@ def test_sizes_of_a_network(d: int, n: int, dtype: torch.dtype) -> None:
 @with_triton
 def test_a_run_repeats_to_the_bit() -> None:
     tensors = inputs((8, 8, 8, 8, 56, 56), torch.bfloat16)
-    triton_support.compare_two_runs(triton_content.content_branch, tensors)
+    kernel_support.compare_two_runs(triton_content.content_branch, tensors)
 
 
 @on_gpu

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gsa import fast, triton_steps
 from gsa.formulas import column_scores, column_step, row_scores, row_step
-from tests.gsa import triton_support
+from tests.gsa import kernel_support
 from tests.gsa.triton_support import (
     DEVICE,
     bfloat16,
@@ -40,7 +40,7 @@ def inputs(shape: tuple[int, ...], dtype: torch.dtype, axis: int) -> list[Tensor
 
 
 def compare(tensors: list[Tensor], axis: int, slope: Tensor | None = None) -> None:
-    triton_support.compare(*AXES[axis], tensors, slope)
+    kernel_support.compare(*AXES[axis], tensors, slope)
 
 
 SHAPES = [  # b, h, d, e, y, x
@@ -194,7 +194,7 @@ def test_sizes_of_a_network(d: int, n: int, dtype: torch.dtype, axis: int) -> No
 @with_triton
 def test_a_run_repeats_to_the_bit() -> None:
     tensors = inputs((8, 8, 8, 8, 56, 56), torch.bfloat16, -2)
-    triton_support.compare_two_runs(triton_steps.column_attention, tensors)
+    kernel_support.compare_two_runs(triton_steps.column_attention, tensors)
 
 
 @on_gpu

@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,11 +17,9 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = torch.device("cpu" if INTERPRETED else "cuda")
-TOLERANCES = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 0.03}
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 with_triton = pytest.mark.skipif(find_spec("triton") is None, reason="needs Triton")
@@ -35,44 +32,6 @@ bfloat16 = pytest.param(
     torch.bfloat16,
     marks=pytest.mark.skipif(INTERPRETED, reason="Triton's interpreter has no bfloat16 product"),
 )
-
-
-def compare(
-    plain: Callable[..., Tensor],
-    quick: Callable[..., Tensor],
-    tensors: list[Tensor],
-    slope: Tensor | None = None,
-    *,
-    least: float = 0.0,
-) -> None:
-    """Result and gradients of kernels against those of the plain formulas in double precision.
-
-    Errors are relative to the largest value of each, or to `least` where that is more.
-    """
-    # copies in double precision against the very tensors, whose memory is part of the test
-    exact = [each.double().detach().requires_grad_() for each in tensors]
-    given = [each.detach().requires_grad_() for each in tensors]
-    wanted, found = plain(*exact), quick(*given)
-    if slope is None:
-        slope = torch.randn_like(found)
-    assert found.dtype == tensors[0].dtype
-    assert found.permute(0, 3, 4, 1, 2).is_contiguous()
-    wanted_grads = torch.autograd.grad(wanted, exact, slope.double())
-    found_grads = torch.autograd.grad(found, given, slope)
-    for a, b in zip((wanted, *wanted_grads), (found, *found_grads), strict=True):
-        largest = a.abs().max().clamp(min=least)
-        assert (a - b).abs().max() <= TOLERANCES[b.dtype] * largest
-
-
-def compare_two_runs(quick: Callable[..., Tensor], tensors: list[Tensor]) -> None:
-    """Result and gradients of one run of kernels against those of another, to the bit."""
-    results = []
-    for _ in range(2):
-        given = [each.detach().requires_grad_() for each in tensors]
-        out = quick(*given)
-        results.append((out, *torch.autograd.grad(out.float().square().sum(), given)))
-    for a, b in zip(*results, strict=True):
-        assert torch.equal(a, b)
 
 
 def run_in_the_interpreter(file: str, *tests: Any) -> int:

@@ -1,0 +1,254 @@
+"""The C++ kernels give what the plain formulas give, and are done without where they cannot be."""
+
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from gsa import fast, kernel_checks, native, native_content, native_steps
+from gsa.attention import GlobalSelfAttention, column_attention, content_branch
+from gsa.formulas import (
+    column_scores,
+    column_step,
+    content_attention,
+    normalise_keys,
+    row_scores,
+    row_step,
+)
+from tests.gsa.kernel_support import compare, compare_two_runs
+
+with_compiler = pytest.mark.skipif(native._compiler() is None, reason="needs Linux and a compiler")
+
+WAYS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
+    "column": (
+        lambda q, r, v: column_step(column_scores(q, r), v),
+        native_steps.column_attention,
+    ),
+    "row": (lambda q, r, v: row_step(row_scores(q, r), v), native_steps.row_attention),
+    "content": (
+        lambda q, k, v: content_attention(q, normalise_keys(k), v),
+        native_content.content_branch,
+    ),
+}
+SHAPES = [  # b, h, d, y, x
+    (2, 3, 8, 5, 7),
+    (1, 1, 1, 1, 1),
+    (1, 2, 3, 18, 2),  # channels and cells that fill no register
+    (3, 2, 12, 4, 33),
+    (1, 8, 8, 56, 56),
+    (2, 2, 16, 17, 16),
+    (1, 3, 64, 7, 7),
+    (2, 1, 33, 40, 3),
+]
+
+
+def inputs(way: str, shape: tuple[int, ...], dtype: torch.dtype) -> list[Tensor]:
+    """Queries, a table or keys, and values, in channels-last memory."""
+    b, h, d, y, x = shape
+
+    def grid(seed: int) -> Tensor:
+        return kernel_checks.noise(b, y, x, h, d, seed=seed).to(dtype).permute(0, 3, 4, 1, 2)
+
+    n = y if way == "column" else x
+    second = grid(2) if way == "content" else kernel_checks.noise(2 * n - 1, d, seed=2).to(dtype)
+    return [grid(0), second, grid(1)]
+
+
+@pytest.fixture
+def without_library() -> Iterator[None]:
+    """Nothing is known of the library, before the test or after it."""
+    native._library.cache_clear()
+    yield
+    native._library.cache_clear()
+
+
+@with_compiler
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_kernels_equal_the_plain_formulas(
+    way: str, shape: tuple[int, ...], dtype: torch.dtype
+) -> None:
+    tensors = inputs(way, shape, dtype)
+    assert native.takes(tensors[0], tensors[2])
+    # of a single pixel no gradient reaches the keys: what is left is rounding
+    compare(*WAYS[way], tensors, least=1e-3)
+
+
+@with_compiler
+@pytest.mark.parametrize("way", WAYS)
+def test_any_memory_is_read_right(way: str) -> None:
+    q, second, v = inputs(way, (2, 2, 8, 4, 5), torch.float32)
+    scattered = second.contiguous() if second.dim() == 5 else second.t().contiguous().t()
+    compare(*WAYS[way], [q.contiguous(), scattered, v.contiguous()])
+    compare(*WAYS[way], [q, second, v], slope=torch.ones(()).expand(v.shape))
+    images = slice(None, None, 2)
+    few = second[images] if second.dim() == 5 else second
+    compare(*WAYS[way], [q[images], few, v[images]])
+
+
+@with_compiler
+@pytest.mark.parametrize("way", WAYS)
+def test_a_run_repeats_to_the_bit_with_several_threads(way: str) -> None:
+    tensors, threads = inputs(way, (3, 2, 16, 20, 21), torch.float32), torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        compare(*WAYS[way], tensors)
+        compare_two_runs(WAYS[way][1], tensors)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@with_compiler
+@pytest.mark.parametrize("way", WAYS)
+def test_unusual_numbers_go_where_the_formulas_send_them(way: str) -> None:
+    q, second, v = inputs(way, (1, 2, 8, 5, 6), torch.float32)
+    v[0, 1, 3, 2, 4] = torch.nan
+    q[0, 0, 1, 3, 3] = torch.inf
+    plain, quick = (each(q, second, v) for each in WAYS[way])
+    assert torch.equal(plain.isfinite(), quick.isfinite())
+    if way == "content":  # as in a softmax, no key is too large
+        plain, quick = (each(q[:, 1:], 1e4 * second[:, 1:], v[:, 1:]) for each in WAYS[way])
+        torch.testing.assert_close(plain, quick, equal_nan=True)
+
+
+@with_compiler
+def test_only_wanted_gradients_are_computed() -> None:
+    q, table, v = inputs("column", (1, 2, 8, 4, 4), torch.float32)
+    for one in ([v], [q], [table], [q, table]):
+        given = [
+            each.detach().requires_grad_(any(each is x for x in one)) for each in (q, table, v)
+        ]
+        out = native_steps.column_attention(*given)
+        found = torch.autograd.grad(out.square().sum(), [x for x in given if x.requires_grad])
+        every = [each.double().detach().requires_grad_() for each in (q, table, v)]
+        all_of_them = torch.autograd.grad(WAYS["column"][0](*every).square().sum(), every)
+        wanted = [grad for grad, each in zip(all_of_them, given, strict=True) if each.requires_grad]
+        for a, b in zip(found, wanted, strict=True):
+            torch.testing.assert_close(a.double(), b, rtol=1e-4, atol=1e-4)
+
+
+@with_compiler
+def test_the_module_takes_them_and_other_tensors_are_left() -> None:
+    module, x = GlobalSelfAttention(6, 8, 2, (8, 8)), torch.randn(1, 6, 8, 8)
+    taken: list[str] = []
+    function = native.Function.__call__
+
+    def counted(self: native.Function, *args: object) -> None:
+        taken.append(self.name)
+        function(self, *args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native.Function, "__call__", counted)
+        quick = module(x)
+        assert sorted(set(taken)) == ["gsa_content", "gsa_step"]
+        with torch.autocast("cpu", torch.bfloat16):
+            assert module(x).dtype == torch.bfloat16
+        taken.clear()
+        with fast.switched_off():
+            torch.testing.assert_close(module(x), quick)
+        module.double()(x.double())
+        with torch.autocast("cpu", torch.float16):
+            module.float()(x)
+        assert taken == []
+    q = torch.zeros(1, 2, 8, 4, 4)
+    assert native.takes(q)
+    for other in (q.to("meta"), q[:0], q.half(), torch.zeros(1, 1, 65, 2, 2)):
+        assert not native.takes(other)
+    assert not native.takes(q, q.to("meta"))
+    assert not native.takes(q, q[:, :1])
+
+
+@with_compiler
+def test_wrong_kernels_are_left_with_one_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native.Function, "__call__", lambda *_: None)
+    for module, what in ((native_steps, "positional steps"), (native_content, "content branches")):
+        module._works.cache_clear()
+        monkeypatch.setattr(torch.Tensor, "new_empty", torch.Tensor.new_zeros)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert not module._works(torch.float32, 8)
+            assert not module._works(torch.float32, 8)
+        module._works.cache_clear()
+        assert len(caught) == 1
+        said = str(caught[0].message)
+        assert said.startswith(f"On cpu the C++ kernels are not used for some {what}, as they fail")
+
+
+def test_without_a_compiler_other_ways_are_taken(
+    monkeypatch: pytest.MonkeyPatch, without_library: None
+) -> None:
+    monkeypatch.setattr(native, "_compiler", lambda: None)
+    q, table, v = inputs("column", (1, 2, 8, 4, 4), torch.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not native_steps.available(q, v)
+        assert not native_content.available(q, q, v)
+        torch.testing.assert_close(column_attention(q, table, v), WAYS["column"][0](q, table, v))
+        torch.testing.assert_close(content_branch(q, q, v), WAYS["content"][0](q, q, v))
+
+
+def test_a_compiler_that_fails_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path, without_library: None
+) -> None:
+    broken = tmp_path / "c++"
+    broken.write_text("#!/bin/sh\necho no such processor >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(native, "_compiler", lambda: str(broken))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.warns(RuntimeWarning, match="c\\+\\+ did not make it: no such processor"):
+        assert native.library() is None
+    assert native.library() is None  # without another word
+
+
+@with_compiler
+def test_the_library_is_kept_and_made_again_where_it_is_damaged(
+    monkeypatch: pytest.MonkeyPatch, tmp_path, without_library: None
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert native.library() is not None
+    (kept,) = (tmp_path / "gsa-explorer").iterdir()
+    made = kept.stat().st_mtime_ns
+    native._library.cache_clear()
+    assert native.library() is not None
+    assert kept.stat().st_mtime_ns == made
+    # under another name, since this process has it loaded
+    code = "from gsa import native; print(native.library() is not None)"
+    damaged = tmp_path / "other" / "gsa-explorer" / kept.name
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(kept.read_bytes()[:1000])
+    elsewhere = os.environ | {"XDG_CACHE_HOME": str(damaged.parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env=elsewhere,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "True"
+
+
+@with_compiler
+def test_nothing_has_to_be_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path, without_library: None
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(file))  # no folder can be made there
+    assert native.library() is not None
+
+
+@with_compiler
+def test_threads_are_those_of_torch() -> None:
+    code = (
+        "import torch; from gsa import native; native.library()\n"
+        "maps = open('/proc/self/maps').read().split()\n"
+        "print(len({each for each in maps if 'gomp' in each or 'iomp' in each}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"
