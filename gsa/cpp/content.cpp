@@ -54,15 +54,33 @@ template <class Floats, class Integers> inline Floats exponential(Floats x) {
 
 template <int D> constexpr int lanes() { return D < W ? D : W; }
 
-// to[j] = exp(k[j] - top)
-template <int D> void weigh(const float* k, const float* top, int64_t n, float* to) {
+// top = max(top, k[j])
+template <int D> void raise(const float* k, int64_t n, float* top) {
+  constexpr int L = lanes<D>();
+  for (int c = 0; c < D; c += L) {
+    auto most = load<L>(top + c);
+    for (int64_t j = 0; j < n; ++j) {
+      const auto row = load<L>(k + j * D + c);
+      most = row > most ? row : most;
+    }
+    store(top + c, most);
+  }
+}
+
+// to[j] = exp(k[j] - top), and sums += to[j]
+template <int D> void weigh(const float* k, const float* top, int64_t n, float* to, float* sums) {
   constexpr int L = lanes<D>();
   typedef typename Register<L>::Floats Floats;
   typedef typename Register<L>::Integers Integers;
   for (int c = 0; c < D; c += L) {
     const Floats most = load<L>(top + c);
-    for (int64_t j = 0; j < n; ++j)
-      store(to + j * D + c, exponential<Floats, Integers>(load<L>(k + j * D + c) - most));
+    Floats sum = load<L>(sums + c);
+    for (int64_t j = 0; j < n; ++j) {
+      const Floats weight = exponential<Floats, Integers>(load<L>(k + j * D + c) - most);
+      store(to + j * D + c, weight);
+      sum += weight;
+    }
+    store(sums + c, sum);
   }
 }
 
@@ -147,16 +165,12 @@ void make_contexts(const Call& call, Workspace<D>& w, int64_t image, int64_t fro
   }
   for_blocks(call, image, from, to, [&](int64_t pixel, int64_t h, int64_t n) {
     read<D>(call.k, call.layout(), pixel, h, n, w.a);
-    float* top = kept(h) + D * D;
-    for (int64_t j = 0; j < n; ++j)
-      for (int c = 0; c < D; ++c) top[c] = std::max(top[c], w.a[j * D + c]);
+    raise<D>(w.a, n, kept(h) + D * D);
   });
   for_blocks(call, image, from, to, [&](int64_t pixel, int64_t h, int64_t n) {
     read<D>(call.k, call.layout(), pixel, h, n, w.a);
     read<D>(call.v, call.layout(), pixel, h, n, w.b);
-    weigh<D>(w.a, kept(h) + D * D, n, w.weights);
-    for (int64_t j = 0; j < n; ++j)
-      for (int c = 0; c < D; ++c) w.sums[h * D + c] += w.weights[j * D + c];
+    weigh<D>(w.a, kept(h) + D * D, n, w.weights, w.sums + h * D);
     gather<D>(w.weights, w.b, n, kept(h));
   });
   for (int64_t h = from; h < to; ++h)
@@ -190,7 +204,7 @@ void go_back(const Call& call, Workspace<D>& w, const float* context,
   write<D>(w.c, call.to_q, call.layout(), pixel, h, n);
 
   read<D>(call.k, call.layout(), pixel, h, n, w.a);
-  weigh<D>(w.a, context + D * D, n, w.weights);
+  weigh<D>(w.a, context + D * D, n, w.weights, w.sums);  // the sums are not needed again
   spread<D>(w.weights, slopes, n, w.c);
   write<D>(w.c, call.to_v, call.layout(), pixel, h, n);
 

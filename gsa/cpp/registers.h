@@ -44,12 +44,15 @@ inline void convert(float x, BFloat16& to) {  // to the nearest, ties to even
   to.bits = x != x ? 0x7fc0 : uint16_t((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
-// d of at most D channels; the usual d, all of them, is a constant to the compiler
-template <int D, class From, class To> inline void copy(const From* from, To* to, int64_t d) {
+// n rows of d channels, of at most D; the usual d, all of them, is a constant to the compiler
+template <int D, class From, class To>
+void copy(const From* from, int64_t step, To* to, int64_t to_step, int64_t n, int64_t d) {
   if (d == D)
-    for (int c = 0; c < D; ++c) convert(from[c], to[c]);
+    for (; n > 0; --n, from += step, to += to_step)
+      for (int c = 0; c < D; ++c) convert(from[c], to[c]);
   else
-    for (int64_t c = 0; c < d; ++c) convert(from[c], to[c]);
+    for (; n > 0; --n, from += step, to += to_step)
+      for (int64_t c = 0; c < d; ++c) convert(from[c], to[c]);
 }
 
 // Where data is: pixel after pixel, the d channels of all heads side by side in each; bfloat16 if
@@ -58,33 +61,28 @@ struct Layout {
   int64_t heads, d, along;
   bool half;
 
-  int64_t at(int64_t pixel, int64_t head, int64_t cell) const {
-    return ((pixel + cell * along) * heads + head) * d;
-  }
+  int64_t first(int64_t pixel, int64_t head) const { return (pixel * heads + head) * d; }
+  int64_t step() const { return along * heads * d; }
 };
 
 // n cells of a head, from a pixel on, to rows of D channels in scratch memory
 template <int D>
-void read(const void* data, const Layout& layout, int64_t pixel, int64_t head, int64_t n, float* to) {
-  for (int64_t j = 0; j < n; ++j) {
-    const int64_t at = layout.at(pixel, head, j);
-    if (layout.half)
-      copy<D>(static_cast<const BFloat16*>(data) + at, to + j * D, layout.d);
-    else
-      copy<D>(static_cast<const float*>(data) + at, to + j * D, layout.d);
-  }
+void read(const void* data, const Layout& from, int64_t pixel, int64_t head, int64_t n, float* to) {
+  const int64_t at = from.first(pixel, head);
+  if (from.half)
+    copy<D>(static_cast<const BFloat16*>(data) + at, from.step(), to, D, n, from.d);
+  else
+    copy<D>(static_cast<const float*>(data) + at, from.step(), to, D, n, from.d);
 }
 
 // and back
 template <int D>
-void write(const float* from, void* data, const Layout& layout, int64_t pixel, int64_t head, int64_t n) {
-  for (int64_t j = 0; j < n; ++j) {
-    const int64_t at = layout.at(pixel, head, j);
-    if (layout.half)
-      copy<D>(from + j * D, static_cast<BFloat16*>(data) + at, layout.d);
-    else
-      copy<D>(from + j * D, static_cast<float*>(data) + at, layout.d);
-  }
+void write(const float* from, void* data, const Layout& to, int64_t pixel, int64_t head, int64_t n) {
+  const int64_t at = to.first(pixel, head);
+  if (to.half)
+    copy<D>(from, D, static_cast<BFloat16*>(data) + at, to.step(), n, to.d);
+  else
+    copy<D>(from, D, static_cast<float*>(data) + at, to.step(), n, to.d);
 }
 
 typedef Register<8>::Floats Eight;
