@@ -14,6 +14,7 @@ from gsa.bench import AIM_SIZE, Effort, Ratio
 from gsa.bench_limits import LARGEST_EXPONENT, Part, Rates
 from gsa.files import GENERATED, PAGE, check_page
 from gsa.machine import gpu, processor
+from gsa.native import compiled_by
 
 _INTRODUCTION = f"""# Benchmarks
 
@@ -42,6 +43,7 @@ def result(
             "device": gpu(effort.device) or effort.device,
             "cores": os.cpu_count(),
             "torch": torch.__version__,
+            "compiler": compiled_by(),
         },
         "setting": {**asdict(effort), "dtype": effort.dtype_name},
         "rates": asdict(rates),
@@ -83,9 +85,10 @@ def _section(run: dict[str, Any]) -> str:
     title = "## {device}, {dtype}, batch of {batch}, {threads} thread(s)".format(**setting)
     title += ", by torch.compile" if setting["compile"] else ""
     title += f", {setting['only']} alone" if setting.get("only") else ""  # older runs have all
+    compiler = f", kernels made by {machine['compiler']}" if machine.get("compiler") else ""
     about = (
         f"{machine['processor']}, {machine['cores']} cores, device {machine['device']}, torch "
-        f"{machine['torch']}. A large matrix product runs at "
+        f"{machine['torch']}{compiler}. A large matrix product runs at "
         f"{rates['flops_per_second'] / 1e9:.0f} GFLOP/s, a copy at "
         f"{rates['bytes_per_second'] / 1e9:.1f} GB/s."
     )

@@ -61,6 +61,12 @@ def _library() -> ctypes.CDLL | None:
         return None
 
 
+def compiled_by() -> str:
+    """The name of the compiler that made the library; empty where there is no library."""
+    compiler = _compiler() if library() else None
+    return Path(compiler).name if compiler else ""
+
+
 def _compiler() -> str | None:
     if sys.platform != "linux":
         return None
