@@ -37,7 +37,7 @@ def library() -> ctypes.CDLL | None:
     """The compiled functions of `gsa/cpp`.
 
     Returns:
-        None where there is no C++ compiler (`CXX`, g++ or c++), on other systems than Linux, and,
+        None where there is no C++ compiler (`CXX` or g++), on other systems than Linux, and,
         after a warning, where compiling or loading fails.
     """
     with _lock:  # several threads of a server may ask at once
@@ -70,7 +70,7 @@ def compiled_by() -> str:
 def _compiler() -> str | None:
     if sys.platform != "linux":
         return None
-    return next(filter(None, map(shutil.which, (os.environ.get("CXX", ""), "g++", "c++"))), None)
+    return next(filter(None, map(shutil.which, (os.environ.get("CXX", ""), "g++"))), None)
 
 
 def _load(compiler: str) -> ctypes.CDLL:
