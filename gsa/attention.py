@@ -121,12 +121,12 @@ class GlobalSelfAttention(nn.Module):
     Works at any input size: the relative embeddings are made for `size` and interpolated for
     another (`resize_embeddings`), which is an approximation: accuracy is measured at `size`.
 
-    On a CPU `gsa.native_steps` takes the positional steps and `gsa.native_content` the content
-    branch, or, where there is no C++ compiler, `gsa.fast` the steps; on a GPU `gsa.triton_steps`
-    and `gsa.triton_content` do. A content branch that is recorded is taken by the plain formulas.
-    The faster ways have first derivatives by `backward` and `autograd.grad` only; inside
-    `gsa.fast.switched_off()` the plain formulas are used, also for second derivatives, forward mode
-    and `torch.func`.
+    On a CPU `gsa.native_steps` and `gsa.native_content` take the branches in single precision and
+    bfloat16 where there is a C++ compiler, else `gsa.fast` takes the steps; on a GPU
+    `gsa.triton_steps` and `gsa.triton_content` do. A content branch that is recorded is taken by
+    the plain formulas. The faster ways have first derivatives by `backward` and `autograd.grad`
+    only; inside `gsa.fast.switched_off()` the plain formulas are used, also for second derivatives
+    and forward mode.
 
     `reach`, where it is not None, cuts every weight further than so many cells along either axis;
     networks are trained without (`gsa.interventions` sets it).

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.benchmark import Timer
 
-from gsa import fast
 from gsa.attention import GlobalSelfAttention, column_attention, content_branch, row_attention
 from gsa.bench import HEADS, STAGES, Effort
 from gsa.costs import counted
@@ -79,10 +78,7 @@ def parts(effort: Effort, machine: Rates) -> Iterator[Part]:
         with torch.inference_mode():
             works = _works(module, x)
             found = {name: _seconds(work, effort) for name, (work, _) in works.items()}
-            with (
-                fast.switched_off()
-            ):  # of the formulas: not every faster way is seen by the counter
-                flops = {name: counted(work) for name, (work, _) in works.items()}
+            flops = {name: counted(work) for name, (work, _) in works.items()}
         for name, (_, moved) in works.items():
             yield Part(
                 stage=f"{side}x{side}",

@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
+from gsa import native
 from gsa.bench import AIM_SIZE, Effort, Ratio
 from gsa.bench_limits import LARGEST_EXPONENT, Part, Rates
 from gsa.files import GENERATED, PAGE, check_page
 from gsa.machine import gpu, processor
-from gsa.native import compiled_by
 
 _INTRODUCTION = f"""# Benchmarks
 
@@ -43,7 +43,7 @@ def result(
             "device": gpu(effort.device) or effort.device,
             "cores": os.cpu_count(),
             "torch": torch.__version__,
-            "compiler": compiled_by(),
+            "kernels": "C++" if _by_kernels(effort) else "",
         },
         "setting": {**asdict(effort), "dtype": effort.dtype_name},
         "rates": asdict(rates),
@@ -51,6 +51,11 @@ def result(
         "parts": [asdict(each) for each in parts],
         "growth": growth,
     }
+
+
+def _by_kernels(effort: Effort) -> bool:
+    """Whether the C++ kernels took part."""
+    return effort.device == "cpu" and not effort.compile and native.library() is not None
 
 
 def write(folder: Path, found: dict[str, Any]) -> Path:
@@ -85,10 +90,10 @@ def _section(run: dict[str, Any]) -> str:
     title = "## {device}, {dtype}, batch of {batch}, {threads} thread(s)".format(**setting)
     title += ", by torch.compile" if setting["compile"] else ""
     title += f", {setting['only']} alone" if setting.get("only") else ""  # older runs have all
-    compiler = f", kernels made by {machine['compiler']}" if machine.get("compiler") else ""
+    kernels = f", with {machine['kernels']} kernels" if machine.get("kernels") else ""
     about = (
         f"{machine['processor']}, {machine['cores']} cores, device {machine['device']}, torch "
-        f"{machine['torch']}{compiler}. A large matrix product runs at "
+        f"{machine['torch']}{kernels}. A large matrix product runs at "
         f"{rates['flops_per_second'] / 1e9:.0f} GFLOP/s, a copy at "
         f"{rates['bytes_per_second'] / 1e9:.1f} GB/s."
     )

@@ -1,5 +1,7 @@
 """The two positional steps on a CPU, in blocks whose scores stay in the processor's cache.
 
+They are for where `gsa.native_steps` cannot be. What all faster ways have in common is here too.
+
 They are (3) and (5) of `gsa.formulas`. Seen along its axis a step is the same for every *line*: a
 row of a picture for the row step, a column for the column step. The scores of a block of lines are
 used up before the next block's are made, and the backward pass makes them again instead of keeping
@@ -23,6 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 _SCORE_BYTES = 2**20  # of a block: what a common L2 cache holds
 
@@ -42,11 +45,17 @@ def switched_off() -> Iterator[None]:
 
 
 def wanted() -> bool:
-    """Whether a faster way may be taken: not inside `switched_off`, nor while torch compiles.
+    """Whether a faster way may be taken: not inside `switched_off`, nor while torch looks on.
 
-    `torch.compile` has kernels of its own for the plain formulas.
+    `torch.compile` has kernels of its own for the plain formulas; counters, tracers, fake tensors
+    and `torch.func` see operations of torch alone.
     """
-    return not _off.get() and not torch.compiler.is_compiling()
+    looked_on = (
+        torch.compiler.is_compiling()
+        or is_in_torch_dispatch_mode()
+        or torch._C._are_functorch_transforms_active()
+    )
+    return not _off.get() and not looked_on
 
 
 def pays(q: Tensor) -> bool:

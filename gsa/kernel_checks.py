@@ -115,4 +115,4 @@ def step_error(
         )
         table = noise(2 * n - 1, channels[0], seed=2).to(dtype)
         errors.append(relative_error(plain, quick, (q, table, v), device))
-    return float(torch.tensor(errors).max())  # NaN, if any is
+    return float(torch.tensor(errors, device="cpu").max())  # NaN, if any is

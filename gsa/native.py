@@ -38,7 +38,7 @@ def library() -> ctypes.CDLL | None:
 
     Returns:
         None where there is no C++ compiler (`CXX` or g++), on other systems than Linux, and,
-        after a warning, where compiling or loading fails.
+        after a warning, where compiling or loading fails. The compiler is to be GCC.
     """
     with _lock:  # several threads of a server may ask at once
         return _library()
@@ -46,67 +46,75 @@ def library() -> ctypes.CDLL | None:
 
 @cache
 def _library() -> ctypes.CDLL | None:
-    compiler = _compiler()
-    if compiler is None:
-        return None
-    try:
-        return _load(compiler)
-    except (OSError, subprocess.SubprocessError) as failure:
-        said = getattr(failure, "stderr", b"").decode(errors="replace") or str(failure)
+    failures = []
+    for compiler in _compilers():
+        try:
+            return _load(compiler)
+        except (OSError, subprocess.SubprocessError) as failure:
+            said = (getattr(failure, "stderr", None) or b"").decode(errors="replace").strip()
+            failures.append(f"{compiler}: {(said or str(failure)).splitlines()[0]}")
+    if failures:
         warnings.warn(
-            f"gsa/cpp is not used, as {compiler} did not make it: {said.strip().splitlines()[0]}",
+            f"The C++ of gsa/cpp is not used, as it was not made or not loaded. {failures[0]}",
             RuntimeWarning,
             stacklevel=4,
         )
-        return None
+    return None
 
 
-def compiled_by() -> str:
-    """The name of the compiler that made the library; empty where there is no library."""
-    compiler = _compiler() if library() else None
-    return Path(compiler).name if compiler else ""
-
-
-def _compiler() -> str | None:
+def _compilers() -> list[str]:
+    """What may compile, best first."""
     if sys.platform != "linux":
-        return None
-    return next(filter(None, map(shutil.which, (os.environ.get("CXX", ""), "g++"))), None)
+        return []
+    found = map(shutil.which, (os.environ.get("CXX", ""), "g++"))
+    return list(dict.fromkeys(filter(None, found)))
 
 
 def _load(compiler: str) -> ctypes.CDLL:
-    try:
-        cache = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-        folder = Path(cache) / "gsa-explorer"
-        folder.mkdir(parents=True, exist_ok=True)
+    folder = _folder()
+    if folder is not None:
         return ctypes.CDLL(str(_compiled(compiler, folder)))
-    except (OSError, RuntimeError):  # no home, or nothing can be kept there: for this process alone
-        with tempfile.TemporaryDirectory() as passing:
-            return ctypes.CDLL(str(_compiled(compiler, Path(passing))))
+    with tempfile.TemporaryDirectory() as passing:  # for this process alone
+        return ctypes.CDLL(str(_compiled(compiler, Path(passing))))
+
+
+def _folder() -> Path | None:
+    """Where the library is kept; None if that cannot be, or others may write there."""
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+        folder = Path(base) / "gsa-explorer"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state = folder.stat()
+    except (OSError, RuntimeError):  # RuntimeError: there is no home
+        return None
+    own = state.st_uid == os.getuid() and not state.st_mode & 0o022
+    return folder if own and os.access(folder, os.W_OK) else None
 
 
 def _compiled(compiler: str, folder: Path) -> Path:
     """The library's file in a folder, made if it is not there."""
-    sources = b"".join(path.read_bytes() for path in sorted(_SOURCES.iterdir()))
+    sources = sorted(_SOURCES.glob("*.cpp"))
+    text = b"".join(path.read_bytes() for path in (*sources, *sorted(_SOURCES.glob("*.h"))))
     # every macro that the compiler defines: its version, and what the processor can do
     target = _run(compiler, *_FLAGS, "-dM", "-E", "-x", "c++", os.devnull)
-    name = hashlib.sha256(sources + target + repr(_FLAGS).encode()).hexdigest()[:16]
+    name = hashlib.sha256(text + target + repr(_FLAGS).encode()).hexdigest()[:16]
     path = folder / f"gsa-{name}.so"
     if not _intact(path):
         with tempfile.TemporaryDirectory(dir=folder) as building:
-            made = Path(building)
-            objects = [made / f"{source.stem}.o" for source in _SOURCES.glob("*.cpp")]
-            compile_one = [
-                (compiler, *_FLAGS, "-c", str(_SOURCES / f"{each.stem}.cpp"), "-o", str(each))
-                for each in objects
-            ]
+
+            def compile_one(source: Path) -> str:
+                made = f"{building}/{source.stem}.o"
+                _run(compiler, *_FLAGS, "-c", str(source), "-o", made)
+                return made
+
             with ThreadPoolExecutor() as pool:
-                list(pool.map(lambda command: _run(*command), compile_one))
+                objects = list(pool.map(compile_one, sources))
             # not linked with OpenMP; what stays open must be found at once
-            library = made / "library"
-            _run(compiler, "-shared", "-Wl,-z,now", *map(str, objects), "-o", str(library))
-            built = library.read_bytes()
-            library.write_bytes(built + hashlib.sha256(built).digest())
-            library.replace(path)
+            whole = Path(building) / "whole"
+            _run(compiler, "-shared", "-Wl,-z,now", *objects, "-o", str(whole))
+            built = whole.read_bytes()
+            whole.write_bytes(built + hashlib.sha256(built).digest())
+            whole.replace(path)
     return path
 
 
@@ -141,6 +149,7 @@ class Function:
         ]
         self._struct = type("Call", (ctypes.Structure,), {"_fields_": fields})
 
+    @torch.compiler.disable  # tracing knows nothing of addresses
     def __call__(self, numbers: Mapping[str, int], tensors: Mapping[str, Tensor | None]) -> None:
         """Run; tensors are contiguous, and those that are missing or None are null pointers."""
         size = self.count("scratch", numbers, tensors)

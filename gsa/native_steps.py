@@ -74,6 +74,12 @@ def row_attention(q: Tensor, r_r: Tensor, u: Tensor) -> Tensor:
 
 
 def _step(q: Tensor, table: Tensor, v: Tensor, *, columns: bool) -> Tensor:
+    length = 2 * q.shape[-2 if columns else -1] - 1
+    if table.shape != (length, q.shape[2]) or table.device != q.device:
+        raise ValueError(
+            f"The embeddings must be ({length}, {q.shape[2]}) on {q.device}, not "
+            f"{tuple(table.shape)} on {table.device}."
+        )
     dtype = fast.step_dtype(q)
     q, v = (fast.pixels(each.to(dtype)) for each in (q, v))
     out = _AxialAttention.apply(q, table, v, columns)

@@ -1,7 +1,7 @@
 // The content branch of global self-attention on a CPU, forward and backward.
 //
 // It is (1) and (2) of gsa/formulas.py; gsa/native_content.py calls it. For one head, with the
-// weights p[j] = exp(k[j] - log sum exp k) of every key channel over all pixels j,
+// weights p[j] = exp(k[j] - max k) / sum exp(k - max k) of every key channel over all pixels j,
 //
 //   out[j] = q[j] C,  C = sum_j p[j]^T v[j]  (d x d, the context).
 //
@@ -11,7 +11,6 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <limits>
 
@@ -25,16 +24,17 @@ constexpr int BLOCK = 64;  // pixels
 // (image, pixel, head, channel).
 struct Call {
   int64_t images, pixels, heads, d;
-  int64_t threads, half;                 // half: the data is bfloat16, else in single precision
+  int64_t threads, half;  // half: the data is bfloat16, else in single precision
   const void *q, *k, *v, *grad;
   void *out, *to_q, *to_k, *to_v;
-  float* kept;     // (image, head, D + 1, D): the context, and log sum exp k; made, then used
+  float* kept;     // (image, head, D + 2, D): context, max k and 1 / sum exp(k - max k)
   float* scratch;  // `gsa_content_scratch` numbers
 
   Layout layout() const { return {heads, d, 1, bool(half)}; }
 };
 
-// exp(x) for x up to 0, to the last bit or two: 2^n times a polynomial (Cephes library, expf)
+// exp(x) for x up to 0, to the last bit or two down to -87, where it stays at 1.6e-38: 2^n times a
+// polynomial (Cephes library, expf)
 template <class Floats, class Integers> inline Floats exponential(Floats x) {
   const Floats least = Floats{} - 87.0f, magic = Floats{} + 12582912.0f;
   x = x < least ? least : x;
@@ -119,7 +119,7 @@ template <int D> void transposed(const float* from, float* to) {
 }
 
 // What one thread works with. Channels beyond d are zero in data that was read, so that whatever
-// stands there elsewhere is multiplied by zero.
+// finite number stands there elsewhere is multiplied by zero.
 template <int D> struct Workspace {
   float *a, *b, *c, *weights;  // blocks (BLOCK, D)
   float *matrix, *mean;        // (D, D), and (D)
@@ -139,9 +139,9 @@ template <int D> struct Workspace {
   }
 };
 
-// Where the context of one head is kept, and its sums of keys behind it.
+// Where the context of one head is kept, and max k and 1 / sum exp(k - max k) behind it.
 template <int D> float* context_of(const Call& call, int64_t image, int64_t head) {
-  return call.kept + (image * call.heads + head) * (D + 1) * D;
+  return call.kept + (image * call.heads + head) * (D + 2) * D;
 }
 
 // `work` on every block of pixels of an image and every head of a range, heads innermost: they lie
@@ -153,14 +153,14 @@ void for_blocks(const Call& call, int64_t image, int64_t from, int64_t to, Work 
       work(image * call.pixels + p, h, std::min<int64_t>(BLOCK, call.pixels - p));
 }
 
-// The context of some heads of an image, and log sum exp k.
+// What is kept of some heads of an image.
 template <int D>
 void make_contexts(const Call& call, Workspace<D>& w, int64_t image, int64_t from,
                    int64_t to) {
   const auto kept = [&](int64_t h) { return context_of<D>(call, image, h); };
   for (int64_t h = from; h < to; ++h) {
     std::fill_n(kept(h), D * D, 0.0f);
-    std::fill_n(kept(h) + D * D, D, -std::numeric_limits<float>::max());
+    std::fill_n(kept(h) + D * D, D, -std::numeric_limits<float>::infinity());
     std::fill_n(w.sums + h * D, D, 0.0f);
   }
   for_blocks(call, image, from, to, [&](int64_t pixel, int64_t h, int64_t n) {
@@ -175,9 +175,9 @@ void make_contexts(const Call& call, Workspace<D>& w, int64_t image, int64_t fro
   });
   for (int64_t h = from; h < to; ++h)
     for (int x = 0; x < D; ++x) {
-      const float sum = w.sums[h * D + x];
-      for (int y = 0; y < D; ++y) kept(h)[x * D + y] /= sum;
-      kept(h)[D * D + x] += std::log(sum);
+      const float share = 1 / w.sums[h * D + x];
+      for (int y = 0; y < D; ++y) kept(h)[x * D + y] *= share;
+      kept(h)[(D + 1) * D + x] = share;
     }
 }
 
@@ -203,20 +203,25 @@ void go_back(const Call& call, Workspace<D>& w, const float* context,
   spread<D>(w.a, w.matrix, n, w.c);
   write<D>(w.c, call.to_q, call.layout(), pixel, h, n);
 
+  const float *top = context + D * D, *share = top + D;
+  for (int x = 0; x < D; ++x) {
+    w.mean[x] = 0;
+    for (int y = 0; y < D; ++y) {
+      w.matrix[x * D + y] = share[x] * slopes[x * D + y];
+      w.mean[x] += slopes[x * D + y] * context[x * D + y];
+    }
+  }
   read<D>(call.k, call.layout(), pixel, h, n, w.a);
-  weigh<D>(w.a, context + D * D, n, w.weights, w.sums);  // the sums are not needed again
-  spread<D>(w.weights, slopes, n, w.c);
+  weigh<D>(w.a, top, n, w.weights, w.sums);  // the sums are known by now
+  spread<D>(w.weights, w.matrix, n, w.c);
   write<D>(w.c, call.to_v, call.layout(), pixel, h, n);
 
   read<D>(call.v, call.layout(), pixel, h, n, w.b);
   transposed<D>(slopes, w.matrix);
   spread<D>(w.b, w.matrix, n, w.c);
-  for (int x = 0; x < D; ++x) {  // through the softmax of a channel: less the mean slope
-    w.mean[x] = 0;
-    for (int y = 0; y < D; ++y) w.mean[x] += slopes[x * D + y] * context[x * D + y];
-  }
-  for (int64_t j = 0; j < n; ++j)
-    for (int c = 0; c < D; ++c) w.c[j * D + c] = w.weights[j * D + c] * (w.c[j * D + c] - w.mean[c]);
+  for (int64_t j = 0; j < n; ++j)  // through the softmax of a channel: less the mean slope
+    for (int c = 0; c < D; ++c)
+      w.c[j * D + c] = w.weights[j * D + c] * share[c] * (w.c[j * D + c] - w.mean[c]);
   write<D>(w.c, call.to_k, call.layout(), pixel, h, n);
 }
 
@@ -272,8 +277,10 @@ int64_t gsa_content_scratch(const Call* call) {
 
 // Numbers that the branch keeps for its gradients.
 int64_t gsa_content_kept(const Call* call) {
-  return for_channels(call->d, [=](auto d) { return call->images * call->heads * (d + 1) * d; });
+  return for_channels(call->d, [=](auto d) { return call->images * call->heads * (d + 2) * d; });
 }
+
+int64_t gsa_content_struct() { return sizeof(Call); }
 
 void gsa_content(const Call* call) {
   for_channels(call->d, [=](auto d) { run<d>(*call); });

@@ -20,14 +20,14 @@ struct Sizes {
   int64_t shifts() const { return n + padded() + W; }  // of a row of a table, with a margin
 };
 
-// One line, by cells as `rows` (n, D) and by channels as `columns` (D, wide). Cells beyond n and
-// channels beyond d are zero, as scratch memory is at the start.
+// One line, by cells as `rows` (n, D) and by channels as `columns` (D, wide). In a line that was
+// read, cells beyond n and channels beyond d are zero, as scratch memory is at the start.
 template <int D> struct Line {
   const Sizes& s;
   float *rows, *columns;
 
-  Line(const Sizes& s, Scratch& scratch)
-      : s(s), rows(scratch.take(s.padded() * D)), columns(scratch.take(D * s.wide())) {}
+  Line(const Sizes& sizes, Scratch& scratch)
+      : s(sizes), rows(scratch.take(s.padded() * D)), columns(scratch.take(D * s.wide())) {}
 
   float* channel(int64_t c, int64_t a) const { return columns + c * s.wide() + W + a; }
 

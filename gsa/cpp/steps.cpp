@@ -21,18 +21,19 @@ namespace {
 
 // What one thread works with.
 template <int D> struct Workspace {
-  Line<D> q, v, grad, out;
+  Line<D> q, v, out, grad;
   float *scores, *slopes;  // (n, W), and (n, wide): the gradient of all scores of a line
   float* table;            // (D, shifts): the gradient of the embeddings, backwards
 
-  Workspace(const Sizes& s, Scratch&& scratch)
-      : q(s, scratch), v(s, scratch), grad(s, scratch), out(s, scratch),
-        scores(scratch.take(s.n * W)), slopes(scratch.take(s.n * s.wide())),
-        table(scratch.take(D * s.shifts())) {}
+  // what comes last is for gradients alone
+  Workspace(const Sizes& s, bool back, Scratch&& scratch)
+      : q(s, scratch), v(s, scratch), out(s, scratch), grad(s, scratch),
+        scores(scratch.take(s.n * W)), slopes(scratch.take(back ? s.n * s.wide() : 0)),
+        table(scratch.take(back ? D * s.shifts() : 0)) {}
 
-  static int64_t size(const Sizes& s) {
+  static int64_t size(const Sizes& s, bool back) {
     Scratch counted{nullptr};
-    Workspace(s, std::move(counted));
+    Workspace(s, back, std::move(counted));
     return counted.used;
   }
 };
@@ -203,7 +204,7 @@ template <int D> void run(const Call& call) {
   Scratch scratch{call.scratch};
   const float* backwards = turned<D>(call.table, s, true, scratch);
   const float* straight = turned<D>(call.table, s, false, scratch);
-  const int64_t size = Workspace<D>::size(s), lines = s.images * s.lines * s.heads;
+  const int64_t size = Workspace<D>::size(s, call.grad), lines = s.images * s.lines * s.heads;
   float* const own = scratch.base + scratch.used;
   int team = 1;
 #pragma omp parallel num_threads(int(call.threads))
@@ -211,7 +212,7 @@ template <int D> void run(const Call& call) {
 #pragma omp single
     team = omp_get_num_threads();
     std::fill_n(own + omp_get_thread_num() * size, size, 0.0f);
-    Workspace<D> w(s, Scratch{own + omp_get_thread_num() * size});
+    Workspace<D> w(s, call.grad, Scratch{own + omp_get_thread_num() * size});
 #pragma omp for schedule(static)
     for (int64_t at = 0; at < lines; ++at) {
       const int64_t h = at % s.heads, line = at / s.heads % s.lines, b = at / s.heads / s.lines;
@@ -226,7 +227,7 @@ template <int D> void run(const Call& call) {
   // threads after one another, so that a run repeats to the bit
   std::fill_n(call.to_table, (2 * s.n - 1) * s.d, 0.0f);
   for (int thread = 0; thread < team; ++thread) {
-    const float* sums = Workspace<D>(s, Scratch{own + thread * size}).table;
+    const float* sums = Workspace<D>(s, true, Scratch{own + thread * size}).table;
     for (int64_t m = 0; m < 2 * s.n - 1; ++m)
       for (int64_t c = 0; c < s.d; ++c)
         call.to_table[(2 * s.n - 2 - m) * s.d + c] += sums[c * s.shifts() + m];
@@ -241,9 +242,11 @@ extern "C" {
 int64_t gsa_step_scratch(const Call* call) {
   return for_channels(call->sizes.d, [=](auto d) {
     const int64_t table = Scratch::rounded(d * call->sizes.shifts());
-    return 2 * table + call->threads * Workspace<d>::size(call->sizes);
+    return 2 * table + call->threads * Workspace<d>::size(call->sizes, call->grad);
   });
 }
+
+int64_t gsa_step_struct() { return sizeof(Call); }
 
 void gsa_step(const Call* call) {
   for_channels(call->sizes.d, [=](auto d) { run<d>(*call); });

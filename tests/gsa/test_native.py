@@ -1,5 +1,6 @@
 """The C++ kernels give what the plain formulas give, and are done without where they cannot be."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -8,10 +9,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
+import torch._dynamo.compiled_autograd
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from gsa import fast, kernel_checks, native, native_content, native_steps
 from gsa.attention import GlobalSelfAttention, column_attention, content_branch
+from gsa.costs import counted
 from gsa.formulas import (
     column_scores,
     column_step,
@@ -22,7 +27,7 @@ from gsa.formulas import (
 )
 from tests.gsa.kernel_support import compare, compare_two_runs
 
-with_compiler = pytest.mark.skipif(native._compiler() is None, reason="needs Linux and a compiler")
+with_compiler = pytest.mark.skipif(not native._compilers(), reason="needs Linux and a compiler")
 
 WAYS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
     "column": (
@@ -112,9 +117,18 @@ def test_unusual_numbers_go_where_the_formulas_send_them(way: str) -> None:
     q[0, 0, 1, 3, 3] = torch.inf
     plain, quick = (each(q, second, v) for each in WAYS[way])
     assert torch.equal(plain.isfinite(), quick.isfinite())
-    if way == "content":  # as in a softmax, no key is too large
-        plain, quick = (each(q[:, 1:], 1e4 * second[:, 1:], v[:, 1:]) for each in WAYS[way])
-        torch.testing.assert_close(plain, quick, equal_nan=True)
+
+
+@with_compiler
+def test_no_key_is_too_large() -> None:
+    """As in a softmax, forward and backward; a channel without any finite key has no weights."""
+    q, k, v = inputs("content", (1, 2, 8, 9, 9), torch.float32)
+    for size, offset in ((1e4, 0.0), (1.0, 1e4)):
+        compare(*WAYS["content"], [q, (size * k + offset).detach(), v], least=1e-3)
+    k[:, :, 3] = -torch.inf
+    plain, quick = (each(q, k, v) for each in WAYS["content"])
+    assert plain.isnan().all()
+    assert quick.isnan().all()
 
 
 @with_compiler
@@ -165,6 +179,53 @@ def test_the_module_takes_them_and_other_tensors_are_left() -> None:
 
 
 @with_compiler
+def test_where_torch_looks_on_its_own_operations_are_used() -> None:
+    q, k, v = inputs("content", (1, 2, 8, 4, 4), torch.float32)
+    table = kernel_checks.noise(7, 8)
+    wanted = content_branch(q, k, v) + column_attention(q, table, v)
+
+    def both(q: Tensor, v: Tensor) -> Tensor:
+        return content_branch(q, k, v) + column_attention(q, table, v)
+
+    native_content._works.cache_clear()
+    torch.testing.assert_close(make_fx(both)(q, v)(q, v), wanted)
+    assert counted(lambda: both(q, v)) == 2 * 2 * 16 * 2 * 8 * (8 + 4)
+    assert torch.func.vmap(both)(q[None], v[None]).shape == (1, *wanted.shape)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        assert both(q, v).shape == wanted.shape
+    assert native_content.available(q, k, v)  # as before
+    with torch.device("meta"):
+        native_content._works.cache_clear()
+        assert native_content.available(q, k, v)
+
+
+@with_compiler
+def test_embeddings_of_another_length_are_refused() -> None:
+    q, table, v = inputs("column", (1, 2, 8, 4, 4), torch.float32)
+    for wrong in (table[:-1], table[:, :4], table.to("meta")):
+        with pytest.raises(ValueError, match=r"must be \(7, 8\) on cpu, not"):
+            column_attention(q, wrong, v)
+
+
+@with_compiler
+@pytest.mark.parametrize("function", [native_steps._STEP, native_content._CONTENT])
+def test_both_languages_mean_the_same_struct(function: native.Function) -> None:
+    said = getattr(native.library(), f"{function.name}_struct")()
+    assert said == ctypes.sizeof(function._struct)
+
+
+@with_compiler
+def test_a_compiled_backward_pass_does_not_trace_addresses() -> None:
+    q, table, v = inputs("column", (1, 2, 8, 4, 4), torch.float32)
+    leaf = q.detach().requires_grad_()
+    (wanted,) = torch.autograd.grad(column_attention(leaf, table, v).sum(), leaf)
+    out = column_attention(leaf, table, v).sum()
+    with torch._dynamo.compiled_autograd._enable(torch.compile(backend="eager")):
+        out.backward()
+    torch.testing.assert_close(leaf.grad, wanted)
+
+
+@with_compiler
 def test_wrong_kernels_are_left_with_one_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native.Function, "__call__", lambda *_: None)
     for module, what in ((native_steps, "positional steps"), (native_content, "content branches")):
@@ -183,7 +244,7 @@ def test_wrong_kernels_are_left_with_one_warning(monkeypatch: pytest.MonkeyPatch
 def test_without_a_compiler_other_ways_are_taken(
     monkeypatch: pytest.MonkeyPatch, without_library: None
 ) -> None:
-    monkeypatch.setattr(native, "_compiler", lambda: None)
+    monkeypatch.setattr(native, "_compilers", list)
     q, table, v = inputs("column", (1, 2, 8, 4, 4), torch.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -199,9 +260,9 @@ def test_a_compiler_that_fails_is_named(
     broken = tmp_path / "c++"
     broken.write_text("#!/bin/sh\necho no such processor >&2\nexit 1\n")
     broken.chmod(0o755)
-    monkeypatch.setattr(native, "_compiler", lambda: str(broken))
+    monkeypatch.setattr(native, "_compilers", lambda: [str(broken)])
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.warns(RuntimeWarning, match="c\\+\\+ did not make it: no such processor"):
+    with pytest.warns(RuntimeWarning, match="c\\+\\+: no such processor"):
         assert native.library() is None
     assert native.library() is None  # without another word
 
@@ -231,6 +292,30 @@ def test_the_library_is_kept_and_made_again_where_it_is_damaged(
         check=True,
     )
     assert done.stdout.strip() == "True"
+
+
+@with_compiler
+def test_a_folder_that_others_may_write_is_not_trusted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path, without_library: None
+) -> None:
+    open_to_all = tmp_path / "gsa-explorer"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert native.library() is not None
+    assert list(open_to_all.iterdir()) == []
+
+
+def test_a_compiler_that_takes_too_long_is_left(
+    monkeypatch: pytest.MonkeyPatch, without_library: None
+) -> None:
+    def late(*command: str) -> bytes:
+        raise subprocess.TimeoutExpired(command, 120)
+
+    monkeypatch.setattr(native, "_compilers", lambda: ["g++"])
+    monkeypatch.setattr(native, "_run", late)
+    with pytest.warns(RuntimeWarning, match="timed out after 120 seconds"):
+        assert native.library() is None
 
 
 @with_compiler
