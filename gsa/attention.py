@@ -43,13 +43,16 @@ class Recorder(Protocol):
         """Take the named tensors of one layer."""
 
 
-def content_branch(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """The whole branch (2), `content_attention(q, normalise_keys(k), v)`, in the fastest way."""
+def content_branch(q: Tensor, k: Tensor, v: Tensor, rho: Tensor | None = None) -> Tensor:
+    """The whole branch (2), `content_attention(q, normalise_keys(k), v)`, in the fastest way.
+
+    `rho`, where it is known already, need not be made again for the plain way.
+    """
     if native_content.available(q, k, v):
         return native_content.content_branch(q, k, v)
     if triton_content.available(q, k, v):
         return triton_content.content_branch(q, k, v)
-    return content_attention(q, normalise_keys(k), v)
+    return content_attention(q, normalise_keys(k) if rho is None else rho, v)
 
 
 def column_attention(q: Tensor, r_c: Tensor, v: Tensor) -> Tensor:
@@ -123,10 +126,9 @@ class GlobalSelfAttention(nn.Module):
 
     On a CPU `gsa.native_steps` and `gsa.native_content` take the branches in single precision and
     bfloat16 where there is a C++ compiler, else `gsa.fast` takes the steps; on a GPU
-    `gsa.triton_steps` and `gsa.triton_content` do. A content branch that is recorded is taken by
-    the plain formulas. The faster ways have first derivatives by `backward` and `autograd.grad`
-    only; inside `gsa.fast.switched_off()` the plain formulas are used, also for second derivatives
-    and forward mode.
+    `gsa.triton_steps` and `gsa.triton_content` do. The faster ways have first derivatives by
+    `backward` and `autograd.grad` only; inside `gsa.fast.switched_off()` the plain formulas are
+    used, also for second derivatives and forward mode.
 
     `reach`, where it is not None, cuts every weight further than so many cells along either axis;
     networks are trained without (`gsa.interventions` sets it).
@@ -232,7 +234,8 @@ class GlobalSelfAttention(nn.Module):
             return content_branch(q, k, v)
         tensors["rho"] = rho = normalise_keys(k)
         if self.reach is None:
-            tensors["content"] = content_attention(q, rho, v)
+            # in the way of a pass that is not recorded, so that both give the same to the bit
+            tensors["content"] = content_branch(q, k, v, rho)
         else:
             tensors["content"] = windowed_content_attention(q, rho, v, self.reach)
         return tensors["content"]
