@@ -212,6 +212,7 @@ class GlobalSelfAttention(nn.Module):
     def forward(self, x: Tensor, recorder: Recorder | None = None, name: str = "") -> Tensor:
         """(b, in_channels, y, x) to (b, width, y, x); hands its tensors to `recorder` if given."""
         split = (self.heads, -1)
+        x = fast.channels_last(x)
         q = self.q_norm(self.to_q(x)).unflatten(1, split)  # (b, h, d, y, x)
         v = self.v_norm(self.to_v(x)).unflatten(1, split)  # (b, h, e, y, x)
         tensors: dict[str, Tensor] = {"q": q, "v": v}

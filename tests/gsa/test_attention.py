@@ -1,9 +1,12 @@
 import itertools
+from contextlib import nullcontext
 
 import pytest
 import torch
 from gsa_pytorch import GSA
+from torch import nn
 
+from gsa import fast
 from gsa.attention import GlobalSelfAttention
 from gsa.formulas import column_scores, column_step, resize_embeddings
 from tests.conftest import noise, random_statistics, tiny_model
@@ -181,3 +184,22 @@ def test_an_option_that_breaks_a_rule_is_refused(options, sentence):
 def test_a_width_that_heads_do_not_divide_is_refused():
     with pytest.raises(ValueError, match=r"`width` \(=10\) must be divisible by `heads` \(=4\)"):
         GlobalSelfAttention(6, 10, 4, (3, 3))
+
+
+@pytest.mark.parametrize("projection_norm", ["none", "batch", "rms"])
+@pytest.mark.parametrize("plain", [False, True])
+def test_the_gradient_of_one_picture_is_that_of_two_alike(
+    projection_norm: str, plain: bool
+) -> None:
+    """Also where the picture lies channel by channel, for which torch's batch norm goes wrong."""
+    module = GlobalSelfAttention(6, 8, 2, (5, 7), projection_norm=projection_norm).eval()
+    for each in module.modules():
+        if isinstance(each, nn.BatchNorm2d):
+            each.running_var.copy_(torch.rand(8) + 0.5)
+    one = torch.randn(1, 6, 5, 7, requires_grad=True)
+    two = one.detach().repeat(2, 1, 1, 1).requires_grad_()
+    slope = torch.randn(1, 8, 5, 7)
+    with fast.switched_off() if plain else nullcontext():
+        (found,) = torch.autograd.grad((module(one) * slope).sum(), one)
+        (wanted,) = torch.autograd.grad((module(two) * slope).sum(), two)
+    torch.testing.assert_close(found[0], wanted[0])
