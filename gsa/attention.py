@@ -211,7 +211,7 @@ class GlobalSelfAttention(nn.Module):
 
     def forward(self, x: Tensor, recorder: Recorder | None = None, name: str = "") -> Tensor:
         """(b, in_channels, y, x) to (b, width, y, x); hands its tensors to `recorder` if given."""
-        split = (self.heads, -1)
+        split, recorded = (self.heads, -1), recorder is not None
         x = fast.channels_last(x)
         q = self.q_norm(self.to_q(x)).unflatten(1, split)  # (b, h, d, y, x)
         v = self.v_norm(self.to_v(x)).unflatten(1, split)  # (b, h, e, y, x)
@@ -219,9 +219,9 @@ class GlobalSelfAttention(nn.Module):
         parts = []
         if self.to_k is not None:
             k = self.k_norm(self.to_k(x)).unflatten(1, split)  # (b, h, d, y, x)
-            parts.append(self._content(q, k, v, tensors, recorded=recorder is not None))
+            parts.append(self._content(q, k, v, tensors, recorded=recorded))
         if self.has_column or self.has_row:
-            parts.append(self._positional(q, v, tensors, recorded=recorder is not None))
+            parts.append(self._positional(q, v, tensors, recorded=recorded))
         out = sum(parts[1:], parts[0])
         if recorder is not None:
             recorder.layer(name, output=out, **tensors)

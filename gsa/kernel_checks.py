@@ -8,7 +8,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from gsa.formulas import column_scores, column_step, row_scores, row_step
+from gsa.formulas import (
+    column_scores,
+    column_step,
+    content_attention,
+    normalise_keys,
+    row_scores,
+    row_step,
+)
 
 _TOLERANCES = {torch.float32: 0.01, torch.float16: 0.01, torch.bfloat16: 0.04}  # of the largest
 
@@ -77,6 +84,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 
 Step = Callable[[Tensor, Tensor, Tensor], Tensor]
+Branch = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def step_error(
@@ -116,3 +124,34 @@ def step_error(
         table = noise(2 * n - 1, channels[0], seed=2).to(dtype)
         errors.append(relative_error(plain, quick, (q, table, v), device))
     return float(torch.tensor(errors, device="cpu").max())  # NaN, if any is
+
+
+def content_error(
+    branch: Branch,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    heads: int,
+    channels: tuple[int, int],
+    size: tuple[int, int],
+) -> float:
+    """`relative_error` of kernels for the content branch.
+
+    Args:
+        branch: takes q and k (b, h, d, y, x) and v (b, h, e, y, x) to (b, h, e, y, x).
+        device: to try them on.
+        dtype: to try them in.
+        heads: h.
+        channels: d and e.
+        size: y and x.
+    """
+
+    def plain(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return content_attention(q, normalise_keys(k), v)
+
+    d, e = channels
+    tensors = [
+        noise(2, *size, heads, each, seed=seed).permute(0, 3, 4, 1, 2).to(dtype)
+        for seed, each in enumerate((d, d, e))
+    ]
+    return relative_error(plain, branch, tensors, device)

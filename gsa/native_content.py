@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from gsa import fast, kernel_checks, native
-from gsa.formulas import content_attention, normalise_keys
 
 _CONTENT = native.Function(  # `Call` of gsa/cpp/content.cpp
     "gsa_content",
@@ -98,12 +97,6 @@ def _works(dtype: torch.dtype, d: int) -> bool:
 
 def _error(device: torch.device, dtype: torch.dtype, d: int) -> float:
     """Of 70 pixels, which fill no whole number of blocks."""
-
-    def plain(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        return content_attention(q, normalise_keys(k), v)
-
-    q, k, v = (
-        kernel_checks.noise(2, 7, 10, 2, d, seed=seed).permute(0, 3, 4, 1, 2).to(dtype)
-        for seed in range(3)
+    return kernel_checks.content_error(
+        content_branch, device, dtype, heads=2, channels=(d, d), size=(7, 10)
     )
-    return kernel_checks.relative_error(plain, content_branch, (q, k, v), device)

@@ -29,7 +29,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from gsa import fast, kernel_checks, triton_gate
-from gsa.formulas import content_attention, normalise_keys
 
 _TILE = 64  # pixels at most
 _MOST_PIXELS = 2**19  # of an image, so that its tiles are less than 2¹⁶, the second axis's limit
@@ -216,11 +215,6 @@ def _works(
 
 
 def _error(device: torch.device, dtype: torch.dtype, h: int, d: int, e: int) -> float:
-    def plain(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        return content_attention(q, normalise_keys(k), v)
-
-    q, k, v = (
-        kernel_checks.noise(2, 3, _TILE, h, channels, seed=seed).permute(0, 3, 4, 1, 2).to(dtype)
-        for seed, channels in enumerate((d, d, e))
+    return kernel_checks.content_error(
+        content_branch, device, dtype, heads=h, channels=(d, e), size=(3, _TILE)
     )
-    return kernel_checks.relative_error(plain, content_branch, (q, k, v), device)

@@ -155,8 +155,7 @@ void for_blocks(const Call& call, int64_t image, int64_t from, int64_t to, Work 
 
 // What is kept of some heads of an image.
 template <int D>
-void make_contexts(const Call& call, Workspace<D>& w, int64_t image, int64_t from,
-                   int64_t to) {
+void make_contexts(const Call& call, Workspace<D>& w, int64_t image, int64_t from, int64_t to) {
   const auto kept = [&](int64_t h) { return context_of<D>(call, image, h); };
   for (int64_t h = from; h < to; ++h) {
     std::fill_n(kept(h), D * D, 0.0f);
@@ -183,8 +182,8 @@ void make_contexts(const Call& call, Workspace<D>& w, int64_t image, int64_t fro
 
 // The gradient of the context of some heads of an image, sum_j q[j]^T grad[j].
 template <int D>
-void make_slopes(const Call& call, Workspace<D>& w, float* slopes, int64_t image,
-                 int64_t from, int64_t to) {
+void make_slopes(const Call& call, Workspace<D>& w, float* slopes, int64_t image, int64_t from,
+                 int64_t to) {
   const auto of_head = [&](int64_t h) { return slopes + (image * call.heads + h) * D * D; };
   std::fill(of_head(from), of_head(to), 0.0f);
   for_blocks(call, image, from, to, [&](int64_t pixel, int64_t h, int64_t n) {
@@ -196,8 +195,8 @@ void make_slopes(const Call& call, Workspace<D>& w, float* slopes, int64_t image
 
 // The gradients of one block of pixels, from that of the context.
 template <int D>
-void go_back(const Call& call, Workspace<D>& w, const float* context,
-             const float* slopes, int64_t pixel, int64_t h, int64_t n) {
+void go_back(const Call& call, Workspace<D>& w, const float* context, const float* slopes,
+             int64_t pixel, int64_t h, int64_t n) {
   read<D>(call.grad, call.layout(), pixel, h, n, w.a);
   transposed<D>(context, w.matrix);
   spread<D>(w.a, w.matrix, n, w.c);

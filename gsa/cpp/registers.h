@@ -77,7 +77,8 @@ void read(const void* data, const Layout& from, int64_t pixel, int64_t head, int
 
 // and back
 template <int D>
-void write(const float* from, void* data, const Layout& to, int64_t pixel, int64_t head, int64_t n) {
+void write(const float* from, void* data, const Layout& to, int64_t pixel, int64_t head,
+           int64_t n) {
   const int64_t at = to.first(pixel, head);
   if (to.half)
     copy<D>(from, D, static_cast<BFloat16*>(data) + at, to.step(), n, to.d);

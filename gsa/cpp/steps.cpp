@@ -1,7 +1,7 @@
 // The positional steps of global self-attention on a CPU, forward and backward.
 //
-// They are (3) and (5) of gsa/formulas.py; gsa/native_steps.py calls them. In a line of n cells, with
-// the table t of relative embeddings,
+// They are (3) and (5) of gsa/formulas.py; gsa/native_steps.py calls them. In a line of n cells,
+// with the table t of relative embeddings,
 //
 //   out[a] = sum_i s[a, i] v[i],  s[a, i] = q[a] . t[i - a].
 //
@@ -40,7 +40,8 @@ template <int D> struct Workspace {
 
 // The embeddings (2n - 1, d) by channels, (D, shifts); backwards for queries in lanes, where
 // lane a + 1 stands one offset before lane a.
-template <int D> float* turned(const float* table, const Sizes& s, bool backwards, Scratch& scratch) {
+template <int D>
+float* turned(const float* table, const Sizes& s, bool backwards, Scratch& scratch) {
   float* out = scratch.take(D * s.shifts());
   std::fill_n(out, D * s.shifts(), 0.0f);
   const int64_t last = 2 * s.n - 2;
@@ -67,7 +68,8 @@ template <int D> void query_scores(const Line<D>& q, const float* table, int64_t
 }
 
 // scores[a] = s[a, i..], from the table straight
-template <int D> void reader_scores(const Line<D>& q, const float* table, int64_t i, float* scores) {
+template <int D>
+void reader_scores(const Line<D>& q, const float* table, int64_t i, float* scores) {
   const int64_t n = q.s.n, shifts = q.s.shifts();
   for (int64_t a = 0; a < n; ++a) {
     const float *x = q.rows + a * D, *t = table + n - 1 - a + i;
@@ -92,7 +94,8 @@ template <int D> void read_values(const float* scores, const Line<D>& x, int64_t
 }
 
 // slopes[i, a..] = grad[a..] . v[i]
-template <int D> void score_slopes(const Line<D>& grad, const Line<D>& v, int64_t a, float* slopes) {
+template <int D>
+void score_slopes(const Line<D>& grad, const Line<D>& v, int64_t a, float* slopes) {
   constexpr int C = chunk<D>();
   const int64_t wide = v.s.wide();
   for (int c = 0; c < D; c += C) {
@@ -203,7 +206,7 @@ template <int D> void run(const Call& call) {
   const Sizes& s = call.sizes;
   Scratch scratch{call.scratch};
   const float* backwards = turned<D>(call.table, s, true, scratch);
-  const float* straight = turned<D>(call.table, s, false, scratch);
+  const float* straight = call.grad ? turned<D>(call.table, s, false, scratch) : nullptr;
   const int64_t size = Workspace<D>::size(s, call.grad), lines = s.images * s.lines * s.heads;
   float* const own = scratch.base + scratch.used;
   int team = 1;
