@@ -27,7 +27,17 @@ template <int LANES = W> inline typename Register<LANES>::Floats load(const floa
   std::memcpy(&x, from, sizeof x);
   return x;
 }
+
 template <class Floats> inline void store(float* to, Floats x) { std::memcpy(to, &x, sizeof x); }
+
+// The same, in a register: GCC makes a load that has several readers an operand of each of them, so
+// that it is done as often.
+inline Vector held(Vector x) {
+#if defined(__x86_64__)
+  asm("" : "+v"(x));
+#endif
+  return x;
+}
 
 struct BFloat16 {
   uint16_t bits;
@@ -102,14 +112,39 @@ template <int HALF> inline void swap_blocks(Eight (&x)[8]) {
     }
 }
 
-// 8 x 8 numbers
-inline void transpose(const float* from, int64_t stride, float* to, int64_t to_stride) {
+typedef uint32_t Bits __attribute__((vector_size(8 * sizeof(uint32_t))));
+typedef uint16_t Halves __attribute__((vector_size(8 * sizeof(uint16_t))));
+
+inline Eight load_eight(const float* from) { return load<8>(from); }
+inline Eight load_eight(const BFloat16* from) {
+  Halves halves;
+  std::memcpy(&halves, from, sizeof halves);
+  const Bits bits = __builtin_convertvector(halves, Bits) << 16;
+  Eight x;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+inline void store_eight(float* to, Eight x) { store(to, x); }
+inline void store_eight(BFloat16* to, Eight x) {  // as `convert`
+  Bits bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  bits = x != x ? Bits{} + 0x7fc0 : (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  const Halves halves = __builtin_convertvector(bits, Halves);
+  std::memcpy(to, &halves, sizeof halves);
+}
+
+// 8 x 8 numbers, or the rows that are `given`, with zeros for the others, and the rows `wanted`
+template <class From, class To>
+inline void transpose(const From* from, int64_t stride, To* to, int64_t to_stride,
+                      int64_t given = 8, int64_t wanted = 8) {
   Eight x[8];
-  for (int i = 0; i < 8; ++i) x[i] = load<8>(from + i * stride);
+  for (int i = 0; i < 8; ++i) x[i] = i < given ? load_eight(from + i * stride) : Eight{};
   swap_blocks<1>(x);
   swap_blocks<2>(x);
   swap_blocks<4>(x);
-  for (int i = 0; i < 8; ++i) store(to + i * to_stride, x[i]);
+  for (int i = 0; i < 8; ++i)
+    if (i < wanted) store_eight(to + i * to_stride, x[i]);
 }
 
 // Memory that the caller lends; without a base it is only counted.

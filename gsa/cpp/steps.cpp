@@ -5,9 +5,9 @@
 //
 //   out[a] = sum_i s[a, i] v[i],  s[a, i] = q[a] . t[i - a].
 //
-// The lanes of a vector register hold W neighbouring queries a. Their scores, n x W numbers, stay
-// in the first-level cache and are never written to memory. Sums are in single precision, whatever
-// the type of the data.
+// The lanes of a vector register hold W neighbouring queries a. Their scores, n x W numbers for
+// each of a few lines l, stay in the first-level cache and are never written to memory. Sums are in
+// single precision, whatever the type of the data.
 
 #include <omp.h>
 
@@ -21,14 +21,16 @@ namespace {
 
 // What one thread works with.
 template <int D> struct Workspace {
-  Line<D> q, v, out, grad;
-  float *scores, *slopes;  // (n, W), and (n, wide): the gradient of all scores of a line
-  float* table;            // (D, shifts): the gradient of the embeddings, backwards
+  Lines<D> q, v, out, grad;
+  float* scores;  // (LINES, n, W)
+  float* slopes;  // (LINES, n, wide): the gradient of all scores
+  float* table;   // (D, shifts): the gradient of the embeddings, backwards
 
   // what comes last is for gradients alone
   Workspace(const Sizes& s, bool back, Scratch&& scratch)
       : q(s, scratch), v(s, scratch), out(s, scratch), grad(s, scratch),
-        scores(scratch.take(s.n * W)), slopes(scratch.take(back ? s.n * s.wide() : 0)),
+        scores(scratch.take(LINES * s.n * W)),
+        slopes(scratch.take(back ? LINES * s.n * s.wide() : 0)),
         table(scratch.take(back ? D * s.shifts() : 0)) {}
 
   static int64_t size(const Sizes& s, bool back) {
@@ -51,84 +53,105 @@ float* turned(const float* table, const Sizes& s, bool backwards, Scratch& scrat
   return out;
 }
 
-// scores[i] = s[a.., i], from the table backwards
-template <int D> void query_scores(const Line<D>& q, const float* table, int64_t a, float* scores) {
-  constexpr int C = chunk<D>();
+// registers for the channels of each line, where all lines are in registers
+template <int D> constexpr int shared_chunk() { return D < MOST / LINES ? D : MOST / LINES; }
+
+// scores[l, i] = s[a.., i] of line l, from the table backwards
+template <int D>
+void query_scores(const Lines<D>& q, const float* table, int64_t a, float* scores) {
+  constexpr int C = shared_chunk<D>();
   const int64_t n = q.s.n, shifts = q.s.shifts();
   for (int c = 0; c < D; c += C) {
-    Vector x[C];
-    for (int k = 0; k < C; ++k) x[k] = load(q.channel(c + k, a));
+    Vector x[LINES][C];
+    for (int l = 0; l < LINES; ++l)
+      for (int k = 0; k < C; ++k) x[l][k] = load(q.channel(l, c + k, a));
     const float* t = table + c * shifts + n - 1 + a;
     for (int64_t i = 0; i < n; ++i) {
-      Vector sum = c ? load(scores + i * W) : Vector{};
-      for (int k = 0; k < C; ++k) sum += x[k] * load(t - i + k * shifts);
-      store(scores + i * W, sum);
+      Vector sum[LINES];
+      for (int l = 0; l < LINES; ++l) sum[l] = c ? load(scores + (l * n + i) * W) : Vector{};
+      for (int k = 0; k < C; ++k) {
+        const Vector embedding = held(load(t - i + k * shifts));
+        for (int l = 0; l < LINES; ++l) sum[l] += x[l][k] * embedding;
+      }
+      for (int l = 0; l < LINES; ++l) store(scores + (l * n + i) * W, sum[l]);
     }
   }
 }
 
-// scores[a] = s[a, i..], from the table straight
+// scores[l, a] = s[a, i..] of line l, from the table straight
 template <int D>
-void reader_scores(const Line<D>& q, const float* table, int64_t i, float* scores) {
+void reader_scores(const Lines<D>& q, const float* table, int64_t i, float* scores) {
   const int64_t n = q.s.n, shifts = q.s.shifts();
   for (int64_t a = 0; a < n; ++a) {
-    const float *x = q.rows + a * D, *t = table + n - 1 - a + i;
-    Vector sum = {};
-    for (int c = 0; c < D; ++c) sum += x[c] * load(t + c * shifts);
-    store(scores + a * W, sum);
-  }
-}
-
-// out[c, a..] = sum_i scores[i] x[i, c]
-template <int D> void read_values(const float* scores, const Line<D>& x, int64_t a, Line<D>& out) {
-  constexpr int C = chunk<D>();
-  for (int c = 0; c < D; c += C) {
-    Vector sum[C] = {};
-    for (int64_t i = 0; i < x.s.n; ++i) {
-      const Vector weight = load(scores + i * W);
-      const float* row = x.rows + i * D + c;
-      for (int k = 0; k < C; ++k) sum[k] += weight * row[k];
+    const float* t = table + n - 1 - a + i;
+    Vector sum[LINES] = {};
+    for (int c = 0; c < D; ++c) {
+      const Vector embedding = held(load(t + c * shifts));
+      for (int l = 0; l < LINES; ++l) sum[l] += q.rows(l)[a * D + c] * embedding;
     }
-    for (int k = 0; k < C; ++k) store(out.channel(c + k, a), sum[k]);
+    for (int l = 0; l < LINES; ++l) store(scores + (l * n + a) * W, sum[l]);
   }
 }
 
-// slopes[i, a..] = grad[a..] . v[i]
+// out[l, c, a..] = sum_i scores[l, i] x[l, i, c]
 template <int D>
-void score_slopes(const Line<D>& grad, const Line<D>& v, int64_t a, float* slopes) {
+void read_values(const float* scores, const Lines<D>& x, int64_t a, Lines<D>& out) {
   constexpr int C = chunk<D>();
-  const int64_t wide = v.s.wide();
-  for (int c = 0; c < D; c += C) {
-    Vector x[C];
-    for (int k = 0; k < C; ++k) x[k] = load(grad.channel(c + k, a));
-    for (int64_t i = 0; i < v.s.n; ++i) {
-      float* to = slopes + i * wide + W + a;
-      Vector sum = c ? load(to) : Vector{};
-      const float* row = v.rows + i * D + c;
-      for (int k = 0; k < C; ++k) sum += x[k] * row[k];
-      store(to, sum);
+  for (int l = 0; l < LINES; ++l)
+    for (int c = 0; c < D; c += C) {
+      Vector sum[C] = {};
+      for (int64_t i = 0; i < x.s.n; ++i) {
+        const Vector weight = load(scores + (l * x.s.n + i) * W);
+        const float* row = x.rows(l) + i * D + c;
+        for (int k = 0; k < C; ++k) sum[k] += weight * row[k];
+      }
+      for (int k = 0; k < C; ++k) store(out.channel(l, c + k, a), sum[k]);
     }
-  }
 }
 
-// out[c, a..] = sum_i slopes[i, a..] t[i - a.., c], from the table backwards
+// slopes[l, i, a..] = grad[l, a..] . v[l, i]
 template <int D>
-void query_slopes(const float* slopes, const float* table, int64_t a, Line<D>& out) {
+void score_slopes(const Lines<D>& grad, const Lines<D>& v, int64_t a, float* slopes) {
   constexpr int C = chunk<D>();
+  const int64_t n = v.s.n, wide = v.s.wide();
+  for (int l = 0; l < LINES; ++l)
+    for (int c = 0; c < D; c += C) {
+      Vector x[C];
+      for (int k = 0; k < C; ++k) x[k] = load(grad.channel(l, c + k, a));
+      for (int64_t i = 0; i < n; ++i) {
+        float* to = slopes + (l * n + i) * wide + W + a;
+        Vector sum = c ? load(to) : Vector{};
+        const float* row = v.rows(l) + i * D + c;
+        for (int k = 0; k < C; ++k) sum += x[k] * row[k];
+        store(to, sum);
+      }
+    }
+}
+
+// out[l, c, a..] = sum_i slopes[l, i, a..] t[i - a.., c], from the table backwards
+template <int D>
+void query_slopes(const float* slopes, const float* table, int64_t a, Lines<D>& out) {
+  constexpr int C = shared_chunk<D>();
   const int64_t n = out.s.n, shifts = out.s.shifts(), wide = out.s.wide();
   for (int c = 0; c < D; c += C) {
-    Vector sum[C] = {};
+    Vector sum[LINES][C] = {};
     const float* t = table + c * shifts + n - 1 + a;
     for (int64_t i = 0; i < n; ++i) {
-      const Vector slope = load(slopes + i * wide + W + a);
-      for (int k = 0; k < C; ++k) sum[k] += slope * load(t - i + k * shifts);
+      Vector slope[LINES];
+      for (int l = 0; l < LINES; ++l) slope[l] = load(slopes + (l * n + i) * wide + W + a);
+      for (int k = 0; k < C; ++k) {
+        const Vector embedding = held(load(t - i + k * shifts));
+        for (int l = 0; l < LINES; ++l) sum[l][k] += slope[l] * embedding;
+      }
     }
-    for (int k = 0; k < C; ++k) store(out.channel(c + k, a), sum[k]);
+    for (int l = 0; l < LINES; ++l)
+      for (int k = 0; k < C; ++k) store(out.channel(l, c + k, a), sum[l][k]);
   }
 }
 
-// to[c, m..] += sum_i slopes[i, i + m..] q[i + m.., c], for a table backwards: m = a - i
-template <int D> void add_table_slopes(const float* slopes, const Line<D>& q, float* to) {
+// to[c, m..] += sum_l sum_i slopes[l, i, i + m..] q[l, i + m.., c], for a table backwards, where
+// m = a - i
+template <int D> void add_table_slopes(const float* slopes, const Lines<D>& q, float* to) {
   constexpr int C = chunk<D>();
   const int64_t n = q.s.n, shifts = q.s.shifts(), wide = q.s.wide();
   for (int c = 0; c < D; c += C)
@@ -137,10 +160,11 @@ template <int D> void add_table_slopes(const float* slopes, const Line<D>& q, fl
       Vector sum[C];
       for (int k = 0; k < C; ++k) sum[k] = load(sums + k * shifts);
       const int64_t end = std::min(n, n - m);
-      for (int64_t i = std::max<int64_t>(0, 1 - m - W); i < end; ++i) {
-        const Vector slope = load(slopes + i * wide + W + i + m);
-        for (int k = 0; k < C; ++k) sum[k] += slope * load(q.channel(c + k, i + m));
-      }
+      for (int l = 0; l < LINES; ++l)
+        for (int64_t i = std::max<int64_t>(0, 1 - m - W); i < end; ++i) {
+          const Vector slope = load(slopes + (l * n + i) * wide + W + i + m);
+          for (int k = 0; k < C; ++k) sum[k] += slope * load(q.channel(l, c + k, i + m));
+        }
       for (int k = 0; k < C; ++k) store(sums + k * shifts, sum[k]);
     }
 }
@@ -158,46 +182,40 @@ struct Call {
 };
 
 template <int D>
-void attend(const Call& call, Workspace<D>& w, const float* backwards, int64_t pixel, int64_t h) {
-  const Sizes& s = call.sizes;
-  read<D>(call.q, call.layout(), pixel, h, s.n, w.q.rows);
-  read<D>(call.v, call.layout(), pixel, h, s.n, w.v.rows);
-  w.q.by_channels();
-  for (int64_t a = 0; a < s.n; a += W) {
+void attend(const Call& call, Workspace<D>& w, const float* backwards, const Places& places) {
+  w.q.read_columns(call.q, call.layout(), places);
+  w.v.read_rows(call.v, call.layout(), places);
+  for (int64_t a = 0; a < call.sizes.n; a += W) {
     query_scores<D>(w.q, backwards, a, w.scores);
     read_values<D>(w.scores, w.v, a, w.out);
   }
-  w.out.by_cells();
-  write<D>(w.out.rows, call.out, call.layout(), pixel, h, s.n);
+  w.out.write_columns(call.out, call.layout(), places);
 }
 
 template <int D>
 void go_back(const Call& call, Workspace<D>& w, const float* backwards, const float* straight,
-             int64_t pixel, int64_t h) {
+             const Places& places) {
   const Sizes& s = call.sizes;
-  read<D>(call.q, call.layout(), pixel, h, s.n, w.q.rows);
-  read<D>(call.grad, call.layout(), pixel, h, s.n, w.grad.rows);
+  const Layout layout = call.layout();
+  w.q.read_rows(call.q, layout, places);
+  w.grad.read_rows(call.grad, layout, places);
   if (call.to_v) {
     for (int64_t i = 0; i < s.n; i += W) {
       reader_scores<D>(w.q, straight, i, w.scores);
       read_values<D>(w.scores, w.grad, i, w.out);
     }
-    w.out.by_cells();
-    write<D>(w.out.rows, call.to_v, call.layout(), pixel, h, s.n);
+    w.out.write_columns(call.to_v, layout, places);
   }
   if (!call.to_q && !call.to_table) return;
-  read<D>(call.v, call.layout(), pixel, h, s.n, w.v.rows);
-  w.grad.by_channels();
+  w.v.read_rows(call.v, layout, places);
+  w.grad.rows_to_columns();
   for (int64_t a = 0; a < s.n; a += W) {
     score_slopes<D>(w.grad, w.v, a, w.slopes);
     if (call.to_q) query_slopes<D>(w.slopes, backwards, a, w.out);
   }
-  if (call.to_q) {
-    w.out.by_cells();
-    write<D>(w.out.rows, call.to_q, call.layout(), pixel, h, s.n);
-  }
+  if (call.to_q) w.out.write_columns(call.to_q, layout, places);
   if (call.to_table) {
-    w.q.by_channels();
+    w.q.rows_to_columns();
     add_table_slopes<D>(w.slopes, w.q, w.table);
   }
 }
@@ -207,7 +225,7 @@ template <int D> void run(const Call& call) {
   Scratch scratch{call.scratch};
   const float* backwards = turned<D>(call.table, s, true, scratch);
   const float* straight = call.grad ? turned<D>(call.table, s, false, scratch) : nullptr;
-  const int64_t size = Workspace<D>::size(s, call.grad), lines = s.images * s.lines * s.heads;
+  const int64_t size = Workspace<D>::size(s, call.grad);
   float* const own = scratch.base + scratch.used;
   int team = 1;
 #pragma omp parallel num_threads(int(call.threads))
@@ -217,13 +235,12 @@ template <int D> void run(const Call& call) {
     std::fill_n(own + omp_get_thread_num() * size, size, 0.0f);
     Workspace<D> w(s, call.grad, Scratch{own + omp_get_thread_num() * size});
 #pragma omp for schedule(static)
-    for (int64_t at = 0; at < lines; ++at) {
-      const int64_t h = at % s.heads, line = at / s.heads % s.lines, b = at / s.heads / s.lines;
-      const int64_t pixel = b * s.n * s.lines + line * s.across;
+    for (int64_t at = 0; at < s.all_lines(); at += LINES) {
+      const Places places(s, at);
       if (call.grad)
-        go_back<D>(call, w, backwards, straight, pixel, h);
+        go_back<D>(call, w, backwards, straight, places);
       else
-        attend<D>(call, w, backwards, pixel, h);
+        attend<D>(call, w, backwards, places);
     }
   }
   if (!call.to_table) return;
