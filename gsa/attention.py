@@ -225,7 +225,7 @@ class GlobalSelfAttention(nn.Module):
         out = sum(parts[1:], parts[0])
         if recorder is not None:
             recorder.layer(name, output=out, **tensors)
-        return out.flatten(1, 2)
+        return fast.heads_joined(out)
 
     def _content(
         self, q: Tensor, k: Tensor, v: Tensor, tensors: dict[str, Tensor], *, recorded: bool
@@ -251,7 +251,7 @@ class GlobalSelfAttention(nn.Module):
             tensors["r_c"] = r_c = self._embeddings(self.r_c, rows)
             u = column_attention(q, r_c, v)
         if self.has_column and self.has_row:
-            u = self.step_norm(u.flatten(1, 2)).unflatten(1, (self.heads, -1))
+            u = self.step_norm(fast.heads_joined(u)).unflatten(1, (self.heads, -1))
             if recorded:
                 tensors["gain"], tensors["offset"] = self.step_affine()
         if self.has_row:

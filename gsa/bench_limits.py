@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.benchmark import Timer
 
+from gsa import fast
 from gsa.attention import GlobalSelfAttention, column_attention, content_branch, row_attention
 from gsa.bench import HEADS, STAGES, Effort
 from gsa.costs import counted
@@ -109,7 +110,7 @@ def _works(module: GlobalSelfAttention, x: Tensor) -> dict[str, tuple[Any, int]]
         "projections to q, k, v": (project_all, 4 * one + 3 * weights),
         "content branch": (lambda: content_branch(q, k, v), 4 * one),
         "positional: column step": (lambda: column_attention(q, module.r_c, v), 3 * one),
-        "norm between the steps": (lambda: module.step_norm(u.flatten(1, 2)), 2 * one),
+        "norm between the steps": (lambda: module.step_norm(fast.heads_joined(u)), 2 * one),
         "positional: row step": (lambda: row_attention(q, module.r_r, u), 3 * one),
         "sum of the branches": (lambda: u + v, 3 * one),
     }

@@ -124,6 +124,15 @@ def pixels(x: Tensor) -> Tensor:
     return x.permute(0, 3, 4, 1, 2).contiguous()
 
 
+def heads_joined(x: Tensor) -> Tensor:
+    """(b, h, c, y, x) to (b, h * c, y, x), where each step keeps to the memory of `pixels`.
+
+    Of a single picture `flatten` makes a tensor that torch takes for one with all pixels of a
+    channel side by side: it would copy it, and go on with such memory.
+    """
+    return x.permute(0, 3, 4, 1, 2).flatten(3).permute(0, 3, 1, 2)
+
+
 def _lines(x: Tensor, columns: bool) -> Tensor:
     """(b, y, x, h, c) as (b, line, n, h, c): n positions along each line."""
     return x.transpose(1, 2) if columns else x

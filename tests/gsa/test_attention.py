@@ -5,6 +5,7 @@ import pytest
 import torch
 from gsa_pytorch import GSA
 from torch import nn
+from torch.nn import functional as F
 
 from gsa import fast
 from gsa.attention import GlobalSelfAttention
@@ -203,3 +204,12 @@ def test_the_gradient_of_one_picture_is_that_of_two_alike(
         (found,) = torch.autograd.grad((module(one) * slope).sum(), one)
         (wanted,) = torch.autograd.grad((module(two) * slope).sum(), two)
     torch.testing.assert_close(found[0], wanted[0])
+
+
+@pytest.mark.parametrize("content", [False, True])
+def test_torch_sees_the_memory_layout_of_a_single_picture(content: bool) -> None:
+    """By strides alone; where it took the other layout, pooling would copy and go on with that."""
+    module = GlobalSelfAttention(6, 8, 2, (4, 4), content=content).eval()
+    with torch.no_grad():
+        out = module(torch.randn(1, 6, 4, 4))
+    assert F.avg_pool2d(out, 2).is_contiguous(memory_format=torch.channels_last)
