@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import torch  # before the library is loaded: it brings OpenMP
 from torch import Tensor
@@ -152,22 +153,21 @@ class Function:
     @torch.compiler.disable  # tracing knows nothing of addresses
     def __call__(self, numbers: Mapping[str, int], tensors: Mapping[str, Tensor | None]) -> None:
         """Run; tensors are contiguous, and those that are missing or None are null pointers."""
-        size = self.count("scratch", numbers, tensors)
-        scratch = torch.empty(size, dtype=torch.float32, device="cpu")
-        call = self._call(numbers, {**tensors, "scratch": scratch})
+        call = self._call(numbers, tensors)
+        scratch = torch.empty(self._answer("scratch", call), dtype=torch.float32, device="cpu")
+        call.scratch = scratch.data_ptr()
         getattr(library(), self.name)(ctypes.byref(call))
 
-    def count(
-        self, what: str, numbers: Mapping[str, int], tensors: Mapping[str, Tensor | None]
-    ) -> int:
-        """What the function of this name with `what` behind it answers."""
+    def count(self, what: str, numbers: Mapping[str, int]) -> int:
+        """What the function of this name with `what` behind it answers to the numbers."""
+        return self._answer(what, self._call(numbers, {}))
+
+    def _answer(self, what: str, call: Any) -> int:
         count = getattr(library(), f"{self.name}_{what}")
         count.restype = ctypes.c_int64
-        return count(ctypes.byref(self._call(numbers, tensors)))
+        return count(ctypes.byref(call))
 
-    def _call(
-        self, numbers: Mapping[str, int], tensors: Mapping[str, Tensor | None]
-    ) -> ctypes.Structure:
+    def _call(self, numbers: Mapping[str, int], tensors: Mapping[str, Tensor | None]) -> Any:
         given = {name: each.data_ptr() for name, each in tensors.items() if each is not None}
         return self._struct(**numbers, **given)
 

@@ -65,7 +65,7 @@ class _ContentBranch(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         numbers, out = _numbers(q), v.new_empty(v.shape)
-        kept = q.new_empty(_CONTENT.count("kept", numbers, {}), dtype=torch.float32)
+        kept = q.new_empty(_CONTENT.count("kept", numbers), dtype=torch.float32)
         _CONTENT(numbers, {"q": q, "k": k, "v": v, "out": out, "kept": kept})
         ctx.save_for_backward(q, k, v, kept)
         return out
