@@ -8,17 +8,26 @@ from torch.nn import functional as F
 from gsa.pointwise import PointwiseConv2d
 
 
+@pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("pictures", [1, 16])
+@pytest.mark.parametrize("pictures", [1, 16])  # few pixels, and many
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
 def test_equals_a_plain_convolution_forward_and_backward(
-    stride: int, pictures: int, dtype: torch.dtype, tolerance: float
+    bias: bool,
+    stride: int,
+    pictures: int,
+    memory: torch.memory_format,
+    dtype: torch.dtype,
+    tolerance: float,
 ) -> None:
     torch.manual_seed(0)
     ours = PointwiseConv2d(6, 10, stride=stride).to(dtype)
-    x = torch.randn(pictures, 6, 7, 5, dtype=dtype, requires_grad=True)
+    if bias:  # as a folded network has it
+        ours.bias = nn.Parameter(torch.randn(10, dtype=dtype))
+    x = torch.randn(pictures, 6, 7, 5, dtype=dtype).to(memory_format=memory).requires_grad_()
     found = ours(x)
-    wanted = F.conv2d(x, ours.weight, stride=stride)
+    wanted = F.conv2d(x, ours.weight, ours.bias, stride=stride)
     assert found.shape == wanted.shape == (pictures, 10, -(-7 // stride), -(-5 // stride))
     slope = torch.randn_like(wanted)
     slopes = [torch.autograd.grad(out, (x, ours.weight), slope) for out in (found, wanted)]
@@ -33,9 +42,17 @@ def test_its_weights_and_its_field_are_those_of_a_plain_convolution() -> None:
     assert ours.kernel_size == plain.kernel_size
 
 
-@pytest.mark.parametrize(("dtype", "dilation"), [(torch.float32, 2), (torch.float64, 1)])
-def test_onednn_is_asked_for_in_single_precision(
-    dtype: torch.dtype, dilation: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("dtype", "side", "dilations"),
+    [
+        (torch.float32, 12, [2]),  # oneDNN
+        (torch.float32, 11, []),  # a product
+        (torch.float64, 12, [1]),
+        (torch.float64, 2, [1]),
+    ],
+)
+def test_the_way_depends_on_type_and_pixels(
+    dtype: torch.dtype, side: int, dilations: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
     convolve = F.conv2d
@@ -45,5 +62,20 @@ def test_onednn_is_asked_for_in_single_precision(
         return convolve(*arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(F, "conv2d", spy)
-    PointwiseConv2d(2, 3).to(dtype)(torch.zeros(1, 2, 4, 4, dtype=dtype))
-    assert seen == [dilation]
+    PointwiseConv2d(2, 3).to(dtype)(torch.zeros(1, 2, side, side, dtype=dtype))
+    assert seen == dilations
+
+
+def test_few_pixels_count_with_all_pictures_and_after_the_stride(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = []
+    multiply = F.linear
+    monkeypatch.setattr(F, "linear", lambda *given: calls.append(given) or multiply(*given))
+    PointwiseConv2d(2, 3, stride=2)(torch.zeros(1, 2, 22, 22))
+    assert len(calls) == 1
+    PointwiseConv2d(2, 3)(torch.zeros(2, 2, 9, 9))
+    assert len(calls) == 1
+    with torch.autocast("cpu", torch.bfloat16):
+        assert PointwiseConv2d(2, 3)(torch.zeros(2, 2, 9, 9)).dtype == torch.bfloat16
+    assert len(calls) == 2
