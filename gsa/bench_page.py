@@ -23,7 +23,9 @@ process; a ratio is the time, or the memory, of the GSA side divided by that of 
 below 1 the GSA side is better. A ratio is the median of those of the rounds, with their \
 quartiles; the times beside it are medians of their own, so it need not be their quotient. Rows \
 of the module without a grid size are geometric means of those above them, and memory is \
-measured once. "The same, plain" is the module by its plain formulas; "maps" are all maps of one \
+measured once. "The same, plain" is the module by its plain formulas; "norms folded" are networks \
+prepared for inference, torchvision's by `torch.fx`, the others by `gsa.folded`, which also packs \
+weights; "maps" are all maps of one \
 place in all layers against a forward pass; "upload" is a JPEG of 12 megapixels decoded, cropped \
 and classified by both twins against their forward passes alone. What was tried, and why some aims \
 are missed, is in [tried.md](tried.md)."""

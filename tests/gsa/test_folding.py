@@ -6,6 +6,9 @@ from torch import nn
 
 from gsa.config import NetworkConfig, preset
 from gsa.folding import folded
+from gsa.packing import PackedConv2d, PackedPointwiseConv2d
+from gsa.pointwise import PointwiseConv2d
+from gsa.receptive_field import field_of
 from gsa.record import record
 from gsa.resnet import ResNet
 
@@ -56,7 +59,28 @@ def test_the_norms_that_follow_a_linear_map_are_gone_and_the_model_keeps_its_own
     assert _norms(folded(_lived_in(preset("gsa_resnet14_tiny", projection_norm="rms")))) == 8
 
 
-def test_pointwise_convolutions_stay_what_they_are() -> None:
+@pytest.mark.parametrize("name", ["resnet14_tiny", "gsa_resnet14_tiny"])
+def test_in_single_precision_and_bfloat16_too(name: str) -> None:
+    model = _lived_in(preset(name, num_classes=5, projection_norm="rms")).float()
+    quick = folded(model)
+    x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    with torch.inference_mode():
+        wanted = model(x)
+        torch.testing.assert_close(quick(x), wanted, rtol=1e-4, atol=1e-4)
+        with torch.autocast("cpu", torch.bfloat16):
+            half = quick(x)
+        assert half.dtype == torch.bfloat16
+        assert (half - wanted).abs().max() < 0.1 * wanted.abs().max()
+
+
+def test_convolutions_are_packed_and_have_the_same_field() -> None:
     model = _lived_in(preset("gsa_resnet14_tiny"))
-    kinds = [type(block.reduce) for block in folded(model).blocks().values()]
-    assert kinds == [type(block.reduce) for block in model.blocks().values()]
+    quick = folded(model)
+    assert all(
+        isinstance(module, PackedConv2d | PackedPointwiseConv2d)
+        for module in quick.modules()
+        if isinstance(module, nn.Conv2d)
+    )
+    assert isinstance(quick.blocks()["1.1"].reduce, PointwiseConv2d)
+    unit = ("2.1", (3, 3), (64, 64))
+    assert field_of(quick, *unit) == field_of(model, *unit)
