@@ -106,7 +106,8 @@ def _decode(data: bytes) -> Image.Image:
             # decodes at 1/2, 1/4 or 1/8: a 12-megapixel photo opens several times faster
             picture.draft(picture.mode, (DECODE_SIDE, DECODE_SIDE))
         picture.load()
-        seen = _to_rgb(_in_srgb(ImageOps.exif_transpose(picture)))
+        ImageOps.exif_transpose(picture, in_place=True)  # else it copies an upright one
+        seen = _to_rgb(_in_srgb(picture))
     seen.info.pop("icc_profile", None)  # or what shows it would take it for other colours
     return seen
 
@@ -146,4 +147,4 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         layer = picture.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(white, layer).convert("RGB")
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")

@@ -52,10 +52,14 @@ class Preprocess:
         return left, top, left + side, top + side
 
     def crop(self, picture: Image.Image) -> Image.Image:
-        """What the network sees, as an RGB picture of size x size pixels (bicubic, antialiased)."""
+        """What the network sees, as an RGB picture of size x size pixels.
+
+        It is bicubic and antialiased; a square of six times the size or more is halved, or made yet
+        smaller, by averages first, which is several times as fast.
+        """
         box = self.crop_box(*picture.size)
-        side = (self.size, self.size)
-        return picture.convert("RGB").resize(side, Image.Resampling.BICUBIC, box=box)
+        side, rgb = (self.size, self.size), picture.convert("RGB")
+        return rgb.resize(side, Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
 
     def tensor(self, crop: Image.Image) -> Tensor:
         """(1, 3, rows, columns) float32, normalised, of a picture that `crop` gave."""

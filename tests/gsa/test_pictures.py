@@ -1,8 +1,9 @@
 import io
+import pickle
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from gsa.pictures import DECODE_SIDE, PictureError, open_picture, upright_size
 from tests.conftest import photo
@@ -143,3 +144,13 @@ def swapped(profile: bytes) -> bytes:
         tag = bytes(table[at : at + 4])
         table[at : at + 4] = {b"rXYZ": b"bXYZ", b"bXYZ": b"rXYZ"}.get(tag, tag)
     return bytes(table).replace("sRGB".encode("utf-16-be"), "mine".encode("utf-16-be"))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_an_opened_picture_is_upright_for_whoever_looks_again(kind):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    picture = open_picture(encoded(photo(60, 30), kind, exif=exif))
+    again = ImageOps.exif_transpose(picture)
+    np.testing.assert_array_equal(np.asarray(again), np.asarray(picture))
+    assert pickle.loads(pickle.dumps(picture)) == picture
