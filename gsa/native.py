@@ -186,10 +186,11 @@ def takes(*tensors: Tensor) -> bool:
         `gsa.fast.wanted` says no.
     """
     q = tensors[0]
+    for each in tensors:
+        if type(each) is not Tensor or each.shape != q.shape or each.device != q.device:
+            return False
     return (
-        all(type(each) is Tensor for each in tensors)
-        and all((each.shape, each.device) == (q.shape, q.device) for each in tensors)
-        and q.numel() > 0
+        q.numel() > 0
         and q.shape[2] <= _MOST_CHANNELS
         and fast.pays(q)
         and fast.step_dtype(q) in (torch.float32, torch.bfloat16)

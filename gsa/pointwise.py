@@ -33,12 +33,18 @@ class PointwiseConv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         """Convolve; double precision and other devices have one way."""
         on_cpu = input.device.type == "cpu"
-        if on_cpu and not torch.compiler.is_compiling():
+        if on_cpu and not torch.compiler.is_compiling() and self._few(input):
             y, x = (slice(None, None, step) for step in self.stride)
             cells = input[:, :, y, x].permute(0, 2, 3, 1)  # (b, y, x, in_channels)
-            pixels = cells.shape[:-1]
-            if pixels.numel() <= _FEW_PIXELS.get(fast.step_dtype(input), 0):
-                product = F.linear(cells.flatten(0, 2), self.weight.flatten(1), self.bias)
-                return product.unflatten(0, pixels).permute(0, 3, 1, 2)
+            product = F.linear(cells.flatten(0, 2), self.weight.flatten(1), self.bias)
+            return product.unflatten(0, cells.shape[:-1]).permute(0, 3, 1, 2)
         dilation = 2 if on_cpu and input.dtype == torch.float32 else 1
         return F.conv2d(input, self.weight, self.bias, self.stride, dilation=dilation)
+
+    def _few(self, input: Tensor) -> bool:
+        """Whether a product is the faster way."""
+        if input.dim() != 4:
+            return False
+        (b, _, rows, columns), (y, x) = input.shape, self.stride
+        pixels = b * -(-rows // y) * -(-columns // x)
+        return pixels <= _FEW_PIXELS.get(fast.step_dtype(input), 0)

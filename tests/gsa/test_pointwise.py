@@ -35,6 +35,15 @@ def test_equals_a_plain_convolution_forward_and_backward(
         torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance)
 
 
+def test_takes_what_a_plain_convolution_takes() -> None:
+    ours = PointwiseConv2d(6, 10)
+    assert ours(torch.zeros(0, 6, 7, 5)).shape == (0, 10, 7, 5)
+    alone = torch.randn(6, 7, 5)
+    torch.testing.assert_close(ours(alone), ours(alone[None])[0])
+    with pytest.raises(RuntimeError):
+        ours(torch.zeros(1, 5, 7, 7))
+
+
 def test_its_weights_and_its_field_are_those_of_a_plain_convolution() -> None:
     ours, plain = PointwiseConv2d(4, 8), nn.Conv2d(4, 8, 1, bias=False)
     plain.load_state_dict(ours.state_dict())
