@@ -18,7 +18,8 @@ def folded(model: ResNet) -> ResNet:
     A batch norm in eval mode scales and shifts each channel, so a convolution before it takes that
     over as weights and a bias. Three kinds of norm stay, because no linear map stands before them:
     the one between the two positional steps, the one behind a GSA module, and the query norm. The
-    convolutions keep their weights in the order of the library that makes them (`gsa.packing`).
+    convolutions keep their weights in the order of the library that makes them (`gsa.packing`),
+    for use inside `torch.inference_mode`.
 
     Args:
         model: any network of this project; it is left as it is.

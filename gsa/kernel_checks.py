@@ -118,7 +118,7 @@ def step_error(
     errors = []
     for plain, quick, y, x in ((plain_column, column, n, 3), (plain_row, row, 3, n)):
         q, v = (
-            noise(2, y, x, heads, each, seed=seed).permute(0, 3, 4, 1, 2).to(dtype)
+            noise(3, y, x, heads, each, seed=seed).permute(0, 3, 4, 1, 2).to(dtype)
             for seed, each in enumerate(channels)
         )
         table = noise(2 * n - 1, channels[0], seed=2).to(dtype)

@@ -21,54 +21,81 @@ from gsa.pointwise import PointwiseConv2d
 class _Pack(NamedTuple):
     weight: Tensor  # in oneDNN's order
     bias: Tensor | None
-    of: tuple[object, ...]  # what it was made of
+    # What it was made of. Held fast, so that nothing else comes to lie at the same address.
+    sources: tuple[Tensor, ...]
+    versions: tuple[int, ...]
+
+    def is_of(self, parameters: tuple[Tensor, ...]) -> bool:
+        return len(parameters) == len(self.sources) and all(
+            (now.data_ptr(), now._version) == (then.data_ptr(), version)
+            for now, then, version in zip(parameters, self.sources, self.versions, strict=True)
+        )
 
 
 class _Packed(nn.Conv2d):
     """What a convolution does before its own `forward`."""
 
-    _pack: _Pack | None = None
+    _packs: dict[torch.dtype, _Pack]
 
     def forward(self, input: Tensor) -> Tensor:
-        """Convolve, by packed weights where no gradient is asked for."""
-        if not self._packs(input) or not _works(fast.step_dtype(input)):
+        """Convolve, by packed weights inside `torch.inference_mode`, which rules gradients out."""
+        if not self._takes(input) or not _works(fast.step_dtype(input)):
             return super().forward(input)
         given = input.to(fast.step_dtype(input))
-        pack = self._packed(given)
+        pack = self._pack(given)
         return _convolve(given, pack.weight, pack.bias, self)
 
-    def _packs(self, input: Tensor) -> bool:
-        learns = torch.is_grad_enabled() and (input.requires_grad or self.weight.requires_grad)
+    def _takes(self, input: Tensor) -> bool:
+        """Whether packed weights do for this input what the plain ones would."""
+        if not fast.pays(input) or not torch.is_inference_mode_enabled():
+            return False
+        cast = torch.is_autocast_enabled("cpu") and input.is_floating_point()
         return (
-            type(input) is Tensor
+            not self.training
+            and not torch.jit.is_tracing()
+            and bool(torch.backends.mkldnn.enabled)
+            and self._has_parameters()
+            and type(input) is Tensor
+            and input.layout == torch.strided
             and input.dim() == 4
             and input.numel() > 0
             and input.shape[1] == self.in_channels
-            and self.weight.device.type == "cpu"
-            and not self.weight.is_inference()  # nobody could tell whether it was changed
-            and not learns
-            and fast.pays(input)
+            and (cast or input.dtype == self.weight.dtype)
         )
 
-    def _packed(self, input: Tensor) -> _Pack:
-        """Made when they are first wanted, and again after a change of the weights."""
-        state = [(each.data_ptr(), each._version) for each in self.parameters()]
-        of = (input.dtype, *state)
-        pack = self._pack
-        if pack is None or pack.of != of:
+    def _has_parameters(self) -> bool:
+        """Whether weights are what they look like, and torch counts their changes."""
+        own = self._parameters  # has no weight that pruning or a parametrization makes anew
+        return own.get("weight") is not None and all(
+            each is None
+            or (
+                type(each) is nn.Parameter and each.device.type == "cpu" and not each.is_inference()
+            )
+            for each in own.values()
+        )
+
+    def _pack(self, input: Tensor) -> _Pack:
+        """Made when it is first wanted in a type, and again after a change of the weights."""
+        own = tuple(self.parameters(recurse=False))
+        pack = self._packs.get(input.dtype)
+        if pack is None or not pack.is_of(own):
+            sources = tuple(each.detach() for each in own)
             bias = None if self.bias is None else self.bias.detach().to(input.dtype)
-            pack = self._pack = _Pack(_reordered(self, input), bias, of)
+            versions = tuple(each._version for each in own)
+            pack = _Pack(_reordered(self, input), bias, sources, versions)
+            self._packs[input.dtype] = pack
         return pack
 
     def __getstate__(self) -> dict[str, Any]:  # torch cannot copy or save what is packed
-        return {name: value for name, value in self.__dict__.items() if name != "_pack"}
+        return {**self.__dict__, "_packs": {}}
 
 
 class PackedConv2d(_Packed):
     """`nn.Conv2d` for inference: the same function, faster where weights are many for the pixels.
 
-    Weights in oneDNN's order are kept beside the plain ones, which takes as much memory again. They
-    follow a change of the plain ones that torch counts: one through `.data` it does not.
+    Weights in oneDNN's order are kept beside the plain ones, which takes as much memory again for
+    each type of the data. They are made anew after a change of the plain ones that torch counts; it
+    does not count changes through `.data`, nor those of fused optimizers.
     """
 
 
@@ -86,13 +113,16 @@ def packed(convolution: nn.Conv2d) -> nn.Conv2d:
     """The same convolution, with the same parameters, for inference.
 
     Args:
-        convolution: an `nn.Conv2d` or `PointwiseConv2d`; any other kind is returned as it is.
+        convolution: an `nn.Conv2d` or `PointwiseConv2d` with padding of zeros, whose width is given
+            in cells; any other is returned as it is.
     """
     kind = _KINDS.get(type(convolution))
-    if kind is None:
+    if kind is None or convolution.padding_mode != "zeros" or isinstance(convolution.padding, str):
         return convolution
     made = kind.__new__(kind)
-    made.__setstate__(convolution.__getstate__())
+    state = convolution.__dict__.items()  # names of parameters and hooks are in dictionaries
+    own = {name: value.copy() if isinstance(value, dict) else value for name, value in state}
+    made.__dict__.update(own, _packs={})
     return made
 
 
@@ -127,11 +157,11 @@ def _works(dtype: torch.dtype) -> bool:
 
 def _error(dtype: torch.dtype) -> float:
     """Of a strided convolution, relative to the largest value."""
-    with torch.inference_mode(False), torch.no_grad(), torch.autocast("cpu", enabled=False):
-        like = nn.Conv2d(5, 7, 3, stride=2, padding=1, device="cpu")
+    with torch.inference_mode(), torch.autocast("cpu", enabled=False):
+        like = nn.Conv2d(5, 7, 3, stride=2, padding=1, device="meta")  # draws no random numbers
         x = kernel_checks.noise(2, 5, 9, 8)
         weight, bias = kernel_checks.noise(7, 5, 3, 3, seed=1), kernel_checks.noise(7, seed=2)
-        like.weight.copy_(weight)
+        like.weight = nn.Parameter(weight)
         given = x.to(dtype)
         found = _convolve(given, _reordered(like, given), bias.to(dtype), like)
         wanted = F.conv2d(x.double(), weight.double(), bias.double(), 2, 1)

@@ -147,4 +147,6 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         layer = picture.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(white, layer).convert("RGB")
-    return picture if picture.mode == "RGB" else picture.convert("RGB")
+    if picture.mode == "RGB" and picture.format == "JPEG":
+        return picture  # others hold what they were decoded from, and further pictures: a copy
+    return picture.convert("RGB")

@@ -17,8 +17,9 @@ class PointwiseConv2d(nn.Conv2d):
 
     `python -m gsa bench` has the ratios of the choices that are made on a CPU:
 
-    - oneDNN, which takes torch's convolutions, puts weights in another order each time. Over a few
-      pixels that takes longer than the convolution, and a product of pixels and weights does not.
+    - oneDNN, which takes torch's convolutions, puts weights in another order each time. Over few
+      pixels (of all pictures together) that takes longer than the convolution, and a product of
+      pixels and weights does not.
     - For one thread and fewer than 16 pictures torch takes a 1x1 convolution in single precision by
       another way than oneDNN, unless it is dilated. Dilation spreads the cells of a kernel, and a
       kernel of one cell has nothing to spread: asking for it changes nothing but this choice,
@@ -37,14 +38,16 @@ class PointwiseConv2d(nn.Conv2d):
             y, x = (slice(None, None, step) for step in self.stride)
             cells = input[:, :, y, x].permute(0, 2, 3, 1)  # (b, y, x, in_channels)
             product = F.linear(cells.flatten(0, 2), self.weight.flatten(1), self.bias)
-            return product.unflatten(0, cells.shape[:-1]).permute(0, 3, 1, 2)
+            out = product.unflatten(0, cells.shape[:-1]).permute(0, 3, 1, 2)
+            pixelwise = input.is_contiguous(memory_format=torch.channels_last)
+            return out if pixelwise else out.contiguous()  # in the layout that it came in
         dilation = 2 if on_cpu and input.dtype == torch.float32 else 1
         return F.conv2d(input, self.weight, self.bias, self.stride, dilation=dilation)
 
     def _few(self, input: Tensor) -> bool:
-        """Whether a product is the faster way."""
-        if input.dim() != 4:
+        """Whether a product is the faster way, and these are pictures with these channels."""
+        if input.dim() != 4 or input.shape[1] != self.in_channels or input.is_mkldnn:
             return False
         (b, _, rows, columns), (y, x) = input.shape, self.stride
         pixels = b * -(-rows // y) * -(-columns // x)
-        return pixels <= _FEW_PIXELS.get(fast.step_dtype(input), 0)
+        return 0 < pixels <= _FEW_PIXELS.get(fast.step_dtype(input), 0)

@@ -55,7 +55,8 @@ class Preprocess:
         """What the network sees, as an RGB picture of size x size pixels.
 
         It is bicubic and antialiased; a square of six times the size or more is halved, or made yet
-        smaller, by averages first, which is several times as fast.
+        smaller, by averages first. That takes half of the time and less, and moves a pixel by a few
+        of 255 levels, by about ten where fine stripes meet the averages.
         """
         box = self.crop_box(*picture.size)
         side, rgb = (self.size, self.size), picture.convert("RGB")

@@ -26,8 +26,8 @@ struct Sizes {
 
 constexpr int LINES = 2;  // that are worked on together
 
-// Where they are: the first pixel and the head of each. Beside the last line there may be none, and
-// what is made of zeros in its place is not written.
+// Where they are: the first pixel and the head of each. Beside the last line there may be none; what
+// is made in its place is not written, and its rows are zeros where lines are summed up.
 struct Places {
   int count = 0;
   int64_t pixel[LINES], head[LINES];
@@ -74,7 +74,6 @@ template <int D> struct Lines {
       else
         turn(l, static_cast<const float*>(data) + at, layout.step());
     }
-    for (int l = from.count; l < LINES; ++l) std::fill_n(channel(l, 0, -W), D * s.wide(), 0.0f);
   }
 
   void rows_to_columns() {

@@ -33,7 +33,7 @@ template <class Floats> inline void store(float* to, Floats x) { std::memcpy(to,
 // The same, in a register: GCC makes a load that has several readers an operand of each of them, so
 // that it is done as often.
 inline Vector held(Vector x) {
-#if defined(__x86_64__)
+#ifdef __AVX__
   asm("" : "+v"(x));
 #endif
   return x;

@@ -84,3 +84,11 @@ def test_convolutions_are_packed_and_have_the_same_field() -> None:
     assert isinstance(quick.blocks()["1.1"].reduce, PointwiseConv2d)
     unit = ("2.1", (3, 3), (64, 64))
     assert field_of(quick, *unit) == field_of(model, *unit)
+
+
+def test_is_compiled_as_one_graph() -> None:
+    model = _lived_in(preset("gsa_resnet14_tiny", num_classes=5)).float()
+    quick, x = folded(model), torch.randn(1, 3, 64, 64)
+    whole = torch.compile(quick, fullgraph=True, backend="eager")
+    with torch.inference_mode():
+        torch.testing.assert_close(whole(x), quick(x), rtol=1e-3, atol=1e-3)

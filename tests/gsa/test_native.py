@@ -99,6 +99,19 @@ def test_any_memory_is_read_right(way: str) -> None:
 
 @with_compiler
 @pytest.mark.parametrize("way", WAYS)
+def test_half_precision_is_rounded_once(way: str) -> None:
+    """Sums are those of single precision, and results the nearest, ties to even."""
+    tensors = inputs(way, (1, 3, 8, 5, 19), torch.bfloat16)
+    tensors[2][0, 1, 4, 3, 2] = torch.nan
+    exact = WAYS[way][1](*(each.float() for each in tensors))
+    found = WAYS[way][1](*tensors)
+    assert torch.equal(found.isnan(), exact.isnan())
+    assert torch.equal(found.nan_to_num(), exact.bfloat16().nan_to_num())
+    assert exact.isnan().any()
+
+
+@with_compiler
+@pytest.mark.parametrize("way", WAYS)
 def test_a_run_repeats_to_the_bit_with_several_threads(way: str) -> None:
     tensors, threads = inputs(way, (3, 2, 16, 20, 21), torch.float32), torch.get_num_threads()
     try:

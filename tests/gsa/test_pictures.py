@@ -3,7 +3,7 @@ import pickle
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps, ImageSequence
 
 from gsa.pictures import DECODE_SIDE, PictureError, open_picture, upright_size
 from tests.conftest import photo
@@ -154,3 +154,15 @@ def test_an_opened_picture_is_upright_for_whoever_looks_again(kind):
     again = ImageOps.exif_transpose(picture)
     np.testing.assert_array_equal(np.asarray(again), np.asarray(picture))
     assert pickle.loads(pickle.dumps(picture)) == picture
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "AVIF", "GIF", "MPO"])
+def test_of_several_pictures_the_first_is_left(kind):
+    """Nothing else of the file is kept, in memory or to be found by who looks for it."""
+    others = [Image.new("RGB", (20, 10), colour) for colour in ("lime", "blue")]
+    first = Image.new("RGB", (20, 10), "red")
+    picture = open_picture(encoded(first, kind, save_all=True, append_images=others))
+    assert len(list(ImageSequence.Iterator(picture))) == 1
+    assert not hasattr(picture, "fp")
+    red, green, blue = picture.getpixel((10, 5))
+    assert red > 200 > 60 > max(green, blue)

@@ -29,6 +29,7 @@ def test_equals_a_plain_convolution_forward_and_backward(
     found = ours(x)
     wanted = F.conv2d(x, ours.weight, ours.bias, stride=stride)
     assert found.shape == wanted.shape == (pictures, 10, -(-7 // stride), -(-5 // stride))
+    assert found.is_contiguous(memory_format=memory)
     slope = torch.randn_like(wanted)
     slopes = [torch.autograd.grad(out, (x, ours.weight), slope) for out in (found, wanted)]
     for a, b in zip((found, *slopes[0]), (wanted, *slopes[1]), strict=True):
@@ -40,7 +41,7 @@ def test_takes_what_a_plain_convolution_takes() -> None:
     assert ours(torch.zeros(0, 6, 7, 5)).shape == (0, 10, 7, 5)
     alone = torch.randn(6, 7, 5)
     torch.testing.assert_close(ours(alone), ours(alone[None])[0])
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError, match="channels"):
         ours(torch.zeros(1, 5, 7, 7))
 
 
