@@ -25,10 +25,9 @@ quartiles; the times beside it are medians of their own, so it need not be their
 of the module without a grid size are geometric means of those above them, and memory is \
 measured once. "The same, plain" is the module by its plain formulas; "norms folded" are networks \
 prepared for inference, torchvision's by `torch.fx`, the others by `gsa.folded`, which also packs \
-weights; "maps" are all maps of one \
-place in all layers against a forward pass; "upload" is a JPEG of 12 megapixels decoded, cropped \
-and classified by both twins against their forward passes alone. What was tried, and why some aims \
-are missed, is in [tried.md](tried.md)."""
+weights; "maps" are all maps of one place in all layers against a forward pass; "upload" is a \
+JPEG of 12 megapixels decoded, cropped and classified by both twins against their forward passes \
+alone. What was tried, and why some aims are missed, is in [tried.md](tried.md)."""
 
 
 def result(

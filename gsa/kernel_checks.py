@@ -83,13 +83,27 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), device="cpu")
 
 
-Step = Callable[[Tensor, Tensor, Tensor], Tensor]
-Branch = Callable[[Tensor, Tensor, Tensor], Tensor]
+def plain_column_step(q: Tensor, r_c: Tensor, v: Tensor) -> Tensor:
+    """The whole column step (3), by the formulas alone."""
+    return column_step(column_scores(q, r_c), v)
+
+
+def plain_row_step(q: Tensor, r_r: Tensor, u: Tensor) -> Tensor:
+    """The whole row step (5), by the formulas alone."""
+    return row_step(row_scores(q, r_r), u)
+
+
+def plain_content_branch(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """The whole content branch (2), by the formulas alone."""
+    return content_attention(q, normalise_keys(k), v)
+
+
+Kernel = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def step_error(
-    column: Step,
-    row: Step,
+    column: Kernel,
+    row: Kernel,
     device: torch.device,
     dtype: torch.dtype,
     *,
@@ -108,15 +122,8 @@ def step_error(
         channels: d and e.
         n: rows for the column step, columns for the row step.
     """
-
-    def plain_column(q: Tensor, r_c: Tensor, v: Tensor) -> Tensor:
-        return column_step(column_scores(q, r_c), v)
-
-    def plain_row(q: Tensor, r_r: Tensor, u: Tensor) -> Tensor:
-        return row_step(row_scores(q, r_r), u)
-
     errors = []
-    for plain, quick, y, x in ((plain_column, column, n, 3), (plain_row, row, 3, n)):
+    for plain, quick, y, x in ((plain_column_step, column, n, 3), (plain_row_step, row, 3, n)):
         q, v = (
             noise(3, y, x, heads, each, seed=seed).permute(0, 3, 4, 1, 2).to(dtype)
             for seed, each in enumerate(channels)
@@ -127,7 +134,7 @@ def step_error(
 
 
 def content_error(
-    branch: Branch,
+    branch: Kernel,
     device: torch.device,
     dtype: torch.dtype,
     *,
@@ -145,13 +152,9 @@ def content_error(
         channels: d and e.
         size: y and x.
     """
-
-    def plain(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        return content_attention(q, normalise_keys(k), v)
-
     d, e = channels
     tensors = [
         noise(2, *size, heads, each, seed=seed).permute(0, 3, 4, 1, 2).to(dtype)
         for seed, each in enumerate((d, d, e))
     ]
-    return relative_error(plain, branch, tensors, device)
+    return relative_error(plain_content_branch, branch, tensors, device)

@@ -15,7 +15,7 @@ _FEW_PIXELS = {torch.float32: 128, torch.bfloat16: 256}
 class PointwiseConv2d(nn.Conv2d):
     """A 1x1 convolution without padding or bias; weights and results are those of `nn.Conv2d`.
 
-    `python -m gsa bench` has the ratios of the choices that are made on a CPU:
+    On a CPU there are choices; what they are worth is in `benchmarks/tried.md`:
 
     - oneDNN, which takes torch's convolutions, puts weights in another order each time. Over few
       pixels (of all pictures together) that takes longer than the convolution, and a product of

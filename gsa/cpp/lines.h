@@ -26,8 +26,8 @@ struct Sizes {
 
 constexpr int LINES = 2;  // that are worked on together
 
-// Where they are: the first pixel and the head of each. Beside the last line there may be none; what
-// is made in its place is not written, and its rows are zeros where lines are summed up.
+// Where they are: the first pixel and the head of each. Beside the last line there may be none;
+// what is made in its place is not written, and its rows are zeros where lines are summed up.
 struct Places {
   int count = 0;
   int64_t pixel[LINES], head[LINES];

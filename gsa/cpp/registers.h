@@ -30,8 +30,8 @@ template <int LANES = W> inline typename Register<LANES>::Floats load(const floa
 
 template <class Floats> inline void store(float* to, Floats x) { std::memcpy(to, &x, sizeof x); }
 
-// The same, in a register: GCC makes a load that has several readers an operand of each of them, so
-// that it is done as often.
+// A load that stays in a register: GCC makes one that has several readers an operand of each of
+// them, so that it is done as often.
 inline Vector held(Vector x) {
 #ifdef __AVX__
   asm("" : "+v"(x));

@@ -17,28 +17,15 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from gsa import fast, kernel_checks, native, native_content, native_steps
 from gsa.attention import GlobalSelfAttention, column_attention, content_branch
 from gsa.costs import counted
-from gsa.formulas import (
-    column_scores,
-    column_step,
-    content_attention,
-    normalise_keys,
-    row_scores,
-    row_step,
-)
+from gsa.kernel_checks import plain_column_step, plain_content_branch, plain_row_step
 from tests.gsa.kernel_support import compare, compare_two_runs
 
 with_compiler = pytest.mark.skipif(not native._compilers(), reason="needs Linux and a compiler")
 
 WAYS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
-    "column": (
-        lambda q, r, v: column_step(column_scores(q, r), v),
-        native_steps.column_attention,
-    ),
-    "row": (lambda q, r, v: row_step(row_scores(q, r), v), native_steps.row_attention),
-    "content": (
-        lambda q, k, v: content_attention(q, normalise_keys(k), v),
-        native_content.content_branch,
-    ),
+    "column": (plain_column_step, native_steps.column_attention),
+    "row": (plain_row_step, native_steps.row_attention),
+    "content": (plain_content_branch, native_content.content_branch),
 }
 SHAPES = [  # b, h, d, y, x
     (2, 3, 8, 5, 7),

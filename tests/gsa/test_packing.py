@@ -15,6 +15,7 @@ from torch.nn.utils import prune
 
 from gsa import packing
 from gsa.costs import counted
+from gsa.kernel_checks import noise
 from gsa.packing import packed
 from gsa.pointwise import PointwiseConv2d
 
@@ -25,12 +26,6 @@ CONVOLUTIONS: list[Callable[[], nn.Conv2d]] = [
     lambda: PointwiseConv2d(5, 9),
     lambda: PointwiseConv2d(5, 9, stride=2),
 ]
-
-
-def pixels(channels: int, *shape: int) -> Tensor:
-    """Something to convolve, (b, channels, y, x)."""
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(shape[0], channels, *shape[1:], generator=generator)
 
 
 @pytest.fixture
@@ -67,10 +62,10 @@ def test_equals_the_plain_one(
     torch.manual_seed(1)
     plain = make().eval()
     quick = packed(plain)
-    x = pixels(plain.in_channels, *shape).to(memory_format=memory)
+    x = noise(shape[0], plain.in_channels, *shape[1:]).to(memory_format=memory)
     with torch.inference_mode():
         torch.testing.assert_close(quick(x), plain(x), rtol=1e-5, atol=1e-5)
-        other = pixels(plain.in_channels, 3, 12, 9)
+        other = noise(3, plain.in_channels, 12, 9)
         torch.testing.assert_close(quick(other), plain(other), rtol=1e-5, atol=1e-5)
         with torch.autocast("cpu", torch.bfloat16):
             found, wanted = quick(x), plain(x)
@@ -83,7 +78,7 @@ def test_equals_the_plain_one(
 
 def test_follows_a_change_of_the_weights(calls: list[str]) -> None:
     plain, new = nn.Conv2d(4, 6, 3).eval(), nn.Conv2d(4, 6, 3).eval()
-    quick, x = packed(plain), pixels(4, 1, 8, 8)
+    quick, x = packed(plain), noise(1, 4, 8, 8)
     with torch.inference_mode():
         quick(x)
     quick.load_state_dict(new.state_dict())
@@ -97,7 +92,7 @@ def test_follows_a_change_of_the_weights(calls: list[str]) -> None:
 
 
 def test_takes_no_weights_for_others_that_lay_there_before(calls: list[str]) -> None:
-    quick, x = packed(nn.Conv2d(64, 64, 3).eval()), pixels(64, 1, 8, 8)
+    quick, x = packed(nn.Conv2d(64, 64, 3).eval()), noise(1, 64, 8, 8)
     for _ in range(4):
         weight = torch.randn(64, 64, 3, 3)
         quick.weight = nn.Parameter(torch.empty(0))  # what was there is free
@@ -116,7 +111,7 @@ def test_takes_no_weights_for_others_that_lay_there_before(calls: list[str]) -> 
 
 def test_weights_that_are_made_from_others_are_not_packed(calls: list[str]) -> None:
     plain = nn.Conv2d(4, 6, 3, bias=False).eval()
-    quick, x = packed(plain), pixels(4, 1, 8, 8)
+    quick, x = packed(plain), noise(1, 4, 8, 8)
     with torch.inference_mode():
         quick(x)
     calls.clear()
@@ -128,7 +123,7 @@ def test_weights_that_are_made_from_others_are_not_packed(calls: list[str]) -> N
 
 def test_only_inference_mode_rules_gradients_out(calls: list[str]) -> None:
     plain = nn.Conv2d(4, 6, 3).eval()
-    quick, x = packed(plain), pixels(4, 1, 8, 8).requires_grad_()
+    quick, x = packed(plain), noise(1, 4, 8, 8).requires_grad_()
     with torch.inference_mode():
         quick(x)
     calls.clear()
@@ -144,7 +139,7 @@ def test_only_inference_mode_rules_gradients_out(calls: list[str]) -> None:
 
 def test_is_copied_and_saved_as_the_plain_one() -> None:
     plain = PointwiseConv2d(4, 6).eval()
-    quick, x = packed(plain), pixels(4, 1, 12, 12)
+    quick, x = packed(plain), noise(1, 4, 12, 12)
     assert quick.weight is plain.weight
     with torch.inference_mode():
         wanted = quick(x)
@@ -179,11 +174,11 @@ def test_other_kinds_are_left_alone() -> None:
 def test_other_tensors_and_times_are_left_alone(calls: list[str]) -> None:
     with torch.inference_mode(False):
         quick = packed(nn.Conv2d(4, 6, 3).eval())
-    x = pixels(4, 1, 8, 8)
+    x = noise(1, 4, 8, 8)
     assert quick(x[0]).shape == (6, 6, 6)  # without pictures
     assert quick(x[:0]).shape == (0, 6, 6, 6)
     with pytest.raises(RuntimeError, match="channels"):
-        quick(pixels(3, 1, 8, 8))
+        quick(noise(1, 3, 8, 8))
     with pytest.raises(RuntimeError, match="type"):
         quick(x.bfloat16())
     assert counted(lambda: quick(x)) == 2 * 4 * 6 * 9 * 36
@@ -197,7 +192,7 @@ def test_other_tensors_and_times_are_left_alone(calls: list[str]) -> None:
 
 
 def test_the_first_one_draws_no_random_numbers() -> None:
-    quick, x = packed(nn.Conv2d(4, 6, 3).eval()), pixels(4, 1, 8, 8)
+    quick, x = packed(nn.Conv2d(4, 6, 3).eval()), noise(1, 4, 8, 8)
     packing._works.cache_clear()
     before = torch.get_rng_state()
     with torch.inference_mode():
@@ -206,7 +201,7 @@ def test_the_first_one_draws_no_random_numbers() -> None:
 
 
 def test_what_is_broken_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain, x = nn.Conv2d(4, 6, 3).eval(), pixels(4, 1, 8, 8)
+    plain, x = nn.Conv2d(4, 6, 3).eval(), noise(1, 4, 8, 8)
     quick = packed(plain)
     for broken in (lambda input, *_: torch.zeros(2, 7, 5, 4), lambda *_: torch.ops.mkldnn.gone()):
         packing._works.cache_clear()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gsa import fast, kernel_checks, native, triton_content, triton_gate
 from gsa.attention import GlobalSelfAttention, content_branch
-from gsa.formulas import content_attention, normalise_keys
+from gsa.kernel_checks import plain_content_branch
 from tests.gsa import kernel_support
 from tests.gsa.triton_support import (
     DEVICE,
@@ -23,10 +23,6 @@ from tests.gsa.triton_support import (
 )
 
 
-def plain(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    return content_attention(q, normalise_keys(k), v)
-
-
 def inputs(shape: tuple[int, ...], dtype: torch.dtype) -> list[Tensor]:
     """q, k and v for (b, h, d, e, y, x), in channels-last memory."""
     b, h, d, e, y, x = shape
@@ -39,7 +35,9 @@ def inputs(shape: tuple[int, ...], dtype: torch.dtype) -> list[Tensor]:
 
 
 def compare(tensors: list[Tensor], slope: Tensor | None = None, *, least: float = 0.0) -> None:
-    kernel_support.compare(plain, triton_content.content_branch, tensors, slope, least=least)
+    kernel_support.compare(
+        plain_content_branch, triton_content.content_branch, tensors, slope, least=least
+    )
 
 
 SHAPES = [  # b, h, d, e, y, x
@@ -140,7 +138,7 @@ def test_the_layer_takes_the_faster_way_recorded_or_not(
 
     def quick(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         taken.append(q.shape)
-        return plain(q, k, v)
+        return plain_content_branch(q, k, v)
 
     class Recorder:
         def layer(self, name: str, **tensors: Tensor) -> None:

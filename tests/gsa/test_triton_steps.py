@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gsa import fast, triton_steps
-from gsa.formulas import column_scores, column_step, row_scores, row_step
+from gsa.kernel_checks import plain_column_step, plain_row_step
 from tests.gsa import kernel_support
 from tests.gsa.triton_support import (
     DEVICE,
@@ -23,8 +23,8 @@ from tests.gsa.triton_support import (
 )
 
 AXES = {
-    -2: (lambda q, r, v: column_step(column_scores(q, r), v), triton_steps.column_attention),
-    -1: (lambda q, r, v: row_step(row_scores(q, r), v), triton_steps.row_attention),
+    -2: (plain_column_step, triton_steps.column_attention),
+    -1: (plain_row_step, triton_steps.row_attention),
 }
 
 
