@@ -61,6 +61,11 @@ class Ablation:
                 f"`init_from` (={self.recipe.init_from!r}) must be empty: the variants of an "
                 "ablation differ in their module and start from random weights."
             )
+        if self.recipe.teachers:
+            raise RecipeError(
+                f"`teachers` (={list(self.recipe.teachers)}) must be empty: the variants of an "
+                "ablation are told apart by what they learn by themselves."
+            )
 
     def recipe_of(self, variant: Variant) -> Recipe:
         """The recipe that trains a variant."""

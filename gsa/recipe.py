@@ -30,6 +30,9 @@ class Recipe:
     epochs: int
     gsa: dict[str, Any] = field(default_factory=dict)  # NetworkConfig fields of the GSA twin
     init_from: str = ""  # pair whose weights the run starts from, all but the head; "": random
+    teachers: tuple[str, ...] = ()  # checkpoints whose mean prediction both twins learn from
+    teacher_share: float = 0.5  # of the loss, if there are teachers; the labels have the rest
+    teacher_temperature: float = 2.0  # by which logits are divided before they are compared
     early_size: int = 0  # input of the first `early_epochs`, smaller and cheaper; 0: `size`
     early_epochs: int = 0
     restart: tuple[int, ...] = ()  # epochs, from 0, at which sizes, warm-up and cosine begin anew
@@ -55,7 +58,15 @@ class Recipe:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "restart", _epochs(self.restart))
-        for name in ("size", "epochs", "batch_size", "learning_rate", "clip"):
+        object.__setattr__(self, "teachers", _names(self.teachers))
+        for name in (
+            "size",
+            "epochs",
+            "batch_size",
+            "learning_rate",
+            "clip",
+            "teacher_temperature",
+        ):
             if not getattr(self, name) > 0:
                 raise RecipeError(f"`{name}` (={getattr(self, name)}) must be above 0.")
         for name in (
@@ -84,8 +95,9 @@ class Recipe:
                 f"`size` (={self.size}) must be a multiple of 32: with others the last cells of "
                 "the coarse grids stick out of the picture, and maps would lie askew."
             )
-        if not 0 <= self.erase <= 1:
-            raise RecipeError(f"`erase` (={self.erase}) must be from 0 to 1.")
+        for name in ("erase", "teacher_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise RecipeError(f"`{name}` (={getattr(self, name)}) must be from 0 to 1.")
         if not 0 < self.crop_scale <= 1:
             raise RecipeError(f"`crop_scale` (={self.crop_scale}) must be above 0 and at most 1.")
         if self.early_epochs and not 32 <= self.early_size <= self.size:
@@ -141,7 +153,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON-ready values."""
-        return {**asdict(self), "restart": list(self.restart)}
+        return {**asdict(self), "restart": list(self.restart), "teachers": list(self.teachers)}
 
 
 def _epochs(value: object) -> tuple[int, ...]:
@@ -152,6 +164,15 @@ def _epochs(value: object) -> tuple[int, ...]:
     return tuple(epochs)
 
 
+def _names(value: object) -> tuple[str, ...]:
+    """Names of checkpoints, each once."""
+    if not isinstance(value, list | tuple) or any(type(each) is not str for each in value):
+        raise RecipeError(f"`teachers` (={value!r}) must be a list of names of checkpoints.")
+    if len(set(value)) < len(value):
+        raise RecipeError(f"`teachers` (={list(value)}) must name each checkpoint once.")
+    return tuple(value)
+
+
 _TOML_TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "Precision": (str,),
@@ -159,6 +180,7 @@ _TOML_TYPES: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
     "int": (int,),
     "tuple[int, ...]": (int, list),
+    "tuple[str, ...]": (list,),
     "float": (int, float),
     "dict[str, Any]": (dict,),
 }

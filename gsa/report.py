@@ -137,14 +137,14 @@ def _recipe(card: Card, folder: Path) -> str:
     augment: str = recipe.augment or "none"
     if recipe.augment_from:
         augment += f" after {recipe.augment_from} epochs"
-    start = _start(card, recipe.init_from, folder)
+    start, teachers = _start(card, recipe.init_from, folder), _teachers(card, recipe, folder)
     compiled = ", compiled" if recipe.compile else ""
     return (
         f"{data['name']}: {data['train']} pictures to learn from, {data['held_out']} held out, "
         f"{card.results['n']} to evaluate. AdamW {start}, peak learning rate "
         f"{recipe.learning_rate}, weight decay {recipe.weight_decay}, {recipe.epochs} "
         f"epochs{early} of batches of {recipe.batch_size}, warm-up {recipe.warmup:g} epochs, "
-        f"cosine{restart}, label smoothing {recipe.label_smoothing}, augmentation "
+        f"cosine{restart}, label smoothing {recipe.label_smoothing}{teachers}, augmentation "
         f"{augment}, erasing {recipe.erase}, mixup {recipe.mixup}, cutmix "
         f"{recipe.cutmix}, weight average {recipe.ema}, seed {recipe.seed}{compiled}. The GSA "
         f"module has {options or 'no options'}.\n\nTerms of the data: {data['terms']}."
@@ -155,10 +155,28 @@ def _start(card: Card, pair: str, folder: Path) -> str:
     """What a twin started from, and whether that is the checkpoint that lies here now."""
     if not pair:
         return "from random weights"
-    name = f"{pair}_{card.mixer}"
     used = card.training.get("start_sha256")  # unknown in older cards
-    replaced = used and not (name in available(folder) and read_card(name, folder).sha256 == used)
-    return f"from {'an earlier ' if replaced else ''}`{pair}`"
+    return f"from {_which(f'{pair}_{card.mixer}', used, folder)}`{pair}`"
+
+
+def _teachers(card: Card, recipe: Recipe, folder: Path) -> str:
+    """Whom a twin learned from beside the labels, if anybody."""
+    if not recipe.teachers:
+        return ""
+    names = [
+        f"{_which(name, used, folder)}`{name}`"
+        for name, used in zip(recipe.teachers, card.training["teachers_sha256"], strict=True)
+    ]
+    return (
+        f", {recipe.teacher_share:.0%} of the loss by the mean prediction of "
+        f"{' and '.join(names)} at temperature {recipe.teacher_temperature:g}"
+    )
+
+
+def _which(name: str, used: str | None, folder: Path) -> str:
+    """`"an earlier "` if the weights that were used are not those that lie here now."""
+    here = name in available(folder) and read_card(name, folder).sha256 == used
+    return "" if here or not used else "an earlier "
 
 
 def _curves(gsa: Card, conv: Card, folder: Path) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any, cast
@@ -23,6 +24,7 @@ from tqdm import tqdm
 from gsa.batches import Batches, workers_beside
 from gsa.checkpoints import Checkpoint
 from gsa.config import Mixer
+from gsa.distillation import Teachers
 from gsa.evaluate import prepared
 from gsa.files import whole_file
 from gsa.formulas import resize_embeddings
@@ -48,6 +50,7 @@ class Run:
         folder: holds the state; one found there is resumed.
         save_every: steps between two writes of the state.
         start: weights to start from, all but the head.
+        teachers: networks to learn from beside the labels.
         fabric: from `launched`; None: one device. Several devices share every batch, and the first
             process alone writes.
 
@@ -65,6 +68,7 @@ class Run:
         *,
         save_every: int = SAVE_EVERY,
         start: Checkpoint | None = None,
+        teachers: Sequence[Checkpoint] = (),
         fabric: Fabric | None = None,
     ) -> None:
         self.recipe, self.folder, self.save_every = recipe, folder, save_every
@@ -77,7 +81,10 @@ class Run:
                 f"{self.fabric.world_size} devices."
             )
         used = start.card.sha256 if start else ""
-        identity = Identity(recipe, mixer, learn.labels, learn.digest(), held.digest(), used)
+        taught = tuple(each.card.sha256 for each in teachers)
+        identity = Identity(
+            recipe, mixer, learn.labels, learn.digest(), held.digest(), used, taught
+        )
         state, self.identity = read_state(folder / "state.pt", identity, self.fabric.device)
         model = ResNet(recipe.config(mixer, len(learn.labels)), seed=recipe.seed)
         if start:
@@ -91,6 +98,11 @@ class Run:
         average = get_ema_multi_avg_fn(recipe.ema)
         self.ema = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
         self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+        self.teachers = (
+            Teachers(teachers, learn.labels, self.preprocess, recipe, self.fabric)
+            if teachers
+            else None
+        )
         _check_memory(recipe, learn, held, self.fabric.world_size)
         self.batches = Batches(recipe, self.preprocess, learn)
         self.held = (prepared(self.preprocess, held.pictures()), torch.tensor(held.targets))
@@ -158,7 +170,10 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.learning_rate_at(self.step / self.batches.epoch_steps)
         self.forward.train()
-        loss = self.loss(self.forward(x).float(), targets)
+        logits = self.forward(x).float()
+        loss = self.loss(logits, targets)
+        if self.teachers:
+            loss = self.teachers.mixed(loss, logits, x)
         mean = cast(Tensor, self.fabric.all_reduce(loss.detach(), reduce_op="mean"))
         if not torch.isfinite(mean):
             raise ValueError(f"the loss is {mean.item()} at step {self.step}; training stops.")

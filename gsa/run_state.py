@@ -26,6 +26,7 @@ class Identity:
     learn: str  # digest of the pictures to learn from
     held: str  # digest of those that are held out
     start: str | None  # sha256 of the weights it started from; "": random ones; None: not known
+    teachers: tuple[str, ...] = ()  # sha256 of the weights it learns from
 
     def to_dict(self) -> dict[str, Any]:
         """The entries of a state: `recipe`, and `identity` with the others."""
@@ -39,6 +40,7 @@ _OTHERS = {  # what a state belongs to that differs in a field
     "learn": "other pictures to learn from",
     "held": "other held-out pictures",
     "start": "another start",
+    "teachers": "other teachers",
 }
 
 

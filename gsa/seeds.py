@@ -24,8 +24,8 @@ def cards_of_seeds(card: Card, checkpoints: Path) -> list[Card]:
     """A checkpoint's card and those of the same recipe with other seeds, by seed.
 
     Raises:
-        CheckpointError: if one of them was made by another recipe or from another start, say before
-            a change of it.
+        CheckpointError: if one of them was made by another recipe, from another start or with other
+            teachers, say before a change of it.
     """
     folder = seeds_folder(checkpoints)
     cards = [card]
@@ -33,16 +33,17 @@ def cards_of_seeds(card: Card, checkpoints: Path) -> list[Card]:
         other = read_card(path.stem, folder)
         if _but_seed(other) != _but_seed(card):
             raise CheckpointError(
-                f"{path.name} has another recipe or start than {card.name!r}; train it again or "
-                "remove it."
+                f"{path.name} has another recipe, start or teachers than {card.name!r}; train it "
+                "again or remove it."
             )
         cards.append(other)
     return sorted(cards, key=lambda each: int(each.recipe["seed"]))
 
 
-def _but_seed(card: Card) -> tuple[Recipe, str | None]:
+def _but_seed(card: Card) -> tuple[Recipe, str | None, list[str]]:
     recipe = Recipe(**{**card.recipe, "seed": 0})  # fields that are younger have their defaults
-    return recipe, card.training.get("start_sha256")
+    training = card.training
+    return recipe, training.get("start_sha256"), training.get("teachers_sha256", [])
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from lightning_fabric import Fabric
 
@@ -24,6 +25,7 @@ from gsa.data import about, open_split
 from gsa.evaluate import evaluate, fit_temperature
 from gsa.recipe import Recipe
 from gsa.run import SAVE_EVERY, Run, launched
+from gsa.run_state import Identity
 from gsa.seeds import seeds_folder
 from gsa.split import DataError, Split, hold_out
 
@@ -51,8 +53,9 @@ def train(
         root: folder of a known data set.
         runs: holds the state of the run, in a folder of its name; a state found there is resumed.
         out: gets `<pair>_<mixer>.safetensors`, `.json`, `.curves.json` and `.curves.png`, instead
-            of those that it has. The checkpoint that the recipe starts from, if any, is looked for
-            here, and then where checkpoints are looked for (`gsa.checkpoints.folder`).
+            of those that it has. The checkpoints that the recipe starts and learns from, if any,
+            are looked for here, and then where checkpoints are looked for
+            (`gsa.checkpoints.folder`).
         seed: instead of the recipe's.
         download: whether a known data set that is not there is fetched first.
         save_every: steps between two writes of the state.
@@ -74,10 +77,18 @@ def train(
     if set(val.places) & set(full.places):
         raise DataError(f"the data {recipe.data!r} has no `train` and `val` folders of its own.")
     learn, held = hold_out(full, recipe.hold_out, recipe.seed)
-    start = _start(recipe, mixer, out)
+    start = _load(f"{recipe.init_from}_{mixer}", out) if recipe.init_from else None
     out.mkdir(parents=True, exist_ok=True)
     run = Run(
-        recipe, mixer, learn, held, runs / name, save_every=save_every, start=start, fabric=fabric
+        recipe,
+        mixer,
+        learn,
+        held,
+        runs / name,
+        save_every=save_every,
+        start=start,
+        teachers=[_load(each, out) for each in recipe.teachers],
+        fabric=fabric,
     )
     run.follow()
 
@@ -89,7 +100,7 @@ def train(
         classes=full.labels,
         data={**about(recipe.data), "train": len(learn), "held_out": len(held)},
         recipe=recipe.to_dict(),
-        training=run.cost() | ({"start_sha256": run.identity.start} if run.identity.start else {}),
+        training=run.cost() | _origin(run.identity),
         use=recipe.use,
         limits=recipe.limits,
     )
@@ -99,12 +110,15 @@ def train(
     return read_card(name, seeds_folder(out) if further else out)
 
 
-def _start(recipe: Recipe, mixer: Mixer, out: Path) -> Checkpoint | None:
-    """The checkpoint that a recipe starts from, if any: one made beside it before all others."""
-    if not recipe.init_from:
-        return None
-    name = f"{recipe.init_from}_{mixer}"
+def _load(name: str, out: Path) -> Checkpoint:
+    """A checkpoint that a recipe names: one made beside it before all others."""
     return load(name, out if name in available(out) else folder())
+
+
+def _origin(identity: Identity) -> dict[str, Any]:
+    """The sha256 of the weights that a run started and learned from, where there are any."""
+    entries = {"start_sha256": identity.start, "teachers_sha256": list(identity.teachers)}
+    return {key: value for key, value in entries.items() if value}
 
 
 def _keep(run: Run, card: Card, held: Split, val: Split, out: Path, *, further: bool) -> None:

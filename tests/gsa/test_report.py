@@ -108,12 +108,12 @@ def test_a_seed_of_another_recipe_is_refused(folder):
         report(folder)
 
 
-def test_a_seed_from_another_start_is_refused(folder):
+@pytest.mark.parametrize("origin", [{"start_sha256": "old"}, {"teachers_sha256": ["old"]}])
+def test_a_seed_of_another_start_or_other_teachers_is_refused(folder, origin):
     seeds_folder(folder).mkdir()
     other = card("gsa", 0.5, seed=1)
-    started = replace(other, training={**other.training, "start_sha256": "earlier"})
-    write_card(started, seeds_folder(folder))
-    with pytest.raises(CheckpointError, match=r"made_gsa_s1.json has another recipe or start"):
+    write_card(replace(other, training={**other.training, **origin}), seeds_folder(folder))
+    with pytest.raises(CheckpointError, match=r"made_gsa_s1.json has another recipe, start or tea"):
         report(folder)
 
 
@@ -152,6 +152,21 @@ def test_a_start_that_was_replaced_since_is_called_an_earlier_one(folder):
         tuned = card("gsa", 0.5, init_from="first")
         write_card(replace(tuned, training={**tuned.training, "start_sha256": used}), folder)
         assert words in report(folder)
+
+
+def test_teachers_are_named_and_called_earlier_ones_if_they_were_replaced(folder):
+    assert "of the loss by" not in report(folder)
+    teacher = replace(card("gsa", 0.4), name="first_gsa", pair="first", sha256="new")
+    write_card(teacher, folder)
+    (folder / "first_gsa.safetensors").touch()
+    for used, word in (("new", ""), ("old", "an earlier ")):
+        taught = card("gsa", 0.5, teachers=["first_gsa", "gone_conv"], teacher_share=0.25)
+        training = {**taught.training, "teachers_sha256": [used, "any"]}
+        write_card(replace(taught, training=training), folder)
+        assert (
+            f"label smoothing 0.1, 25% of the loss by the mean prediction of {word}`first_gsa` and "
+            "an earlier `gone_conv` at temperature 2, augmentation" in report(folder)
+        )
 
 
 def test_the_recipe_says_that_its_schedule_begins_anew(folder):
