@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gsa import fast, native_content, native_steps, triton_content, triton_steps
+from gsa import fast, native_content, native_module, native_steps, triton_content, triton_steps
 from gsa.config import Positional, ProjectionNorm, RelativeInit, check_options
 from gsa.formulas import (
     by_pair,
@@ -211,21 +211,47 @@ class GlobalSelfAttention(nn.Module):
 
     def forward(self, x: Tensor, recorder: Recorder | None = None, name: str = "") -> Tensor:
         """(b, in_channels, y, x) to (b, width, y, x); hands its tensors to `recorder` if given."""
-        split, recorded = (self.heads, -1), recorder is not None
         x = fast.channels_last(x)
-        q = self.q_norm(self.to_q(x)).unflatten(1, split)  # (b, h, d, y, x)
-        v = self.v_norm(self.to_v(x)).unflatten(1, split)  # (b, h, e, y, x)
+        q, v = self.q_norm(self.to_q(x)), self.v_norm(self.to_v(x))
+        k = None if self.to_k is None else self.k_norm(self.to_k(x))
+        if k is not None and self._is_plain() and native_module.available(q, k, v, self.heads):
+            return self._at_once(q, k, v, recorder, name)
+        split, recorded = (self.heads, -1), recorder is not None
+        q, v = q.unflatten(1, split), v.unflatten(1, split)  # (b, h, d, y, x), (b, h, e, y, x)
         tensors: dict[str, Tensor] = {"q": q, "v": v}
         parts = []
-        if self.to_k is not None:
-            k = self.k_norm(self.to_k(x)).unflatten(1, split)  # (b, h, d, y, x)
-            parts.append(self._content(q, k, v, tensors, recorded=recorded))
+        if k is not None:
+            parts.append(self._content(q, k.unflatten(1, split), v, tensors, recorded=recorded))
         if self.has_column or self.has_row:
             parts.append(self._positional(q, v, tensors, recorded=recorded))
         out = sum(parts[1:], parts[0])
         if recorder is not None:
             recorder.layer(name, output=out, **tensors)
         return fast.heads_joined(out)
+
+    def _is_plain(self) -> bool:
+        """Whether the branches are those of `gsa.native_module`, and nobody looks into them."""
+        if not (self.has_column and self.has_row and self.reach is None):
+            return False
+        norm = self.step_norm
+        looked_into = norm._forward_hooks or norm._forward_pre_hooks
+        return type(norm) is nn.BatchNorm2d and not norm.training and not looked_into
+
+    def _at_once(
+        self, q: Tensor, k: Tensor, v: Tensor, recorder: Recorder | None, name: str
+    ) -> Tensor:
+        """Both branches and their sum, of q, k and v (b, width, y, x)."""
+        rows, columns = q.shape[-2:]
+        r_c, r_r = self._embeddings(self.r_c, rows), self._embeddings(self.r_r, columns)
+        gain, offset = self.step_affine()
+        apart = recorder is not None
+        found = native_module.branches(q, k, v, r_c, (gain, offset), r_r, apart=apart)
+        if recorder is not None:
+            joined = {"q": q, "rho": k, "v": v, **found._asdict()}
+            tensors = {key: each.unflatten(1, (self.heads, -1)) for key, each in joined.items()}
+            tensors["rho"] = normalise_keys(tensors["rho"])  # of the keys
+            recorder.layer(name, r_c=r_c, r_r=r_r, gain=gain, offset=offset, **tensors)
+        return found.output
 
     def _content(
         self, q: Tensor, k: Tensor, v: Tensor, tensors: dict[str, Tensor], *, recorded: bool
@@ -272,8 +298,11 @@ class GlobalSelfAttention(nn.Module):
             gain and offset, each (h, e), one number for each value channel.
         """
         norm = self.step_norm
-        assert norm.running_var is not None  # a batch norm without statistics has no fixed gain
-        assert norm.running_mean is not None
-        gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-        offset = norm.bias - norm.running_mean * gain
+        mean, variance = norm.running_mean, norm.running_var
+        assert mean is not None  # a batch norm without statistics has no fixed gain
+        assert variance is not None
+        if mean.dtype != torch.float64:  # sums of half precision are made in single precision
+            mean, variance = mean.float(), variance.float()
+        gain = norm.weight / torch.sqrt(variance + norm.eps)
+        offset = norm.bias - mean * gain
         return gain.unflatten(0, (self.heads, -1)), offset.unflatten(0, (self.heads, -1))

@@ -98,6 +98,21 @@ def plain_content_branch(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return content_attention(q, normalise_keys(k), v)
 
 
+def plain_branches(
+    q: Tensor, k: Tensor, v: Tensor, r_c: Tensor, affine: tuple[Tensor, Tensor], r_r: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A module's output, its content and its positional branch, by the formulas alone.
+
+    See `gsa.native_module.branches` for the arguments; all three are (b, width, y, x).
+    """
+    q, k, v = (each.unflatten(1, affine[0].shape) for each in (q, k, v))
+    gain, offset = (each[:, :, None, None] for each in affine)
+    content = plain_content_branch(q, k, v)
+    u = gain * plain_column_step(q, r_c, v) + offset
+    parts = content.flatten(1, 2), plain_row_step(q, r_r, u).flatten(1, 2)
+    return parts[0] + parts[1], *parts
+
+
 Kernel = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 

@@ -137,48 +137,66 @@ class Function:
 
     Args:
         name: of the function.
-        numbers: their names, in the order of the struct.
+        numbers: their names, in the order of the struct; `threads` and `half` come behind them.
         tensors: likewise; they come behind the numbers, and `scratch` behind them.
     """
 
     def __init__(self, name: str, numbers: tuple[str, ...], tensors: tuple[str, ...]) -> None:
         self.name = name
-        pointers = (*tensors, "scratch")
         fields = [
-            *((n, ctypes.c_int64) for n in numbers),
-            *((t, ctypes.c_void_p) for t in pointers),
+            *((n, ctypes.c_int64) for n in (*numbers, "threads", "half")),
+            *((t, ctypes.c_void_p) for t in (*tensors, "scratch")),
         ]
         self._struct = type("Call", (ctypes.Structure,), {"_fields_": fields})
+        self._found: dict[str, Any] = {}  # functions, since to ask for one takes a microsecond
 
     @torch.compiler.disable  # tracing knows nothing of addresses
-    def __call__(self, numbers: Mapping[str, int], tensors: Mapping[str, Tensor | None]) -> None:
-        """Run; tensors are contiguous, and those that are missing or None are null pointers."""
-        call = self._call(numbers, tensors)
-        scratch = torch.empty(self._answer("scratch", call), dtype=torch.float32, device="cpu")
+    def __call__(
+        self, dtype: torch.dtype, numbers: Mapping[str, int], tensors: Mapping[str, Tensor | None]
+    ) -> None:
+        """Run on data of a type; tensors are contiguous, missing ones and None null pointers."""
+        call = self._call(dtype, numbers, tensors)
+        count = self._function("_scratch")(ctypes.byref(call))
+        scratch = torch.empty(count, dtype=torch.float32, device="cpu")
         call.scratch = scratch.data_ptr()
-        getattr(library(), self.name)(ctypes.byref(call))
+        self._function("")(ctypes.byref(call))
 
-    def count(self, what: str, numbers: Mapping[str, int]) -> int:
+    def count(self, what: str, dtype: torch.dtype, numbers: Mapping[str, int]) -> int:
         """What the function of this name with `what` behind it answers to the numbers."""
-        return self._answer(what, self._call(numbers, {}))
+        answer: int = self._function(f"_{what}")(ctypes.byref(self._call(dtype, numbers, {})))
+        return answer
 
-    def _answer(self, what: str, call: Any) -> int:
-        count = getattr(library(), f"{self.name}_{what}")
-        count.restype = ctypes.c_int64
-        return count(ctypes.byref(call))
+    def _function(self, suffix: str) -> Any:
+        found = self._found.get(suffix)
+        if found is None:
+            found = getattr(library(), self.name + suffix)
+            found.restype = ctypes.c_int64 if suffix else None
+            self._found[suffix] = found
+        return found
 
-    def _call(self, numbers: Mapping[str, int], tensors: Mapping[str, Tensor | None]) -> Any:
+    def _call(
+        self, dtype: torch.dtype, numbers: Mapping[str, int], tensors: Mapping[str, Tensor | None]
+    ) -> Any:
         given = {name: each.data_ptr() for name, each in tensors.items() if each is not None}
-        return self._struct(**numbers, **given)
+        half = dtype == torch.bfloat16
+        return self._struct(**numbers, threads=torch.get_num_threads(), half=half, **given)
 
 
-def circumstances(q: Tensor) -> dict[str, int]:
-    """Numbers that every function takes last."""
-    return {"threads": torch.get_num_threads(), "half": q.dtype == torch.bfloat16}
+def check_table(table: Tensor, cells: int, channels: int, device: torch.device) -> None:
+    """ValueError for relative embeddings that are not those of an axis."""
+    if table.shape != (2 * cells - 1, channels) or table.device != device:
+        raise ValueError(
+            f"The embeddings must be ({2 * cells - 1}, {channels}) on {device}, not "
+            f"{tuple(table.shape)} on {table.device}."
+        )
 
 
-def takes(*tensors: Tensor) -> bool:
-    """Whether the library has functions for tensors (b, h, d, y, x), the queries first.
+def takes(*tensors: Tensor, channels: int) -> bool:
+    """Whether the library has functions for tensors of some pictures.
+
+    Args:
+        tensors: of one shape, the queries first.
+        channels: of a head.
 
     Returns:
         True on a CPU in single precision or bfloat16, or in autocast to it, for tensors of one
@@ -191,7 +209,7 @@ def takes(*tensors: Tensor) -> bool:
             return False
     return (
         q.numel() > 0
-        and q.shape[2] <= _MOST_CHANNELS
+        and channels <= _MOST_CHANNELS
         and fast.pays(q)
         and fast.step_dtype(q) in (torch.float32, torch.bfloat16)
         and library() is not None

@@ -17,10 +17,10 @@ from torch.autograd.function import once_differentiable
 
 from gsa import fast, kernel_checks, native
 
-_CONTENT = native.Function(  # `Call` of gsa/cpp/content.cpp
+_CONTENT = native.Function(  # `ContentCall` of gsa/cpp/calls.h
     "gsa_content",
-    ("images", "pixels", "heads", "d", "threads", "half"),
-    ("q", "k", "v", "grad", "out", "to_q", "to_k", "to_v", "kept"),
+    ("images", "pixels", "heads", "d"),
+    ("q", "k", "v", "grad", "add", "out", "to_q", "to_k", "to_v", "alone", "kept"),
 )
 
 
@@ -39,7 +39,7 @@ def available(q: Tensor, k: Tensor, v: Tensor) -> bool:
     Returns:
         Whether `gsa.native.takes` them, and the examination was passed.
     """
-    return native.takes(q, k, v) and _works(fast.step_dtype(q), q.shape[2])
+    return native.takes(q, k, v, channels=q.shape[2]) and _works(fast.step_dtype(q), q.shape[2])
 
 
 def content_branch(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -65,8 +65,8 @@ class _ContentBranch(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         numbers, out = _numbers(q), v.new_empty(v.shape)
-        kept = q.new_empty(_CONTENT.count("kept", numbers), dtype=torch.float32)
-        _CONTENT(numbers, {"q": q, "k": k, "v": v, "out": out, "kept": kept})
+        kept = q.new_empty(_CONTENT.count("kept", q.dtype, numbers), dtype=torch.float32)
+        _CONTENT(q.dtype, numbers, {"q": q, "k": k, "v": v, "out": out, "kept": kept})
         ctx.save_for_backward(q, k, v, kept)
         return out
 
@@ -76,14 +76,13 @@ class _ContentBranch(torch.autograd.Function):
         q, k, v, kept = ctx.saved_tensors
         given = {"q": q, "k": k, "v": v, "grad": grad.contiguous(), "kept": kept}
         wanted = {f"to_{name}": q.new_empty(q.shape) for name in "qkv"}
-        _CONTENT(_numbers(q), {**given, **wanted})
+        _CONTENT(q.dtype, _numbers(q), {**given, **wanted})
         return tuple(wanted.values())
 
 
 def _numbers(q: Tensor) -> dict[str, int]:
     b, y, x, h, d = q.shape
-    numbers = {"images": b, "pixels": y * x, "heads": h, "d": d}
-    return numbers | native.circumstances(q)
+    return {"images": b, "pixels": y * x, "heads": h, "d": d}
 
 
 @cache

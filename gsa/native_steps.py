@@ -20,10 +20,10 @@ from torch.autograd.function import once_differentiable
 
 from gsa import fast, kernel_checks, native
 
-_STEP = native.Function(  # `Call` of gsa/cpp/steps.cpp
+_STEP = native.Function(  # `StepCall` of gsa/cpp/calls.h
     "gsa_step",
-    ("images", "lines", "n", "heads", "d", "along", "across", "threads", "half"),
-    ("q", "v", "grad", "table", "out", "to_q", "to_v", "to_table"),
+    ("images", "lines", "n", "heads", "d", "along", "across"),
+    ("q", "v", "grad", "table", "gain", "offset", "out", "to_q", "to_v", "to_table"),
 )
 
 
@@ -41,7 +41,7 @@ def available(q: Tensor, v: Tensor) -> bool:
     Returns:
         Whether `gsa.native.takes` them, and the examination was passed.
     """
-    return native.takes(q, v) and _works(fast.step_dtype(q), q.shape[2])
+    return native.takes(q, v, channels=q.shape[2]) and _works(fast.step_dtype(q), q.shape[2])
 
 
 def column_attention(q: Tensor, r_c: Tensor, v: Tensor) -> Tensor:
@@ -74,12 +74,7 @@ def row_attention(q: Tensor, r_r: Tensor, u: Tensor) -> Tensor:
 
 
 def _step(q: Tensor, table: Tensor, v: Tensor, *, columns: bool) -> Tensor:
-    length = 2 * q.shape[-2 if columns else -1] - 1
-    if table.shape != (length, q.shape[2]) or table.device != q.device:
-        raise ValueError(
-            f"The embeddings must be ({length}, {q.shape[2]}) on {q.device}, not "
-            f"{tuple(table.shape)} on {table.device}."
-        )
+    native.check_table(table, q.shape[-2 if columns else -1], q.shape[2], q.device)
     dtype = fast.step_dtype(q)
     q, v = (fast.pixels(each.to(dtype)) for each in (q, v))
     out = _AxialAttention.apply(q, table, v, columns)
@@ -120,8 +115,7 @@ def _run(columns: bool, *, q: Tensor, table: Tensor, v: Tensor, **data: Tensor |
     n, lines, along, across = (y, x, x, 1) if columns else (x, y, 1, x)
     numbers = {"images": b, "lines": lines, "n": n, "heads": h, "d": d}
     numbers |= {"along": along, "across": across}
-    numbers |= native.circumstances(q)
-    _STEP(numbers, {"q": q, "table": table.float().contiguous(), "v": v, **data})
+    _STEP(q.dtype, numbers, {"q": q, "table": table.float().contiguous(), "v": v, **data})
 
 
 @cache

@@ -10,6 +10,7 @@ from gsa import fast
 
 # Of all pictures together, up to which a product is the faster way.
 _FEW_PIXELS = {torch.float32: 128, torch.bfloat16: 256}
+_MOST_PIXELS = max(_FEW_PIXELS.values())  # in any type, asked first since it is asked often
 
 
 class PointwiseConv2d(nn.Conv2d):
@@ -33,15 +34,14 @@ class PointwiseConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve; double precision and other devices have one way."""
-        on_cpu = input.device.type == "cpu"
-        if on_cpu and not torch.compiler.is_compiling() and self._few(input):
-            y, x = (slice(None, None, step) for step in self.stride)
-            cells = input[:, :, y, x].permute(0, 2, 3, 1)  # (b, y, x, in_channels)
-            product = F.linear(cells.flatten(0, 2), self.weight.flatten(1), self.bias)
-            out = product.unflatten(0, cells.shape[:-1]).permute(0, 3, 1, 2)
+        if input.is_cpu and not torch.compiler.is_compiling() and self._few(input):
+            y, x = self.stride
+            taken = input if y == x == 1 else input[:, :, ::y, ::x]
+            cells = taken.permute(0, 2, 3, 1)  # (b, y, x, in_channels)
+            out = F.linear(cells, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
             pixelwise = input.is_contiguous(memory_format=torch.channels_last)
             return out if pixelwise else out.contiguous()  # in the layout that it came in
-        dilation = 2 if on_cpu and input.dtype == torch.float32 else 1
+        dilation = 2 if input.is_cpu and input.dtype == torch.float32 else 1
         return F.conv2d(input, self.weight, self.bias, self.stride, dilation=dilation)
 
     def _few(self, input: Tensor) -> bool:
@@ -50,4 +50,6 @@ class PointwiseConv2d(nn.Conv2d):
             return False
         (b, _, rows, columns), (y, x) = input.shape, self.stride
         pixels = b * -(-rows // y) * -(-columns // x)
-        return 0 < pixels <= _FEW_PIXELS.get(fast.step_dtype(input), 0)
+        if not 0 < pixels <= _MOST_PIXELS:
+            return False
+        return pixels <= _FEW_PIXELS.get(fast.step_dtype(input), 0)

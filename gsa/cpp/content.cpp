@@ -14,21 +14,15 @@
 #include <cstdint>
 #include <limits>
 
+#include "calls.h"
 #include "registers.h"
 
 namespace {
 
 constexpr int BLOCK = 64;  // pixels
 
-// As gsa/native_content.py fills it in: the branch, or its gradients where `grad` is given. Data is
-// (image, pixel, head, channel).
-struct Call {
-  int64_t images, pixels, heads, d;
-  int64_t threads, half;  // half: the data is bfloat16, else in single precision
-  const void *q, *k, *v, *grad;
-  void *out, *to_q, *to_k, *to_v;
-  float* kept;     // (image, head, D + 2, D): context, max k and 1 / sum exp(k - max k)
-  float* scratch;  // `gsa_content_scratch` numbers
+struct Call : ContentCall {
+  explicit Call(const ContentCall& call) : ContentCall(call) {}
 
   Layout layout() const { return {heads, d, 1, bool(half)}; }
 };
@@ -246,8 +240,9 @@ template <int D> void run(const Call& call) {
     }
 #pragma omp for schedule(static)
     for (int64_t at = 0; at < call.images * blocks * call.heads; ++at) {
-      const int64_t h = at % call.heads, image = at / call.heads / blocks;
-      const int64_t p = at / call.heads % blocks * BLOCK;
+      const int64_t image = at / (call.heads * blocks);
+      const Paired place(at % (call.heads * blocks), blocks, call.heads);
+      const int64_t h = place.head, p = place.at * BLOCK;
       const int64_t pixel = image * call.pixels + p;
       const int64_t n = std::min<int64_t>(BLOCK, call.pixels - p);
       const float* context = context_of<D>(call, image, h);
@@ -256,6 +251,11 @@ template <int D> void run(const Call& call) {
       } else {
         read<D>(call.q, call.layout(), pixel, h, n, w.a);
         spread<D>(w.a, context, n, w.c);
+        if (call.alone) write<D>(w.c, call.alone, call.layout(), pixel, h, n);
+        if (call.add) {
+          read<D>(call.add, call.layout(), pixel, h, n, w.b);
+          for (int64_t c = 0; c < n * D; c += 8) store(w.c + c, load<8>(w.c + c) + load<8>(w.b + c));
+        }
         write<D>(w.c, call.out, call.layout(), pixel, h, n);
       }
     }
@@ -266,23 +266,21 @@ template <int D> void run(const Call& call) {
 
 extern "C" {
 
-// Numbers in single precision that a call needs to work with.
-int64_t gsa_content_scratch(const Call* call) {
+int64_t gsa_content_scratch(const ContentCall* call) {
   return for_channels(call->d, [=](auto d) {
     const int64_t slopes = call->grad ? call->images * call->heads * d * d : 0;
-    return call->threads * Workspace<d>::size(*call) + slopes;
+    return call->threads * Workspace<d>::size(Call(*call)) + slopes;
   });
 }
 
-// Numbers that the branch keeps for its gradients.
-int64_t gsa_content_kept(const Call* call) {
+int64_t gsa_content_kept(const ContentCall* call) {
   return for_channels(call->d, [=](auto d) { return call->images * call->heads * (d + 2) * d; });
 }
 
-int64_t gsa_content_struct() { return sizeof(Call); }
+int64_t gsa_content_struct() { return sizeof(ContentCall); }
 
-void gsa_content(const Call* call) {
-  for_channels(call->d, [=](auto d) { run<d>(*call); });
+void gsa_content(const ContentCall* call) {
+  for_channels(call->d, [=](auto d) { run<d>(Call(*call)); });
 }
 
 }  // extern "C"

@@ -13,8 +13,8 @@
 
 namespace {
 
-// As gsa/native_steps.py fills it in. Data is (image, cell, line, head, channel), or with the
-// cells inside the lines: `along` pixels from a cell to the next, `across` from a line to the next.
+// Data is (image, cell, line, head, channel), or with the cells inside the lines: `along` pixels
+// from a cell to the next, `across` from a line to the next.
 struct Sizes {
   int64_t images, lines, n, heads, d, along, across;
 
@@ -28,28 +28,32 @@ constexpr int LINES = 2;  // that are worked on together
 
 // Where they are: the first pixel and the head of each. Beside the last line there may be none;
 // what is made in its place is not written, and its rows are zeros where lines are summed up.
+//
+// An image's lines go by pairs of heads, which are neighbours in memory: a thread that takes a part
+// of all lines has the same heads in every step, and so in its cache.
 struct Places {
   int count = 0;
   int64_t pixel[LINES], head[LINES];
 
   Places(const Sizes& s, int64_t first) {
     for (int64_t at = first; at < std::min(first + LINES, s.all_lines()); ++at, ++count) {
-      const int64_t line = at / s.heads % s.lines, image = at / s.heads / s.lines;
-      pixel[count] = image * s.n * s.lines + line * s.across;
-      head[count] = at % s.heads;
+      const int64_t image = at / (s.lines * s.heads), rest = at % (s.lines * s.heads);
+      const Paired place(rest, s.lines, s.heads);
+      pixel[count] = image * s.n * s.lines + place.at * s.across;
+      head[count] = place.head;
     }
   }
 };
 
 // Lines by cells, as `rows` (n, D), and by channels, as `columns` (D, wide). In lines that were
-// read, cells beyond n and channels beyond d are zero, as scratch memory is at the start.
+// read, cells beyond n and channels beyond d are what was there before: zeros in cleared memory.
 template <int D> struct Lines {
   const Sizes& s;
   float *all_rows, *all_columns;
 
-  Lines(const Sizes& sizes, Scratch& scratch)
-      : s(sizes), all_rows(scratch.take(LINES * s.padded() * D)),
-        all_columns(scratch.take(LINES * D * s.wide())) {}
+  Lines(const Sizes& sizes, Scratch& scratch, bool wanted = true)
+      : s(sizes), all_rows(scratch.take(wanted ? LINES * s.padded() * D : 0)),
+        all_columns(scratch.take(wanted ? LINES * D * s.wide() : 0)) {}
 
   float* rows(int l) const { return all_rows + l * s.padded() * D; }
   float* channel(int l, int64_t c, int64_t a) const {

@@ -160,6 +160,19 @@ struct Scratch {
   }
 };
 
+// The number `index` of the (head, at) with `at` below `count`, by pairs of heads, in which `at`
+// comes before the head; the last head may be alone.
+struct Paired {
+  int64_t at, head;
+
+  Paired(int64_t index, int64_t count, int64_t heads) {
+    const int64_t first = index / (2 * count) * 2, rest = index - first * count;
+    const int64_t width = std::min<int64_t>(2, heads - first);
+    at = rest / width;
+    head = first + rest % width;
+  }
+};
+
 template <int D> constexpr int chunk() { return D < MOST ? D : MOST; }
 
 // Channels are filled up to one of these numbers.

@@ -15,23 +15,34 @@
 #include <cstdint>
 #include <utility>
 
+#include "calls.h"
 #include "lines.h"
 
 namespace {
 
-// What one thread works with.
+// What one thread works with. Embeddings are its own too: to fetch what another thread has just
+// written takes longer than to make a small table.
 template <int D> struct Workspace {
-  Lines<D> q, v, out, grad;
+  Lines<D> q;
+  float* backwards;  // the embeddings, (D, shifts)
+  int64_t cleared;   // numbers up to here are zeros at the start; for gradients all of them
+  Lines<D> v, out;
   float* scores;  // (LINES, n, W)
-  float* slopes;  // (LINES, n, wide): the gradient of all scores
-  float* table;   // (D, shifts): the gradient of the embeddings, backwards
 
-  // what comes last is for gradients alone
+  // for gradients alone
+  Lines<D> grad;
+  float* straight;  // (D, shifts)
+  float* slopes;    // (LINES, n, wide): the gradient of all scores
+  float* table;     // (D, shifts): the gradient of the embeddings, backwards
+
   Workspace(const Sizes& s, bool back, Scratch&& scratch)
-      : q(s, scratch), v(s, scratch), out(s, scratch), grad(s, scratch),
-        scores(scratch.take(LINES * s.n * W)),
+      : q(s, scratch), backwards(scratch.take(D * s.shifts())), cleared(scratch.used),
+        v(s, scratch), out(s, scratch), scores(scratch.take(LINES * s.n * W)),
+        grad(s, scratch, back), straight(scratch.take(back ? D * s.shifts() : 0)),
         slopes(scratch.take(back ? LINES * s.n * s.wide() : 0)),
-        table(scratch.take(back ? D * s.shifts() : 0)) {}
+        table(scratch.take(back ? D * s.shifts() : 0)) {
+    if (back) cleared = scratch.used;
+  }
 
   static int64_t size(const Sizes& s, bool back) {
     Scratch counted{nullptr};
@@ -40,17 +51,13 @@ template <int D> struct Workspace {
   }
 };
 
-// The embeddings (2n - 1, d) by channels, (D, shifts); backwards for queries in lanes, where
-// lane a + 1 stands one offset before lane a.
-template <int D>
-float* turned(const float* table, const Sizes& s, bool backwards, Scratch& scratch) {
-  float* out = scratch.take(D * s.shifts());
-  std::fill_n(out, D * s.shifts(), 0.0f);
+// The embeddings (2n - 1, d) by channels, among zeros; backwards for queries in lanes, where lane
+// a + 1 stands one offset before lane a.
+inline void turn_table(const float* table, const Sizes& s, bool backwards, float* to) {
   const int64_t last = 2 * s.n - 2;
   for (int64_t m = 0; m <= last; ++m)
     for (int64_t c = 0; c < s.d; ++c)
-      out[c * s.shifts() + m] = table[(backwards ? last - m : m) * s.d + c];
-  return out;
+      to[c * s.shifts() + m] = table[(backwards ? last - m : m) * s.d + c];
 }
 
 // registers for the channels of each line, where all lines are in registers
@@ -169,39 +176,50 @@ template <int D> void add_table_slopes(const float* slopes, const Lines<D>& q, f
     }
 }
 
-// As gsa/native_steps.py fills it in: a step, or its gradients where `grad` is given.
-struct Call {
+// A call, and what follows from it.
+struct Step : StepCall {
   Sizes sizes;
-  int64_t threads, half;      // half: the data is bfloat16, else it is in single precision
-  const void *q, *v, *grad;   // of that type, as `out`, `to_q` and `to_v` are
-  const float* table;         // (2n - 1, d)
-  void *out, *to_q, *to_v;    // one that is missing is not wanted
-  float *to_table, *scratch;  // (2n - 1, d), or missing; `gsa_step_scratch` numbers
 
-  Layout layout() const { return {sizes.heads, sizes.d, sizes.along, bool(half)}; }
+  explicit Step(const StepCall& call)
+      : StepCall(call), sizes{images, lines, n, heads, d, along, across} {}
+
+  Layout layout() const { return {heads, d, along, bool(half)}; }
 };
 
+// gain * out + offset, each for a channel of a head
+template <int D> void scale(const Step& call, Lines<D>& out, const Places& places) {
+  for (int l = 0; l < places.count; ++l)
+    for (int64_t c = 0; c < call.d; ++c) {
+      const float gain = call.gain[places.head[l] * call.d + c];
+      const float offset = call.offset[places.head[l] * call.d + c];
+      for (int64_t a = 0; a < call.n; a += W) {
+        float* at = out.channel(l, c, a);
+        store(at, load(at) * gain + offset);
+      }
+    }
+}
+
 template <int D>
-void attend(const Call& call, Workspace<D>& w, const float* backwards, const Places& places) {
+void attend(const Step& call, Workspace<D>& w, const Places& places) {
   w.q.read_columns(call.q, call.layout(), places);
   w.v.read_rows(call.v, call.layout(), places);
   for (int64_t a = 0; a < call.sizes.n; a += W) {
-    query_scores<D>(w.q, backwards, a, w.scores);
+    query_scores<D>(w.q, w.backwards, a, w.scores);
     read_values<D>(w.scores, w.v, a, w.out);
   }
+  if (call.gain) scale<D>(call, w.out, places);
   w.out.write_columns(call.out, call.layout(), places);
 }
 
 template <int D>
-void go_back(const Call& call, Workspace<D>& w, const float* backwards, const float* straight,
-             const Places& places) {
+void go_back(const Step& call, Workspace<D>& w, const Places& places) {
   const Sizes& s = call.sizes;
   const Layout layout = call.layout();
   w.q.read_rows(call.q, layout, places);
   w.grad.read_rows(call.grad, layout, places);
   if (call.to_v) {
     for (int64_t i = 0; i < s.n; i += W) {
-      reader_scores<D>(w.q, straight, i, w.scores);
+      reader_scores<D>(w.q, w.straight, i, w.scores);
       read_values<D>(w.scores, w.grad, i, w.out);
     }
     w.out.write_columns(call.to_v, layout, places);
@@ -211,7 +229,7 @@ void go_back(const Call& call, Workspace<D>& w, const float* backwards, const fl
   w.grad.rows_to_columns();
   for (int64_t a = 0; a < s.n; a += W) {
     score_slopes<D>(w.grad, w.v, a, w.slopes);
-    if (call.to_q) query_slopes<D>(w.slopes, backwards, a, w.out);
+    if (call.to_q) query_slopes<D>(w.slopes, w.backwards, a, w.out);
   }
   if (call.to_q) w.out.write_columns(call.to_q, layout, places);
   if (call.to_table) {
@@ -220,34 +238,33 @@ void go_back(const Call& call, Workspace<D>& w, const float* backwards, const fl
   }
 }
 
-template <int D> void run(const Call& call) {
+template <int D> void run(const Step& call) {
   const Sizes& s = call.sizes;
-  Scratch scratch{call.scratch};
-  const float* backwards = turned<D>(call.table, s, true, scratch);
-  const float* straight = call.grad ? turned<D>(call.table, s, false, scratch) : nullptr;
   const int64_t size = Workspace<D>::size(s, call.grad);
-  float* const own = scratch.base + scratch.used;
   int team = 1;
 #pragma omp parallel num_threads(int(call.threads))
   {
-#pragma omp single
+#pragma omp single nowait
     team = omp_get_num_threads();
-    std::fill_n(own + omp_get_thread_num() * size, size, 0.0f);
-    Workspace<D> w(s, call.grad, Scratch{own + omp_get_thread_num() * size});
+    float* const own = call.scratch + omp_get_thread_num() * size;
+    Workspace<D> w(s, call.grad, Scratch{own});
+    std::fill_n(own, w.cleared, 0.0f);
+    turn_table(call.table, s, true, w.backwards);
+    if (call.grad) turn_table(call.table, s, false, w.straight);
 #pragma omp for schedule(static)
     for (int64_t at = 0; at < s.all_lines(); at += LINES) {
       const Places places(s, at);
       if (call.grad)
-        go_back<D>(call, w, backwards, straight, places);
+        go_back<D>(call, w, places);
       else
-        attend<D>(call, w, backwards, places);
+        attend<D>(call, w, places);
     }
   }
   if (!call.to_table) return;
   // threads after one another, so that a run repeats to the bit
   std::fill_n(call.to_table, (2 * s.n - 1) * s.d, 0.0f);
   for (int thread = 0; thread < team; ++thread) {
-    const float* sums = Workspace<D>(s, true, Scratch{own + thread * size}).table;
+    const float* sums = Workspace<D>(s, true, Scratch{call.scratch + thread * size}).table;
     for (int64_t m = 0; m < 2 * s.n - 1; ++m)
       for (int64_t c = 0; c < s.d; ++c)
         call.to_table[(2 * s.n - 2 - m) * s.d + c] += sums[c * s.shifts() + m];
@@ -258,18 +275,17 @@ template <int D> void run(const Call& call) {
 
 extern "C" {
 
-// Numbers in single precision that a call needs to work with.
-int64_t gsa_step_scratch(const Call* call) {
-  return for_channels(call->sizes.d, [=](auto d) {
-    const int64_t table = Scratch::rounded(d * call->sizes.shifts());
-    return 2 * table + call->threads * Workspace<d>::size(call->sizes, call->grad);
+int64_t gsa_step_scratch(const StepCall* given) {
+  const Step call(*given);
+  return for_channels(call.d, [&](auto d) {
+    return call.threads * Workspace<d>::size(call.sizes, call.grad);
   });
 }
 
-int64_t gsa_step_struct() { return sizeof(Call); }
+int64_t gsa_step_struct() { return sizeof(StepCall); }
 
-void gsa_step(const Call* call) {
-  for_channels(call->sizes.d, [=](auto d) { run<d>(*call); });
+void gsa_step(const StepCall* call) {
+  for_channels(call->d, [=](auto d) { run<d>(Step(*call)); });
 }
 
 }  // extern "C"

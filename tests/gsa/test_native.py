@@ -14,7 +14,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from gsa import fast, kernel_checks, native, native_content, native_steps
+from gsa import fast, kernel_checks, native, native_content, native_module, native_steps
 from gsa.attention import GlobalSelfAttention, column_attention, content_branch
 from gsa.costs import counted
 from gsa.kernel_checks import plain_column_step, plain_content_branch, plain_row_step
@@ -67,7 +67,7 @@ def test_kernels_equal_the_plain_formulas(
     way: str, shape: tuple[int, ...], dtype: torch.dtype
 ) -> None:
     tensors = inputs(way, shape, dtype)
-    assert native.takes(tensors[0], tensors[2])
+    assert native.takes(tensors[0], tensors[2], channels=shape[2])
     # of a single pixel no gradient reaches the keys: what is left is rounding
     compare(*WAYS[way], tensors, least=1e-3)
 
@@ -171,11 +171,10 @@ def test_the_module_takes_them_and_other_tensors_are_left() -> None:
             module.float()(x)
         assert taken == []
     q = torch.zeros(1, 2, 8, 4, 4)
-    assert native.takes(q)
-    for other in (q.to("meta"), q[:0], q.half(), torch.zeros(1, 1, 65, 2, 2)):
-        assert not native.takes(other)
-    assert not native.takes(q, q.to("meta"))
-    assert not native.takes(q, q[:, :1])
+    assert native.takes(q, channels=64)
+    assert not native.takes(q, channels=65)
+    for others in ((q.to("meta"),), (q[:0],), (q.half(),), (q, q.to("meta")), (q, q[:, :1])):
+        assert not native.takes(*others, channels=8)
 
 
 @with_compiler
@@ -208,7 +207,9 @@ def test_embeddings_of_another_length_are_refused() -> None:
 
 
 @with_compiler
-@pytest.mark.parametrize("function", [native_steps._STEP, native_content._CONTENT])
+@pytest.mark.parametrize(
+    "function", [native_steps._STEP, native_content._CONTENT, native_module._MODULE]
+)
 def test_both_languages_mean_the_same_struct(function: native.Function) -> None:
     said = getattr(native.library(), f"{function.name}_struct")()
     assert said == ctypes.sizeof(function._struct)
@@ -228,7 +229,11 @@ def test_a_compiled_backward_pass_does_not_trace_addresses() -> None:
 @with_compiler
 def test_wrong_kernels_are_left_with_one_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native.Function, "__call__", lambda *_: None)
-    for module, what in ((native_steps, "positional steps"), (native_content, "content branches")):
+    for module, what in (
+        (native_steps, "positional steps"),
+        (native_content, "content branches"),
+        (native_module, "modules"),
+    ):
         module._works.cache_clear()
         monkeypatch.setattr(torch.Tensor, "new_empty", torch.Tensor.new_zeros)
         with warnings.catch_warnings(record=True) as caught:
