@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gsa._console import AddCommand, Arguments, print_json
+from gsa._console import AddCommand, Arguments, pictures, print_json
 from gsa.checkpoints import Checkpoint, folder, load
 from gsa.config import Mixer
 from gsa.files import whole_file
@@ -53,7 +53,7 @@ def _train(arguments: Arguments) -> int:
         print_json([card.to_dict() for card in cards])
         return 0
     for card in cards:
-        print(f"{card.name}: top-1 {card.results['top1']:.1%} on {card.results['n']} pictures")
+        print(f"{card.name}: top-1 {card.results['top1']:.1%} on {pictures(card.results['n'])}")
     return 0
 
 
@@ -127,7 +127,7 @@ def _evaluate(arguments: Arguments) -> int:
         return 0
     low, high = result["top1_interval"]
     print(f"top-1 {result['top1']:.2%} ({low:.1%} to {high:.1%}), top-5 {result['top5']:.2%}")
-    print(f"mean per class {result['mean_per_class']:.2%}, {result['n']} pictures")
+    print(f"mean per class {result['mean_per_class']:.2%}, {pictures(result['n'])}")
     return 0
 
 

@@ -68,7 +68,7 @@ def evaluate(checkpoint: Checkpoint, split: Split) -> dict[str, Any]:
     Raises:
         DataError: if the names of the classes differ in more than their order.
     """
-    split = _in_order(split, checkpoint)
+    split = in_order(split, checkpoint.labels, repr(checkpoint.card.name))
     pixels = prepared(checkpoint.preprocess, split.pictures())
     logits, targets = logits_of(checkpoint, pixels), torch.tensor(split.targets)
     classes = len(split.labels)
@@ -104,17 +104,28 @@ def calibration_error(probabilities: Tensor, targets: Tensor) -> float:
     )
 
 
-def _in_order(split: Split, checkpoint: Checkpoint) -> Split:
-    """The same pictures, their classes numbered as the logits are."""
-    name, labels = checkpoint.card.name, checkpoint.labels
+def in_order(
+    split: Split, labels: tuple[str, ...], whose: str, *, data_name: str = "the data"
+) -> Split:
+    """The same pictures, their classes numbered as in `labels`.
+
+    Args:
+        split: the pictures.
+        labels: names of the classes, in the order that is wanted.
+        whose: labels they are, in an error's words.
+        data_name: what an error calls the pictures.
+
+    Raises:
+        DataError: if the names of the classes differ in more than their order.
+    """
     if split.labels == labels:
         return split
     data, known = Counter(split.labels), Counter(labels)
     if data != known:
-        sides = (("the data alone", data - known), (f"{name!r} alone", known - data))
+        sides = ((f"{data_name} alone", data - known), (f"{whose} alone", known - data))
         differing = [f"{side} has {_some(names)}" for side, names in sides if names]
         raise DataError(
-            f"the data has {len(split.labels)} classes and {name!r} {len(labels)}; "
+            f"{data_name} has {len(split.labels)} classes and {whose} {len(labels)}; "
             f"{', '.join(differing)}."
         )
     targets = tuple(labels.index(split.labels[target]) for target in split.targets)

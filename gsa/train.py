@@ -22,7 +22,7 @@ from gsa.checkpoints import (
 from gsa.config import Mixer
 from gsa.curves import draw_curves
 from gsa.data import about, open_split
-from gsa.evaluate import evaluate, fit_temperature
+from gsa.evaluate import evaluate, fit_temperature, in_order
 from gsa.recipe import Recipe
 from gsa.run import SAVE_EVERY, Run, launched
 from gsa.run_state import Identity
@@ -76,6 +76,7 @@ def train(
     val = open_split(recipe.data, "val", root)  # found missing now, and not after hours
     if set(val.places) & set(full.places):
         raise DataError(f"the data {recipe.data!r} has no `train` and `val` folders of its own.")
+    val = in_order(val, full.labels, "`train`", data_name="`val`")
     learn, held = hold_out(full, recipe.hold_out, recipe.seed)
     start = _load(f"{recipe.init_from}_{mixer}", out) if recipe.init_from else None
     out.mkdir(parents=True, exist_ok=True)

@@ -28,6 +28,7 @@ from gsa.resnet import ResNet
 from gsa.run import Run, launched
 from gsa.split import Split, hold_out
 from gsa.train import train
+from tests.conftest import photo
 
 RECIPE = """
 pair = "colours"
@@ -223,6 +224,17 @@ def test_data_without_a_val_split_of_its_own_is_refused(folder, tmp_path):
     recipe = replace(read_recipe(folder / "recipe.toml"), data=str(folder / "train"))
     with pytest.raises(ValueError, match="has no `train` and `val` folders of its own"):
         train(recipe, "conv", None, tmp_path, tmp_path)
+
+
+def test_other_classes_to_evaluate_are_refused_before_training(folder, tmp_path):
+    for split, classes in (("train", ("red", "blue")), ("val", ("red", "green"))):
+        for class_ in classes:
+            (tmp_path / split / class_).mkdir(parents=True)
+            photo(36, 36).save(tmp_path / split / class_ / "1.png")
+    recipe = replace(read_recipe(folder / "recipe.toml"), data=str(tmp_path))
+    with pytest.raises(ValueError, match="`val` has 2 classes and `train` 2; `val` alone has 'gr"):
+        train(recipe, "conv", None, tmp_path / "runs", tmp_path / "out")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_further_seed_leaves_its_card_alone(folder, unbroken, tmp_path):
