@@ -15,7 +15,7 @@ from app import panels, resources
 from app.resources import Seen
 from app.selection import Selection, Value
 from gsa import interventions, perturbations, stability
-from gsa.interventions import Limits
+from gsa.interventions import Cut, Limits
 from gsa.perturbations import Box, Change, Effect
 from gsa.record import Array, Recording
 
@@ -80,11 +80,11 @@ def limited(seen: Seen, limits: Limits) -> Array:
 
 
 @st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=_HASH)
-def by_radius(seen: Seen, radii: tuple[float, ...]) -> Array:
-    """Class probabilities (radii, classes) while all weights beyond each radius are cut."""
+def by_radius(seen: Seen, radii: tuple[float, ...], cut: Cut) -> Array:
+    """Class probabilities (radii, classes) while all weights beyond or up to each are cut."""
     checkpoint = resources.checkpoint(seen.card.name)
     with resources.TURNS:
-        return interventions.by_radius(checkpoint, input_of(seen), radii)
+        return interventions.by_radius(checkpoint, input_of(seen), radii, cut)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=_HASH)

@@ -12,6 +12,7 @@ Here is the layer, and which way of computing them it takes.
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Protocol
 
@@ -130,8 +131,9 @@ class GlobalSelfAttention(nn.Module):
     `backward` and `autograd.grad` only; inside `gsa.fast.switched_off()` the plain formulas are
     used, also for second derivatives and forward mode.
 
-    `reach`, where it is not None, cuts every weight further than so many cells along either axis;
-    networks are trained without (`gsa.interventions` sets it).
+    `reach`, where it is not None, cuts every weight further than so many cells along either axis,
+    and `gap` every weight up to there; networks are trained without (`gsa.interventions` sets
+    them).
 
     Args:
         in_channels: channels of the input.
@@ -185,6 +187,7 @@ class GlobalSelfAttention(nn.Module):
         self.heads = heads
         self.size = size
         self.reach: int | None = None
+        self.gap: int | None = None
         self.has_column = positional in ("both", "column")
         self.has_row = positional in ("both", "row")
         channels = width // heads
@@ -210,7 +213,15 @@ class GlobalSelfAttention(nn.Module):
             self.step_norm = nn.BatchNorm2d(width)
 
     def forward(self, x: Tensor, recorder: Recorder | None = None, name: str = "") -> Tensor:
-        """(b, in_channels, y, x) to (b, width, y, x); hands its tensors to `recorder` if given."""
+        """(b, in_channels, y, x) to (b, width, y, x); hands its tensors to `recorder` if given.
+
+        Raises:
+            ValueError: if it is to record a layer with a gap.
+        """
+        if self.gap is not None:
+            if recorder is not None:
+                raise ValueError(f"layer {name} has no maps to record while its near part is cut.")
+            return self._beyond(self.gap, x)
         x = fast.channels_last(x)
         q, v = self.q_norm(self.to_q(x)), self.v_norm(self.to_v(x))
         k = None if self.to_k is None else self.k_norm(self.to_k(x))
@@ -228,6 +239,17 @@ class GlobalSelfAttention(nn.Module):
         if recorder is not None:
             recorder.layer(name, output=out, **tensors)
         return fast.heads_joined(out)
+
+    def _beyond(self, gap: int, x: Tensor) -> Tensor:
+        """What the weights further than `gap` cells put out: all of it less what the others do.
+
+        The output is a sum over pixels, and the offset of the norm between the steps goes with the
+        row weight that it is multiplied with.
+        """
+        whole, near = copy.copy(self), copy.copy(self)  # with the parameters in common
+        whole.gap = near.gap = None
+        near.reach = gap
+        return whole.forward(x) - near.forward(x)  # past the hooks, which see the layer once
 
     def _is_plain(self) -> bool:
         """Whether the branches are those of `gsa.native_module`, and nobody looks into them."""

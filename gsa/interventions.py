@@ -4,7 +4,9 @@ A map says where a layer reads; it does not say that the answer depends on it. S
 beyond a radius are cut, or a branch is switched off, and the class is asked again. The radius is
 measured along the axes: cut at one cell, a GSA layer has weights where a 3x3 convolution has them.
 The weights that stay keep their values, so in one way the far pixels still act: the softmax of the
-keys, ρ, is normalised over all of them. The map is what is cut, and what is put to the test.
+keys, ρ, is normalised over all of them. The map is what is cut, and what is put to the test. A
+network may lose its class to any cut, since it was trained without; so there is the control, to cut
+the near weights instead.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -21,6 +24,8 @@ from gsa.checkpoints import Checkpoint
 from gsa.maps import Branch
 from gsa.record import Array
 from gsa.resnet import ResNet, shadow
+
+Cut = Literal["far", "near"]
 
 
 @dataclass(frozen=True)
@@ -32,12 +37,15 @@ class Limits:
     """
 
     radius: float | None = None  # pixels of the network input along either axis; None: no limit
+    cut: Cut = "far"  # which weights: those further than the radius, or those up to it
     without: Branch | None = None  # the branch that is switched off
     layers: tuple[str, ...] = ()  # names; empty: every GSA layer
 
     def __post_init__(self) -> None:
         if self.radius is not None and not 0 <= self.radius < math.inf:
             raise ValueError(f"`radius` (={self.radius}) must be a number of pixels from 0.")
+        if self.cut not in get_args(Cut):
+            raise ValueError(f"`cut` (={self.cut!r}) must be far or near.")
         if self.without not in (None, "content", "positional"):
             raise ValueError(f"`without` (={self.without!r}) must be content or positional.")
 
@@ -47,6 +55,7 @@ def limited(model: ResNet, limits: Limits) -> ResNet:
 
     Raises:
         ValueError: if the network lacks a layer, or a layer has no branch but the one switched off.
+            Recording a network whose near weights are cut raises it too: it has no maps.
     """
     changed = shadow(model)
     modules = changed.gsa_layers()
@@ -58,7 +67,7 @@ def limited(model: ResNet, limits: Limits) -> ResNet:
         module = modules[name]
         if limits.radius is not None:
             cell = model.config.input_size / module.size[0]  # pixels
-            module.reach = int(limits.radius / cell)
+            setattr(module, {"far": "reach", "near": "gap"}[limits.cut], int(limits.radius / cell))
         if limits.without == "content":
             module.to_k = None
         if limits.without == "positional":
@@ -79,22 +88,18 @@ def probabilities(model: ResNet, x: Tensor, temperature: float) -> Array:
         return (torch.cat(logits) / temperature).softmax(dim=1).double().cpu().numpy()
 
 
-def by_radius(checkpoint: Checkpoint, x: Tensor, radii: Sequence[float]) -> Array:
+def by_radius(checkpoint: Checkpoint, x: Tensor, radii: Sequence[float], cut: Cut = "far") -> Array:
     """Class probabilities while every GSA layer is cut at each radius.
 
     Args:
         checkpoint: a network with GSA layers.
         x: one picture (1, 3, rows, columns).
         radii: in pixels of the network input.
+        cut: which weights.
 
     Returns:
         (radii, classes).
     """
-    return np.concatenate(
-        [
-            probabilities(
-                limited(checkpoint.model, Limits(radius=radius)), x, checkpoint.card.temperature
-            )
-            for radius in radii
-        ]
-    )
+    models = (limited(checkpoint.model, Limits(radius, cut)) for radius in radii)
+    temperature = checkpoint.card.temperature
+    return np.concatenate([probabilities(model, x, temperature) for model in models])

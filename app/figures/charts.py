@@ -57,23 +57,29 @@ def depth(lines: Mapping[str, Mapping[str, float]], axis: str, layer_axis: str) 
 
 
 def by_radius(
-    radii: Sequence[float], lines: Mapping[str, Iterable[float]], axis: str, value_axis: str
+    radii: Sequence[float],
+    lines: Mapping[str, Iterable[float]],
+    control: str,
+    axis: str,
+    value_axis: str,
 ) -> go.Figure:
     """A probability against a radius, each radius at the same distance from the next.
 
     Args:
         radii: in pixels.
-        lines: probabilities by the name of the experiment, at most three.
+        lines: probabilities by the name of the experiment, the control last; at most four.
+        control: the name of the experiment that the others are held against.
         axis: title of the radius axis.
         value_axis: title of the probability axis.
     """
     figure = go.Figure()
     names = [f"{radius:.0f}" for radius in radii]
-    for (name, values), colour in zip(lines.items(), _LINES, strict=False):
-        _line(figure, name, names, list(values), colour, "%{x} px: %{y:.0%}")
+    for (name, values), colour in zip(lines.items(), (*_LINES, theme.QUIET), strict=False):
+        dash = "dash" if name == control else "solid"
+        _line(figure, name, names, list(values), colour, "%{x} px: %{y:.0%}", dash)
     figure.update_xaxes(type="category")
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
-    return theme.finished(figure, axis, value_axis)
+    return theme.finished(figure, axis, value_axis, height=400)
 
 
 def deletion(
@@ -112,9 +118,10 @@ def _line(
     y: Sequence[float],
     colour: str,
     hover: str,
+    dash: str = "solid",
 ) -> None:
     figure.add_scatter(
         x=list(x), y=list(y), name=name, mode="lines+markers",
-        line={"color": colour, "width": 3}, marker={"size": 8},
+        line={"color": colour, "width": 3, "dash": dash}, marker={"size": 8},
         hovertemplate=hover + "<extra>" + name + "</extra>",
     )  # fmt: skip

@@ -177,15 +177,17 @@ def _curve(view: View) -> None:
     place = view.chosen.place(size, size)
     target = resources.target(seen, view.chosen.target)
     curves: dict[str, Array] = {
-        text["curve_cut"]: experiments.by_radius(seen, radii),
+        text["curve_cut"]: experiments.by_radius(seen, radii, "far"),
         text["curve_gsa"]: experiments.by_shuffling(seen, place, radii),
         text["curve_conv"]: experiments.by_shuffling(view.seen["conv"], place, radii),
+        text["curve_near"]: experiments.by_radius(seen, radii, "near"),
     }
     left, right = st.columns([3, 2], gap="large")
     with left:
         figure = charts.by_radius(
             radii,
             {name: np.asarray(curve)[:, target] for name, curve in curves.items()},
+            text["curve_near"],
             text["radius_axis"],
             text["probability_axis"].format(label=seen.card.classes[target]),
         )

@@ -65,7 +65,7 @@ EXPERIMENTS = {
     "untrained": lambda seen: experiments.companion(seen, "untrained"),
     "shuffled": lambda seen: experiments.companion(seen, "shuffled"),
     "limited": lambda seen: experiments.limited(seen, Limits(radius=8)),
-    "by_radius": lambda seen: experiments.by_radius(seen, RADII),
+    "by_radius": lambda seen: experiments.by_radius(seen, RADII, "far"),
     "by_shuffling": lambda seen: experiments.by_shuffling(seen, (30.0, 30.0), RADII),
     "effect": lambda seen: experiments.effect(seen, (0, 0, 8, 8), "blank", (30.0, 30.0)),
     "explained": lambda seen: experiments.explained(seen, 1, "grad_cam"),
