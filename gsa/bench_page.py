@@ -114,7 +114,8 @@ def _profile(run: dict[str, Any]) -> str:
         for part in run["parts"]
     )
     return (
-        "Where a forward pass of the module, not compiled, spends its time. The roofline is the "
+        "Where a forward pass of the module, not compiled, spends its time, each part called by "
+        "itself; on a CPU with C++ kernels all but the projections are one call. The roofline is the "
         "time at the rate of a large matrix product, or of a copy of what goes in and out, "
         "whichever is longer."
         f"\n\n{head}|\n{rows}"
