@@ -115,8 +115,8 @@ def _profile(run: dict[str, Any]) -> str:
     )
     return (
         "Where a forward pass of the module, not compiled, spends its time, each part called by "
-        "itself; on a CPU with C++ kernels all but the projections are one call. The roofline is the "
-        "time at the rate of a large matrix product, or of a copy of what goes in and out, "
+        "itself; on a CPU with C++ kernels all but the projections are one call. The roofline is "
+        "the time at the rate of a large matrix product, or of a copy of what goes in and out, "
         "whichever is longer."
         f"\n\n{head}|\n{rows}"
     )
