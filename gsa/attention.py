@@ -18,9 +18,16 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from gsa import fast, native_content, native_module, native_steps, triton_content, triton_steps
+from gsa import (
+    fast,
+    native_content,
+    native_module,
+    native_norm,
+    native_steps,
+    triton_content,
+    triton_steps,
+)
 from gsa.config import Positional, ProjectionNorm, RelativeInit, check_options
 from gsa.formulas import (
     by_pair,
@@ -28,6 +35,7 @@ from gsa.formulas import (
     column_step,
     content_attention,
     normalise_keys,
+    normalise_queries,
     resize_embeddings,
     row_scores,
     row_step,
@@ -105,6 +113,8 @@ class QueryNorm(nn.Module):
     Shape: (b, width, y, x) to the same.
     """
 
+    eps = 1e-5
+
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
@@ -112,11 +122,9 @@ class QueryNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width))
 
     def forward(self, q: Tensor) -> Tensor:
-        """Normalise over the channels of each head."""
-        split = q.unflatten(1, (self.heads, -1)).permute(0, 3, 4, 1, 2)  # (b, y, x, h, d)
-        unit = F.rms_norm(split, split.shape[-1:], eps=1e-5).flatten(-2)
-        gain, bias = self.weight.to(unit.dtype), self.bias.to(unit.dtype)
-        return torch.addcmul(bias, unit, gain).permute(0, 3, 1, 2)
+        """Normalise over the channels of each head, in the fastest way."""
+        of = native_norm.query_norm if native_norm.available(q, self.heads) else normalise_queries
+        return of(q, self.weight, self.bias, self.heads, self.eps)
 
 
 class GlobalSelfAttention(nn.Module):

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def normalise_keys(k: Tensor) -> Tensor:
@@ -37,6 +38,25 @@ def normalise_keys(k: Tensor) -> Tensor:
     # all channels of a pixel side by side: the softmax runs over them in parallel, without a copy
     pixels = k.permute(0, 3, 4, 1, 2).reshape(b, y * x, h * d)
     return pixels.softmax(dim=1).view(b, y, x, h, d).permute(0, 3, 4, 1, 2)
+
+
+def normalise_queries(q: Tensor, gain: Tensor, bias: Tensor, heads: int, eps: float) -> Tensor:
+    """Queries over the root mean square of their head's channels, times a gain, plus a bias.
+
+    A variant of this project (`projection_norm` "rms"); RMSNorm is of Zhang and Sennrich 2019.
+
+    Args:
+        q: (b, width, y, x).
+        gain, bias: (width,), for each channel of each head.
+        heads: number of heads.
+        eps: added to the mean square.
+
+    Returns:
+        (b, width, y, x).
+    """
+    split = q.unflatten(1, (heads, -1)).permute(0, 3, 4, 1, 2)  # (b, y, x, h, d)
+    unit = F.rms_norm(split, split.shape[-1:], eps=eps).flatten(-2)
+    return torch.addcmul(bias.to(unit.dtype), unit, gain.to(unit.dtype)).permute(0, 3, 1, 2)
 
 
 def content_attention(q: Tensor, rho: Tensor, v: Tensor) -> Tensor:

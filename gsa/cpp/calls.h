@@ -32,6 +32,16 @@ struct ContentCall {
   float* scratch;
 };
 
+// gsa/native_norm.py: the query norm, or its gradients where `grad` is given.
+struct NormCall {
+  int64_t pixels, heads, d;  // of all images
+  int64_t threads, half;
+  const void *x, *grad;
+  const float *gain, *bias, *eps;  // (heads, d), (heads, d), one number
+  void *out, *to_x;
+  float *to_gain, *to_bias, *scratch;  // (heads, d)
+};
+
 // gsa/native_module.py: both branches and their sum.
 struct ModuleCall {
   int64_t images, rows, columns, heads, d;
@@ -50,6 +60,9 @@ int64_t gsa_content_scratch(const ContentCall*);
 int64_t gsa_content_kept(const ContentCall*);  // numbers that the branch keeps for its gradients
 int64_t gsa_content_struct();
 void gsa_content(const ContentCall*);
+int64_t gsa_norm_scratch(const NormCall*);
+int64_t gsa_norm_struct();
+void gsa_norm(const NormCall*);
 int64_t gsa_module_scratch(const ModuleCall*);
 int64_t gsa_module_struct();
 void gsa_module(const ModuleCall*);

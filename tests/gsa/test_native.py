@@ -14,7 +14,15 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from gsa import fast, kernel_checks, native, native_content, native_module, native_steps
+from gsa import (
+    fast,
+    kernel_checks,
+    native,
+    native_content,
+    native_module,
+    native_norm,
+    native_steps,
+)
 from gsa.attention import GlobalSelfAttention, column_attention, content_branch
 from gsa.costs import counted
 from gsa.kernel_checks import plain_column_step, plain_content_branch, plain_row_step
@@ -208,7 +216,8 @@ def test_embeddings_of_another_length_are_refused() -> None:
 
 @with_compiler
 @pytest.mark.parametrize(
-    "function", [native_steps._STEP, native_content._CONTENT, native_module._MODULE]
+    "function",
+    [native_steps._STEP, native_content._CONTENT, native_module._MODULE, native_norm._NORM],
 )
 def test_both_languages_mean_the_same_struct(function: native.Function) -> None:
     said = getattr(native.library(), f"{function.name}_struct")()
@@ -233,6 +242,7 @@ def test_wrong_kernels_are_left_with_one_warning(monkeypatch: pytest.MonkeyPatch
         (native_steps, "positional steps"),
         (native_content, "content branches"),
         (native_module, "modules"),
+        (native_norm, "query norms"),
     ):
         module._works.cache_clear()
         monkeypatch.setattr(torch.Tensor, "new_empty", torch.Tensor.new_zeros)
