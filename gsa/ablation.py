@@ -43,7 +43,7 @@ class Ablation:
 
     Raises:
         RecipeError: if two variants have one name, no pictures are held out to judge by, or the
-            recipe starts from other weights.
+            recipe starts from other weights or has teachers.
     """
 
     recipe: Recipe

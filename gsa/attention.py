@@ -18,6 +18,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import _has_any_global_hook
 
 from gsa import (
     fast,
@@ -134,10 +135,11 @@ class GlobalSelfAttention(nn.Module):
     another (`resize_embeddings`), which is an approximation: accuracy is measured at `size`.
 
     On a CPU `gsa.native_steps` and `gsa.native_content` take the branches in single precision and
-    bfloat16 where there is a C++ compiler, else `gsa.fast` takes the steps; on a GPU
-    `gsa.triton_steps` and `gsa.triton_content` do. The faster ways have first derivatives by
-    `backward` and `autograd.grad` only; inside `gsa.fast.switched_off()` the plain formulas are
-    used, also for second derivatives and forward mode.
+    bfloat16 where there is a C++ compiler, in inference mode both at once (`gsa.native_module`);
+    else `gsa.fast` takes the steps; on a GPU `gsa.triton_steps` and `gsa.triton_content` do. The
+    faster ways have first derivatives by `backward` and `autograd.grad` only; inside
+    `gsa.fast.switched_off()` the plain formulas are used, also for second derivatives and forward
+    mode.
 
     `reach`, where it is not None, cuts every weight further than so many cells along either axis,
     and `gap` every weight up to there; networks are trained without (`gsa.interventions` sets
@@ -264,8 +266,11 @@ class GlobalSelfAttention(nn.Module):
         if not (self.has_column and self.has_row and self.reach is None):
             return False
         norm = self.step_norm
-        looked_into = norm._forward_hooks or norm._forward_pre_hooks
-        return type(norm) is nn.BatchNorm2d and not norm.training and not looked_into
+        if type(norm) is not nn.BatchNorm2d or norm.training or "forward" in vars(norm):
+            return False
+        if any(each is None for each in (norm.running_mean, norm.running_var, norm.weight)):
+            return False  # one without statistics, or without weights (and bias)
+        return not (norm._forward_hooks or norm._forward_pre_hooks or _has_any_global_hook())
 
     def _at_once(
         self, q: Tensor, k: Tensor, v: Tensor, recorder: Recorder | None, name: str

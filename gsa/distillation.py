@@ -58,7 +58,7 @@ class Teachers:
         """Mean over teachers of softmax(logits / temperature): (n, classes) of (n, 3, h, w)."""
         with torch.inference_mode(), self.fabric.autocast():
             said = [(model(x).float() / self.temperature).softmax(1) for model in self.models]
-        return torch.stack(said).mean(0).clone()  # one that a backward pass may keep
+        return torch.stack(said).mean(0)  # made outside, so that a backward pass may keep it
 
     def mixed(self, loss: Tensor, logits: Tensor, x: Tensor) -> Tensor:
         """The loss by labels and that by teachers, each with its share.

@@ -52,6 +52,7 @@ def wanted() -> bool:
     """
     looked_on = (
         torch.compiler.is_compiling()
+        or torch.jit.is_tracing()
         or is_in_torch_dispatch_mode()
         or torch._C._are_functorch_transforms_active()
     )

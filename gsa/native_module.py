@@ -76,15 +76,23 @@ def branches(
         In channels-last memory; in the type of autocast where that is on, else in that of q.
 
     Raises:
-        ValueError: if embeddings are not of these shapes.
+        ValueError: if embeddings, gain or offset are not of these shapes.
     """
     b, width, y, x = q.shape
     heads, d = affine[0].shape
+    for each in affine:
+        if each.shape != (heads, d) or heads * d != width or each.device != q.device:
+            raise ValueError(
+                f"Gain and offset must be (heads, channels) of {width} channels on {q.device}, not "
+                f"{tuple(each.shape)} on {each.device}."
+            )
     native.check_table(r_c, y, d, q.device)
     native.check_table(r_r, x, d, q.device)
     dtype = fast.step_dtype(q)
     made = {name: q.new_empty((b, y, x, width), dtype=dtype) for name in _outputs(apart)}
-    given = {name: _pixels(each.to(dtype)) for name, each in (("q", q), ("k", k), ("v", v))}
+    given = {
+        name: fast.channels_last(each.to(dtype)) for name, each in (("q", q), ("k", k), ("v", v))
+    }
     small = {"r_c": r_c, "gain": affine[0], "offset": affine[1], "r_r": r_r}
     given |= {name: each.float().contiguous() for name, each in small.items()}
     numbers = {"images": b, "rows": y, "columns": x, "heads": heads, "d": d}
@@ -121,8 +129,3 @@ def _error(dtype: torch.dtype, d: int) -> float:
         found = [each for each in made if each is not None]
         errors = [(a - b).abs().max() / a.abs().max() for a, b in zip(wanted, found, strict=True)]
     return torch.stack(errors).max().item()  # NaN, if any is
-
-
-def _pixels(x: Tensor) -> Tensor:
-    """With all channels of a pixel side by side."""
-    return x.contiguous(memory_format=torch.channels_last)

@@ -34,7 +34,8 @@ class PointwiseConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve; double precision and other devices have one way."""
-        if input.is_cpu and not torch.compiler.is_compiling() and self._few(input):
+        looked_on = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+        if input.is_cpu and not looked_on and self._few(input):
             y, x = self.stride
             taken = input if y == x == 1 else input[:, :, ::y, ::x]
             cells = taken.permute(0, 2, 3, 1)  # (b, y, x, in_channels)

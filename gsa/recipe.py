@@ -65,7 +65,6 @@ class Recipe:
             "batch_size",
             "learning_rate",
             "clip",
-            "teacher_temperature",
         ):
             if not getattr(self, name) > 0:
                 raise RecipeError(f"`{name}` (={getattr(self, name)}) must be above 0.")
@@ -94,6 +93,16 @@ class Recipe:
             raise RecipeError(
                 f"`size` (={self.size}) must be a multiple of 32: with others the last cells of "
                 "the coarse grids stick out of the picture, and maps would lie askew."
+            )
+        if not 0.01 <= self.teacher_temperature <= 1000:
+            raise RecipeError(
+                f"`teacher_temperature` (={self.teacher_temperature}) must be from 0.01 to 1000."
+            )
+        own = sorted({f"{self.pair}_{mixer}" for mixer in get_args(Mixer)} & set(self.teachers))
+        if own:
+            raise RecipeError(
+                f"`teachers` must not name {own[0]!r}, which this recipe makes: the twins would "
+                "learn from different ones."
             )
         for name in ("erase", "teacher_share"):
             if not 0 <= getattr(self, name) <= 1:
@@ -180,7 +189,7 @@ _TOML_TYPES: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
     "int": (int,),
     "tuple[int, ...]": (int, list),
-    "tuple[str, ...]": (list,),
+    "tuple[str, ...]": (bool, object),  # which the recipe judges in words of its own
     "float": (int, float),
     "dict[str, Any]": (dict,),
 }

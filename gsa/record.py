@@ -2,8 +2,9 @@
 
 The recorder travels through `forward` as an argument. There is no hook, no shared state and no
 change of mode, so any number of threads can record on one shared model. The logits are those of a
-plain forward pass: on a CPU bit for bit, on a GPU up to rounding, since a pass that nothing records
-takes its content branches in another way there (`gsa.triton_content`).
+plain forward pass in inference mode: on a CPU bit for bit, on a GPU up to rounding, since a pass
+that nothing records takes its content branches in another way there (`gsa.triton_content`). A pass
+with gradients goes step by step, which differs by rounding (`gsa.native_module`).
 """
 
 from __future__ import annotations

@@ -163,11 +163,13 @@ def _teachers(card: Card, recipe: Recipe, folder: Path) -> str:
     """Whom a twin learned from beside the labels, if anybody."""
     if not recipe.teachers:
         return ""
+    used = card.training.get("teachers_sha256", [])
+    known = used if len(used) == len(recipe.teachers) else [None] * len(recipe.teachers)
     names = [
-        f"{_which(name, used, folder)}`{name}`"
-        for name, used in zip(recipe.teachers, card.training["teachers_sha256"], strict=True)
+        f"{_which(name, sha256, folder)}`{name}`"
+        for name, sha256 in zip(recipe.teachers, known, strict=True)
     ]
-    return (
+    return (  # with them, a loss is not to be held against that of labels alone
         f", {recipe.teacher_share:.0%} of the loss by the mean prediction of "
         f"{' and '.join(names)} at temperature {recipe.teacher_temperature:g}"
     )
@@ -256,7 +258,8 @@ def _earlier(results: dict[str, Any]) -> str:
         f"| `{card['name']}` | {card['results']['top1']:.1%} "
         f"| {card['results']['mean_per_class']:.1%} | {card['recipe']['epochs']} epochs from "
         f"{card['recipe']['init_from'] or 'random weights'}, augmentation "
-        f"{card['recipe'].get('augment') or 'none'} |"
+        f"{card['recipe'].get('augment') or 'none'}"
+        f"{', with teachers' if card['recipe'].get('teachers') else ''} |"
         for card in results["cards"]
     ]
     return "\n".join(

@@ -50,12 +50,12 @@ class Run:
         folder: holds the state; one found there is resumed.
         save_every: steps between two writes of the state.
         start: weights to start from, all but the head.
-        teachers: networks to learn from beside the labels.
+        teachers: networks to learn from beside the labels, those that the recipe names.
         fabric: from `launched`; None: one device. Several devices share every batch, and the first
             process alone writes.
 
     Raises:
-        ValueError: for data, a start or a state that do not fit the recipe.
+        ValueError: for data, a start, teachers or a state that do not fit the recipe.
     """
 
     def __init__(
@@ -81,6 +81,12 @@ class Run:
                 f"{self.fabric.world_size} devices."
             )
         used = start.card.sha256 if start else ""
+        names = tuple(each.card.name for each in teachers)
+        if names != recipe.teachers:
+            raise ValueError(
+                f"`teachers` of the recipe (={list(recipe.teachers)}) are not those at hand "
+                f"({list(names)})."
+            )
         taught = tuple(each.card.sha256 for each in teachers)
         identity = Identity(
             recipe, mixer, learn.labels, learn.digest(), held.digest(), used, taught

@@ -65,7 +65,7 @@ def train(
         The card as written.
 
     Raises:
-        ValueError: for data, a start, a network or a state that do not fit the recipe.
+        ValueError: for data, a start, teachers, a network or a state that do not fit the recipe.
     """
     own = recipe.seed
     recipe = replace(recipe, seed=own if seed is None else seed)
@@ -77,7 +77,11 @@ def train(
     if set(val.places) & set(full.places):
         raise DataError(f"the data {recipe.data!r} has no `train` and `val` folders of its own.")
     val = in_order(val, full.labels, "`train`", data_name="`val`")
-    learn, held = hold_out(full, recipe.hold_out, recipe.seed)
+    teachers = [_load(each, out) for each in recipe.teachers]
+    # with teachers, whatever the seed, pictures that none of them has learned
+    apart = own if teachers else recipe.seed
+    _check_apart(recipe, apart, teachers)
+    learn, held = hold_out(full, recipe.hold_out, apart)
     start = _load(f"{recipe.init_from}_{mixer}", out) if recipe.init_from else None
     out.mkdir(parents=True, exist_ok=True)
     run = Run(
@@ -88,7 +92,7 @@ def train(
         runs / name,
         save_every=save_every,
         start=start,
-        teachers=[_load(each, out) for each in recipe.teachers],
+        teachers=teachers,
         fabric=fabric,
     )
     run.follow()
@@ -114,6 +118,27 @@ def train(
 def _load(name: str, out: Path) -> Checkpoint:
     """A checkpoint that a recipe names: one made beside it before all others."""
     return load(name, out if name in available(out) else folder())
+
+
+def _check_apart(recipe: Recipe, seed: int, teachers: list[Checkpoint]) -> None:
+    """Refuse teachers that have learned pictures which are held out to judge by.
+
+    Args:
+        recipe: names the data, and the share that is held out.
+        seed: that they are drawn by.
+        teachers: whose cards say the same of them; of other data, or none, nothing is known.
+
+    Raises:
+        ValueError: if a teacher had other pictures of the same data held out.
+    """
+    for card in (each.card for each in teachers):
+        theirs = card.recipe.get("hold_out"), card.recipe.get("seed")
+        if card.recipe.get("data") == recipe.data and theirs != (recipe.hold_out, seed):
+            raise ValueError(
+                f"the teacher {card.name!r} has learned pictures that are held out here: its "
+                f"`hold_out` and `seed` (={theirs[0]} and {theirs[1]}) must be {recipe.hold_out} "
+                f"and {seed}."
+            )
 
 
 def _origin(identity: Identity) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 // The content branch of global self-attention on a CPU, forward and backward.
 //
-// It is (1) and (2) of gsa/formulas.py; gsa/native_content.py calls it. For one head, with the
+// It is (1) and (2) of gsa/formulas.py; gsa/native_content.py and module.cpp call it. For one head, with the
 // weights p[j] = exp(k[j] - max k) / sum exp(k - max k) of every key channel over all pixels j,
 //
 //   out[j] = q[j] C,  C = sum_j p[j]^T v[j]  (d x d, the context).

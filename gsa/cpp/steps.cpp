@@ -1,6 +1,6 @@
 // The positional steps of global self-attention on a CPU, forward and backward.
 //
-// They are (3) and (5) of gsa/formulas.py; gsa/native_steps.py calls them. In a line of n cells,
+// They are (3) and (5) of gsa/formulas.py; gsa/native_steps.py and module.cpp call them. In a line of n cells,
 // with the table t of relative embeddings,
 //
 //   out[a] = sum_i s[a, i] v[i],  s[a, i] = q[a] . t[i - a].

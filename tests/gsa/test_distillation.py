@@ -1,20 +1,24 @@
 """Learning from teachers: the loss, what is refused, and what a card says of it."""
 
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 
+import gsa.train
 from gsa.ablation import Ablation, Variant
 from gsa.checkpoints import load
+from gsa.data import open_split
 from gsa.distillation import Teachers
 from gsa.preprocess import Preprocess
-from gsa.recipe import Recipe, RecipeError
-from gsa.run import launched
+from gsa.recipe import Recipe, RecipeError, read_recipe
+from gsa.run import Run, launched
 from gsa.train import train
 from tests.conftest import photo
 
 CLASSES = ("one", "two")
+TEACHERS = ("first_gsa", "first_conv")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,7 @@ def recipe_of(root, pair, **changes):
 
 
 def taught(root, pair="taught", **changes):
-    recipe = recipe_of(root, pair, **{"teachers": ("first_gsa", "first_conv"), **changes})
+    recipe = recipe_of(root, pair, **{"teachers": TEACHERS, **changes})
     return train(recipe, "conv", None, root / "runs", root / "out")
 
 
@@ -89,10 +93,36 @@ def test_teachers_change_what_is_learned_and_the_card_names_their_weights(root):
     assert taught(root, "by_labels", teacher_share=0.0).sha256 == alone.sha256
 
 
+HARD = {"epochs": 2, "mixup": 0.2, "cutmix": 1.0, "early_size": 32, "early_epochs": 1, "size": 64}
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_a_run_that_is_stopped_goes_on_to_the_same_weights(root, monkeypatch, precision):
+    changes = {**HARD, "precision": precision}
+    whole = taught(root, f"whole_{precision}", **changes)
+    steps = []
+    step = Run._learn
+
+    def stopped(run, *batch):
+        if len(steps) == 4:  # of six: in the second epoch
+            raise KeyboardInterrupt
+        steps.append(step(run, *batch))
+        return steps[-1]
+
+    recipe = recipe_of(root, f"parts_{precision}", teachers=TEACHERS, **changes)
+    arguments = (recipe, "conv", None, root / "runs", root / "out")
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "_learn", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            train(*arguments, save_every=1)
+    parts = train(*arguments, save_every=1)
+    assert parts.sha256 == whole.sha256
+    assert parts.training["teachers_sha256"] == whole.training["teachers_sha256"]
+
+
 def test_a_state_is_gone_on_with_under_its_own_teachers_alone(root):
     card = taught(root, "again")
     assert taught(root, "again").sha256 == card.sha256
-    train(recipe_of(root, "second"), "conv", None, root / "runs", root / "out")
     path = root / "runs" / "again_conv" / "state.pt"
     state = torch.load(path, weights_only=True)
     state["identity"]["teachers"] = ("earlier", "weights")
@@ -118,12 +148,54 @@ def test_teachers_that_know_other_classes_are_refused(root):
         ({"teachers": "first_conv"}, r"`teachers` \(='first_conv'\) must be a list of names"),
         ({"teachers": ["a", "a"]}, r"`teachers` \(=\['a', 'a'\]\) must name each checkpoint once"),
         ({"teacher_share": 1.1}, r"`teacher_share` \(=1.1\) must be from 0 to 1"),
-        ({"teacher_temperature": 0.0}, r"`teacher_temperature` \(=0.0\) must be above 0"),
+        ({"teacher_temperature": 0.0}, r"`teacher_temperature` \(=0.0\) must be from 0.01 to"),
+        ({"teacher_temperature": math.inf}, r"`teacher_temperature` \(=inf\) must be from 0.01"),
+        ({"teachers": ["a", "taught_conv"]}, "must not name 'taught_conv', which this recipe make"),
     ],
 )
 def test_a_recipe_with_teachers_says_what_is_wrong(root, changes, sentence):
     with pytest.raises(RecipeError, match=sentence):
         recipe_of(root, "taught", **changes)
+
+
+@pytest.mark.parametrize("value", ["'first_conv'", "3", "true", "[1]", "[['a']]"])
+def test_teachers_in_a_file_are_a_list_of_names(root, tmp_path, value):
+    path = tmp_path / "recipe.toml"
+    path.write_text(
+        f"pair = 'a'\ndata = '{root}'\nnetwork = 'resnet14_tiny'\nsize = 32\nepochs = 1\n"
+        f"teachers = {value}\n"
+    )
+    with pytest.raises(RecipeError, match=r"`teachers` \(=.*\) must be a list of names of check"):
+        read_recipe(path)
+
+
+def test_a_run_has_the_teachers_that_its_recipe_names(root):
+    recipe, split = recipe_of(root, "taught", teachers=TEACHERS), open_split(str(root), "train")
+    with pytest.raises(ValueError, match=r"`teachers` of the recipe \(=\['first_gsa', 'first_co"):
+        Run(recipe, "conv", split, split, root / "runs" / "none")
+    alone, one = replace(recipe, teachers=()), [load("first_conv", root / "out")]
+    with pytest.raises(ValueError, match=r"are not those at hand \(\['first_conv'\]\)"):
+        Run(alone, "conv", split, split, root / "runs" / "none", teachers=one)
+
+
+def test_a_further_seed_holds_out_what_the_teachers_had_held_out(root):
+    recipe = recipe_of(root, "seeds", teachers=TEACHERS)
+    held = []
+    fit = gsa.train.fit_temperature
+
+    def noted(checkpoint, split):
+        held.append(split.places)
+        return fit(checkpoint, split)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gsa.train, "fit_temperature", noted)
+        for seed in (0, 1):
+            train(recipe, "conv", None, root / "runs", root / "out", seed=seed)
+    assert held[0] == held[1]
+    for changes in ({"seed": 1}, {"hold_out": 0.5}):
+        sentence = "the teacher 'first_gsa' has learned pictures that are held out here"
+        with pytest.raises(ValueError, match=sentence):
+            taught(root, "other", **changes)
 
 
 def test_an_ablation_has_no_teachers(root):

@@ -95,27 +95,53 @@ def test_the_module_takes_one_call_inside_inference_mode_alone(called):
             torch.testing.assert_close(module(x), wanted)
         assert called == ["gsa_module"]
         with torch.autocast("cpu", torch.bfloat16):
-            assert module(x).dtype == torch.bfloat16
+            half = module(x)
+        assert called == ["gsa_module"] * 2
+        assert half.dtype == torch.bfloat16
+        assert (half - wanted).abs().max() <= TOLERANCES[torch.bfloat16] * wanted.abs().max()
 
 
-@pytest.mark.parametrize("change", ["training", "reach", "no content", "row", "hook", "norm"])
-def test_what_is_not_that_module_goes_step_by_step(called, change):
+NORMS = {
+    "norm": torch.nn.Identity(),
+    "statistics": torch.nn.BatchNorm2d(8, track_running_stats=False),
+    "affine": torch.nn.BatchNorm2d(8, affine=False),
+}
+
+
+@pytest.mark.parametrize(
+    "change", ["training", "reach", "no content", "row", "hook", "everywhere", "forward", *NORMS]
+)
+def test_what_is_not_that_module_goes_step_by_step(called, change, request):
     options = {"no content": {"content": False}, "row": {"positional": "row"}}.get(change, {})
     module, x = GlobalSelfAttention(6, 8, 2, (8, 8), **options).eval(), torch.randn(2, 6, 8, 8)
-    seen = []
+    seen: list[torch.nn.Module] = []
+    note = lambda module, *_: seen.append(module)  # noqa: E731
     if change == "training":
         module.train()
     elif change == "reach":
         module.reach = 2
     elif change == "hook":
-        module.step_norm.register_forward_hook(lambda *_: seen.append(True))
-    elif change == "norm":
-        module.step_norm = torch.nn.Identity()
+        module.step_norm.register_forward_hook(note)
+    elif change == "everywhere":
+        hook = torch.nn.modules.module.register_module_forward_hook(note)
+        request.addfinalizer(hook.remove)
+    elif change == "forward":
+        module.step_norm.forward = lambda u: 0 * u
+    elif change in NORMS:
+        module.step_norm = NORMS[change].eval()
     with torch.inference_mode():
         module(x)
     assert called.count("gsa_module") == 0
     assert "gsa_step" in called
-    assert seen == [True] * (change == "hook")
+    assert (getattr(module, "step_norm", None) in seen) == (change in ("hook", "everywhere"))
+
+
+def test_a_traced_module_is_that_of_the_formulas():
+    module, x = GlobalSelfAttention(6, 8, 2, (8, 8)).eval(), torch.randn(1, 6, 8, 8)
+    with torch.inference_mode():
+        traced = torch.jit.trace(module, x)
+        other = torch.randn(1, 6, 8, 8)
+        torch.testing.assert_close(traced(other), module(other))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -140,3 +166,7 @@ def test_embeddings_of_another_length_are_refused():
         native_module.branches(q, k, v, r_r, affine, r_r)
     with torch.inference_mode(), pytest.raises(ValueError, match=r"must be \(9, 8\) on cpu, not"):
         native_module.branches(q, k, v, r_c, affine, r_c)
+    gain, offset = affine
+    for wrong in ((gain.to("meta"), offset), (gain, offset[:1]), (gain[:, :4], offset[:, :4])):
+        with torch.inference_mode(), pytest.raises(ValueError, match="Gain and offset must be"):
+            native_module.branches(q, k, v, r_c, wrong, r_r)

@@ -16,7 +16,6 @@ import torch
 from PIL import Image
 
 from gsa.__main__ import main
-from gsa.baselines import untrained
 from gsa.batches import Batches
 from gsa.checkpoints import available, load, read_card
 from gsa.data import open_split
@@ -295,20 +294,31 @@ def test_an_error_without_a_file_gets_a_sentence(monkeypatch, capsys, tmp_path):
     assert "None" not in error
 
 
-def test_the_fitted_temperature_makes_the_least_cross_entropy(unbroken, folder):
-    from gsa.evaluate import logits_of, prepared
-
+def test_the_fitted_temperature_makes_the_least_cross_entropy(unbroken, folder, monkeypatch):
     split = open_split(str(folder), "val")
-    blank = untrained(load("colours_gsa", unbroken).card)
-    fitted = fit_temperature(blank, split)
-    logits = logits_of(blank, prepared(blank.preprocess, split.pictures()))
     targets = torch.tensor(split.targets)
+    right = torch.nn.functional.one_hot(targets, 2).float()
+    right[0] = right[0].flip(0)  # one answer is wrong, so that there is a least one
+    logits = 5 * right + torch.randn(right.shape, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr("gsa.evaluate.logits_of", lambda *_: logits)
+    fitted = fit_temperature(load("colours_gsa", unbroken), split)
 
     def entropy(temperature):
         return torch.nn.functional.cross_entropy(logits / temperature, targets).item()
 
-    assert entropy(fitted) <= entropy(1.0)
-    assert entropy(fitted) <= min(entropy(fitted * 0.9), entropy(fitted * 1.1)) + 1e-6
+    assert 1.1 < fitted < 10
+    assert entropy(fitted) < min(entropy(fitted * 0.95), entropy(fitted * 1.05))
+    logits = -logits  # mostly wrong: no temperature is high enough
+    assert fit_temperature(load("colours_gsa", unbroken), split) == pytest.approx(1000)
+
+
+def test_a_temperature_stays_a_number_where_every_answer_is_right(unbroken, folder):
+    checkpoint, split = load("colours_gsa", unbroken), open_split(str(folder), "val")
+    right = split.subset([0])
+    checkpoint.model.head.weight.zero_()
+    checkpoint.model.head.bias.copy_(torch.tensor([1.0, 0.0]))
+    assert right.targets == (0,)
+    assert 0.001 <= fit_temperature(checkpoint, right) < 0.2
 
 
 def test_the_wilson_interval_has_known_values():
