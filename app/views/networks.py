@@ -60,6 +60,9 @@ for card in cards:
         if curves.is_file():
             st.image(str(curves))
             st.caption(text["curves"])
+        if teachers := card.recipe.get("teachers"):
+            share = card.recipe["teacher_share"]
+            st.markdown(text["taught"].format(teachers=" and ".join(teachers), share=share))
         if card.use:
             st.markdown(text["use"].format(use=card.use, limits=card.limits))
         st.json(card.to_dict(), expanded=1)

@@ -1,6 +1,7 @@
 """The pages without a browser: what they say, and what bad input does."""
 
 import io
+import json
 import shutil
 from pathlib import Path
 
@@ -258,6 +259,20 @@ def test_the_networks_page_shows_the_cards(page):
     assert not page.exception
     table = page.dataframe[0].value
     assert list(table["Checkpoint"]) == ["tiny_conv", "tiny_gsa"]
+
+
+def test_the_networks_page_names_teachers(checkpoint_folder, tmp_path, monkeypatch):
+    folder = tmp_path / "checkpoints"
+    shutil.copytree(checkpoint_folder, folder)
+    card = json.loads((folder / "tiny_gsa.json").read_text())
+    card["recipe"] |= {"teachers": ["a_conv", "a_gsa"], "teacher_share": 0.25}
+    (folder / "tiny_gsa.json").write_text(json.dumps(card))
+    monkeypatch.setenv("GSA_CHECKPOINTS", str(folder))
+    page = AppTest.from_file(MAIN, default_timeout=60).run()
+    page.switch_page("views/networks.py").run()
+    taught = [each.value for each in page.markdown if "Taught by" in each.value]
+    assert len(taught) == 1
+    assert "a_conv and a_gsa, whose mean prediction for each crop makes 25% of" in taught[0]
 
 
 def test_a_broken_card_is_named_beside_the_others(checkpoint_folder, tmp_path, monkeypatch):
