@@ -1,13 +1,32 @@
 """What tests of kernels share, Triton or C++: how they are held against the plain formulas."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
+from gsa import native
 from gsa.kernel_checks import noise
 
 TOLERANCES = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 0.03}
+
+
+@contextmanager
+def calls() -> Iterator[list[str]]:
+    """Names of the functions in C++ as they are called inside."""
+    names: list[str] = []
+    function = native.Function.__call__
+
+    def counted(self: native.Function, *args: Any) -> None:
+        names.append(self.name)
+        function(self, *args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native.Function, "__call__", counted)
+        yield names
 
 
 def compare(

@@ -26,7 +26,7 @@ from gsa import (
 from gsa.attention import GlobalSelfAttention, column_attention, content_branch
 from gsa.costs import counted
 from gsa.kernel_checks import plain_column_step, plain_content_branch, plain_row_step
-from tests.gsa.kernel_support import compare, compare_two_runs
+from tests.gsa.kernel_support import calls, compare, compare_two_runs
 
 with_compiler = pytest.mark.skipif(not native._compilers(), reason="needs Linux and a compiler")
 
@@ -158,15 +158,7 @@ def test_only_wanted_gradients_are_computed() -> None:
 @with_compiler
 def test_the_module_takes_them_and_other_tensors_are_left() -> None:
     module, x = GlobalSelfAttention(6, 8, 2, (8, 8)), torch.randn(1, 6, 8, 8)
-    taken: list[str] = []
-    function = native.Function.__call__
-
-    def counted(self: native.Function, *args: object) -> None:
-        taken.append(self.name)
-        function(self, *args)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(native.Function, "__call__", counted)
+    with calls() as taken:
         quick = module(x)
         assert sorted(set(taken)) == ["gsa_content", "gsa_step"]
         with torch.autocast("cpu", torch.bfloat16):

@@ -9,7 +9,7 @@ from torch import Tensor
 from gsa import fast, native, native_module
 from gsa.attention import GlobalSelfAttention
 from gsa.kernel_checks import noise, plain_branches
-from tests.gsa.kernel_support import TOLERANCES
+from tests.gsa.kernel_support import TOLERANCES, calls
 
 pytestmark = pytest.mark.skipif(not native._compilers(), reason="needs Linux and a compiler")
 
@@ -31,17 +31,10 @@ def inputs(shape: tuple[int, ...], dtype: torch.dtype) -> tuple[Tensor, ...]:
 
 
 @pytest.fixture
-def called(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def called() -> Iterator[list[str]]:
     """Names of the functions of the library as they are called."""
-    names: list[str] = []
-    function = native.Function.__call__
-
-    def counted(self: native.Function, *args: object) -> None:
-        names.append(self.name)
-        function(self, *args)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(native.Function, "__call__", counted)
-    return names
+    with calls() as names:
+        yield names
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -82,7 +75,7 @@ def test_any_memory_is_read_right():
 
 def test_the_module_takes_one_call_inside_inference_mode_alone(called):
     module, x = GlobalSelfAttention(6, 8, 2, (8, 8)).eval(), torch.randn(1, 6, 8, 8)
-    assert native_module._works(torch.float32, 4)
+    assert all(native_module._works(dtype, 4) for dtype in (torch.float32, torch.bfloat16))
     called.clear()
     with torch.no_grad():
         wanted = module(x)

@@ -8,7 +8,7 @@ from gsa import fast, native, native_norm
 from gsa.attention import QueryNorm
 from gsa.formulas import normalise_queries
 from gsa.kernel_checks import noise
-from tests.gsa.kernel_support import TOLERANCES
+from tests.gsa.kernel_support import TOLERANCES, calls
 
 pytestmark = pytest.mark.skipif(not native._compilers(), reason="needs Linux and a compiler")
 
@@ -77,28 +77,20 @@ def test_queries_of_zero_stay_finite():
     assert all(each.isfinite().all() for each in slopes)
 
 
-def test_the_layer_takes_it_where_it_may(monkeypatch):
+def test_the_layer_takes_it_where_it_may():
     layer, q = QueryNorm(16, 2), torch.randn(2, 16, 4, 5)
     torch.nn.init.normal_(layer.weight)
     torch.nn.init.normal_(layer.bias)
     assert native_norm._works(torch.float32, 8)
-    called = []
-    function = native.Function.__call__
-
-    def counted(self, *args):
-        called.append(self.name)
-        function(self, *args)
-
-    monkeypatch.setattr(native.Function, "__call__", counted)
-    quick = layer(q)
-    assert called == ["gsa_norm"]
-    with torch.autocast("cpu", torch.bfloat16):
-        assert layer(q).dtype == torch.float32  # as of the formula
-        assert layer(q.bfloat16()).dtype == torch.bfloat16
-    called.clear()
-    with fast.switched_off():
-        plain = layer(q)
-        assert layer(q).dtype == torch.float32
-    layer.double()(q.double())
-    assert called == []
+    with calls() as called:
+        quick = layer(q)
+        assert called == ["gsa_norm"]
+        with torch.autocast("cpu", torch.bfloat16):
+            assert layer(q).dtype == torch.float32  # as of the formula
+            assert layer(q.bfloat16()).dtype == torch.bfloat16
+        called.clear()
+        with fast.switched_off():
+            plain = layer(q)
+        layer.double()(q.double())
+        assert called == []
     torch.testing.assert_close(quick, plain)
