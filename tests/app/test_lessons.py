@@ -201,6 +201,10 @@ def test_the_airplane_is_lost_where_all_layers_are_cut_and_not_where_one_is():
     assert best("cut", Limits(radius=64)) == "airplane"
     assert best("cut", Limits(radius=radius, layers=("1.1",))) == "airplane"
     assert best("cut", Limits(), "conv") == "airplane"
+    assert best("cut", Limits(radius=16)) != "airplane"
+    assert best("cut", Limits(radius=16, cut="near")) == "airplane"
+    assert best("cut", Limits(radius=8, cut="near")) != "airplane"
+    assert {8, 16} <= set(_radii(seen))
 
 
 def test_the_probe_is_beyond_what_the_convolution_sees():
