@@ -67,7 +67,11 @@ def limited(model: ResNet, limits: Limits) -> ResNet:
         module = modules[name]
         if limits.radius is not None:
             cell = model.config.input_size / module.size[0]  # pixels
-            setattr(module, {"far": "reach", "near": "gap"}[limits.cut], int(limits.radius / cell))
+            cells = int(limits.radius / cell)
+            if limits.cut == "far":
+                module.reach = cells
+            else:
+                module.gap = cells
         if limits.without == "content":
             module.to_k = None
         if limits.without == "positional":

@@ -71,11 +71,18 @@ def relative_error(
         slope = noise(*found.shape, seed=1).to(found.dtype)
         wanted_grads = torch.autograd.grad(wanted, exact, slope.double())
         found_grads = torch.autograd.grad(found, given, slope.to(device))
-        errors = [
-            (a - b.cpu()).abs().max() / a.abs().max()
-            for a, b in zip((wanted, *wanted_grads), (found, *found_grads), strict=True)
-        ]
-    return torch.stack(errors).max().item()  # NaN, if any is
+        return largest_error((wanted, *wanted_grads), (found, *found_grads))
+
+
+def largest_error(wanted: Sequence[Tensor], found: Sequence[Tensor]) -> float:
+    """Largest error of several results, relative to the largest value of each; NaN, if any is.
+
+    Args:
+        wanted: by formulas, on the CPU.
+        found: by kernels, on any device.
+    """
+    errors = [(a - b.cpu()).abs().max() / a.abs().max() for a, b in zip(wanted, found, strict=True)]
+    return torch.stack(errors).max().item()
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:

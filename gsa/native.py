@@ -31,6 +31,7 @@ from gsa import fast
 _SOURCES = Path(__file__).parent / "cpp"
 _FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC")
 _MOST_CHANNELS = 64  # of a head
+DTYPES = (torch.float32, torch.bfloat16)  # of the data
 _lock = Lock()
 
 
@@ -211,6 +212,6 @@ def takes(*tensors: Tensor, channels: int) -> bool:
         q.numel() > 0
         and channels <= _MOST_CHANNELS
         and fast.pays(q)
-        and fast.step_dtype(q) in (torch.float32, torch.bfloat16)
+        and fast.step_dtype(q) in DTYPES
         and library() is not None
     )

@@ -44,11 +44,12 @@ def available(q: Tensor, k: Tensor, v: Tensor, heads: int) -> bool:
         tensors and the function was compared with the plain formulas on a tiny input, as in
         `gsa.native_steps`.
     """
-    # while torch compiles, it cannot be asked for the mode
-    if not fast.pays(q) or not torch.is_inference_mode_enabled():
-        return False
     channels = q.shape[1] // heads
-    return native.takes(q, k, v, channels=channels) and _works(fast.step_dtype(q), channels)
+    return (
+        native.takes(q, k, v, channels=channels)
+        and torch.is_inference_mode_enabled()  # last, which compiling torch cannot ask
+        and _works(fast.step_dtype(q), channels)
+    )
 
 
 def branches(
@@ -89,7 +90,8 @@ def branches(
     native.check_table(r_c, y, d, q.device)
     native.check_table(r_r, x, d, q.device)
     dtype = fast.step_dtype(q)
-    made = {name: q.new_empty((b, y, x, width), dtype=dtype) for name in _outputs(apart)}
+    wanted = ("out", "content", "positional") if apart else ("out",)
+    made = {name: q.new_empty((b, y, x, width), dtype=dtype) for name in wanted}
     given = {
         name: fast.channels_last(each.to(dtype)) for name, each in (("q", q), ("k", k), ("v", v))
     }
@@ -99,10 +101,6 @@ def branches(
     _MODULE(dtype, numbers, {**given, **made})
     made = {name: each.permute(0, 3, 1, 2) for name, each in made.items()}
     return Branches(made["out"], made.get("content"), made.get("positional"))
-
-
-def _outputs(apart: bool) -> tuple[str, ...]:
-    return ("out", "content", "positional") if apart else ("out",)
 
 
 @cache
@@ -126,6 +124,4 @@ def _error(dtype: torch.dtype, d: int) -> float:
             q.double(), k.double(), v.double(), r_c.double(), affine, r_r.double()
         )
         made = branches(q, k, v, r_c, affine, r_r, apart=True)
-        found = [each for each in made if each is not None]
-        errors = [(a - b).abs().max() / a.abs().max() for a, b in zip(wanted, found, strict=True)]
-    return torch.stack(errors).max().item()  # NaN, if any is
+        return kernel_checks.largest_error(wanted, [each for each in made if each is not None])

@@ -32,7 +32,7 @@ def available(q: Tensor, heads: int) -> bool:
     """
     channels = q.shape[1] // heads
     return (
-        q.dtype in (torch.float32, torch.bfloat16)
+        q.dtype in native.DTYPES
         and native.takes(q, channels=channels)
         and _works(q.dtype, channels)
     )

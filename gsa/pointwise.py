@@ -10,7 +10,6 @@ from gsa import fast
 
 # Of all pictures together, up to which a product is the faster way.
 _FEW_PIXELS = {torch.float32: 128, torch.bfloat16: 256}
-_MOST_PIXELS = max(_FEW_PIXELS.values())  # in any type, asked first since it is asked often
 
 
 class PointwiseConv2d(nn.Conv2d):
@@ -51,6 +50,4 @@ class PointwiseConv2d(nn.Conv2d):
             return False
         (b, _, rows, columns), (y, x) = input.shape, self.stride
         pixels = b * -(-rows // y) * -(-columns // x)
-        if not 0 < pixels <= _MOST_PIXELS:
-            return False
-        return pixels <= _FEW_PIXELS.get(fast.step_dtype(input), 0)
+        return 0 < pixels <= _FEW_PIXELS.get(fast.step_dtype(input), 0)

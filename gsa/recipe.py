@@ -59,13 +59,7 @@ class Recipe:
     def __post_init__(self) -> None:
         object.__setattr__(self, "restart", _epochs(self.restart))
         object.__setattr__(self, "teachers", _names(self.teachers))
-        for name in (
-            "size",
-            "epochs",
-            "batch_size",
-            "learning_rate",
-            "clip",
-        ):
+        for name in ("size", "epochs", "batch_size", "learning_rate", "clip"):
             if not getattr(self, name) > 0:
                 raise RecipeError(f"`{name}` (={getattr(self, name)}) must be above 0.")
         for name in (

@@ -28,17 +28,19 @@ struct Call : NormCall {
 
 // What one thread works with; channels beyond d are zeros.
 template <int D> struct Workspace {
-  float *x, *grad;             // a block (BLOCK, D), and what is made of it
-  float *gain, *bias;          // (heads, D)
-  float *to_gain, *to_bias;    // likewise: their gradients
+  float *x, *grad;           // a block (BLOCK, D), and what is made of it
+  float *gain, *bias;        // (heads, D)
+  float *to_gain, *to_bias;  // likewise: their gradients
 
-  Workspace(const Call& call, Scratch&& scratch) {
+  Workspace(const Call& call, Scratch& scratch) {
     for (float** block : {&x, &grad}) *block = scratch.take(BLOCK * D);
     for (float** small : {&gain, &bias, &to_gain, &to_bias}) *small = scratch.take(call.heads * D);
   }
 
   static int64_t size(const Call& call) {
-    return 2 * Scratch::rounded(BLOCK * D) + 4 * Scratch::rounded(call.heads * D);
+    Scratch counted{nullptr};
+    Workspace(call, counted);
+    return counted.used;
   }
 };
 
@@ -93,9 +95,9 @@ template <int D> void run(const Call& call) {
   {
 #pragma omp single nowait
     team = omp_get_num_threads();
-    float* const own = call.scratch + omp_get_thread_num() * size;
-    std::fill_n(own, size, 0.0f);
-    Workspace<D> w(call, Scratch{own});
+    Scratch scratch{call.scratch + omp_get_thread_num() * size};
+    std::fill_n(scratch.base, size, 0.0f);
+    Workspace<D> w(call, scratch);
     for (int64_t h = 0; h < call.heads; ++h) {
       std::copy_n(call.gain + h * call.d, call.d, w.gain + h * D);
       std::copy_n(call.bias + h * call.d, call.d, w.bias + h * D);
@@ -121,7 +123,8 @@ template <int D> void run(const Call& call) {
   std::fill_n(call.to_gain, call.heads * call.d, 0.0f);
   std::fill_n(call.to_bias, call.heads * call.d, 0.0f);
   for (int thread = 0; thread < team; ++thread) {
-    const Workspace<D> w(call, Scratch{call.scratch + thread * size});
+    Scratch scratch{call.scratch + thread * size};
+    const Workspace<D> w(call, scratch);
     for (int64_t h = 0; h < call.heads; ++h)
       for (int64_t c = 0; c < call.d; ++c) {
         call.to_gain[h * call.d + c] += w.to_gain[h * D + c];
