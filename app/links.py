@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
-from app.selection import CHOICES, QUESTION, Selection
+from app.selection import CHOICES, Selection
 from app.text import words
 
 text = words("look")
@@ -73,18 +73,22 @@ def complaint(said: dict[str, str], shown: Selection, known: Known) -> str:
     return text["link_wrong"].format(faults="; ".join(faults))
 
 
-def wrong_question(said: str, known: Iterable[str]) -> str:
-    """One sentence on a question that the Compare page has not; empty if it has it.
+def not_there(said: dict[str, str], known: dict[str, Iterable[str]]) -> str:
+    """One sentence on what the Compare page has not; empty if it has all that a link says.
 
     Args:
-        said: by the link; empty for none.
-        known: the questions there are.
+        said: the parameters of the link.
+        known: for each of them, what there is to be named.
     """
-    if said in ("", *known):
-        return ""
-    rule = text["link_rules"]["one"].format(known=", ".join(known))
-    fault = text["link_fault"].format(name=_code(QUESTION), value=_code(said), rule=rule)
-    return text["link_wrong"].format(faults=fault)
+    rule: str = text["link_rules"]["one"]
+    faults = [
+        text["link_fault"].format(
+            name=_code(name), value=_code(value), rule=rule.format(known=", ".join(known[name]))
+        )
+        for name, value in said.items()
+        if value not in known[name]
+    ]
+    return text["link_wrong"].format(faults="; ".join(faults)) if faults else ""
 
 
 def _heads(known: Known) -> list[str]:

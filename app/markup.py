@@ -11,6 +11,7 @@ import streamlit as st
 
 from app import leaving, resources, state
 from app.drawing import View
+from app.selection import PAIR
 from app.state import Widget
 from app.text import words
 
@@ -39,8 +40,13 @@ def predictions(columns: Sequence[tuple[str, str, str, Sequence[tuple[str, float
     return f"<div class='predictions'>{''.join(sections)}</div>"
 
 
-def pair_box(known: Sequence[str]) -> None:
-    """A choice of the networks, by the names of their pairs, at least one."""
+def pair_box(known: Sequence[str], on_change: Callable[[str, str], None] = state.take) -> None:
+    """A choice of the networks, by the names of their pairs, at least one.
+
+    Args:
+        known: the names.
+        on_change: called with the name of the setting and the key of the widget.
+    """
     chosen = state.selection().pair
     # set and not prepared: two pages have this widget, and to Streamlit they are two
     state.set_widget(Widget.pair, chosen if chosen in known else known[0])
@@ -49,8 +55,8 @@ def pair_box(known: Sequence[str]) -> None:
         known,
         format_func=lambda name: text["pairs"].get(name, name),
         key=Widget.pair,
-        on_change=state.take,
-        args=("pair", Widget.pair),
+        on_change=on_change,
+        args=(PAIR, Widget.pair),
     )
 
 

@@ -16,7 +16,7 @@ Section = Literal["heads", "matter", "stable", "range", "why", "take"]
 Without = Literal["none", "content", "positional"]
 How = Literal["blank", "blur", "swap"]
 CompanionScale = Literal["shared", "own"]
-QUESTION = "question"  # the one parameter of a link to the Compare page
+QUESTION, PAIR = "question", "pair"  # the parameters of a link to the Compare page
 
 
 @dataclass(frozen=True)

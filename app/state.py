@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from app.selection import QUESTION, Selection, from_parameters, to_parameters
+from app.selection import PAIR, QUESTION, Selection, from_parameters, to_parameters
 
 Work = Literal["attributions", "measurement"]  # what is made step by step
 
@@ -258,27 +258,37 @@ def show_page(title: str) -> None:
     st.session_state[_PAGE] = title
 
 
-def question() -> str:
-    """The question of the Compare page that the address names; empty if it names none.
+def asked() -> dict[str, str]:
+    """What the address of the Compare page names of its question and its pair, which is selected.
 
-    For a moment after `ask` the address may be the one before. Whoever comes back from another
-    page, whose address names none, finds the question that was asked last.
+    For a moment after `ask` the address may be the one before. Whoever comes from another page,
+    with an address that names neither, finds the question that was asked last, and the pair of
+    that page.
     """
-    unchecked_link().pop(QUESTION, None)  # the Look page has no setting of that name
-    asked, since = st.session_state.get(_ASKED, ("", -_SETTLED))
-    if asked and QUESTION not in st.query_params and st.session_state.get(_ARRIVED):
-        st.query_params[QUESTION] = asked
-        st.session_state[_ASKED] = asked, time.monotonic()
-        return asked
+    for name in (QUESTION, PAIR):  # the Look page has no question, and the pair is judged here
+        unchecked_link().pop(name, None)
+    before, since = st.session_state.get(_ASKED, ({}, -_SETTLED))
+    said = {name: st.query_params[name] for name in (QUESTION, PAIR) if name in st.query_params}
+    if st.session_state.get(_ARRIVED) and not said:
+        last = {QUESTION: before.get(QUESTION, ""), PAIR: selection().pair}
+        said = {name: value for name, value in last.items() if value}
+        if said:
+            st.query_params.update(said)
+            st.session_state[_ASKED] = said, time.monotonic()
+        return said
     if time.monotonic() - since < _SETTLED:
-        return asked
-    said = str(st.query_params.get(QUESTION, ""))
+        return before
     st.session_state[_ASKED] = said, -_SETTLED  # for who comes back to it
+    if said.get(PAIR, "") != selection().pair:
+        change(pair=said.get(PAIR, ""))
     return said
 
 
-def ask(key: str) -> None:
-    """Put the question that a widget says into the address; a callback."""
-    asked = str(widget_value(key))
-    st.query_params[QUESTION] = asked
-    st.session_state[_ASKED] = asked, time.monotonic()
+def ask(name: str, key: str) -> None:
+    """Put what a widget says, the question or the pair, into the address; a callback."""
+    said = {name: str(widget_value(key))}
+    if name == PAIR:
+        change(**said)
+    st.query_params.update(said)
+    before, _ = st.session_state.get(_ASKED, ({}, 0.0))
+    st.session_state[_ASKED] = {**before, **said}, time.monotonic()

@@ -5,6 +5,7 @@ import streamlit as st
 import gsa
 from app import compare_resources, links, markup, resources, state
 from app.components import heading
+from app.selection import PAIR, QUESTION
 from app.state import Widget
 from app.text import words
 from app.views import compare_cost, compare_fields, compare_right, compare_trials
@@ -16,6 +17,7 @@ state.show_page(text["title"])
 head, choice = st.columns([13, 2], vertical_alignment="bottom")
 with head:
     heading(text["title"], text["lead"])
+asked = state.asked()
 try:
     known = list(gsa.pairs())
     pair = resources.twins(state.selection().pair)
@@ -37,11 +39,11 @@ SECTIONS = {
 }
 if len(known) > 1:
     with choice:
-        markup.pair_box(known)
-asked = state.question()
-if wrong := links.wrong_question(asked, SECTIONS):
+        markup.pair_box(known, on_change=state.ask)
+if wrong := links.not_there(asked, {QUESTION: SECTIONS, PAIR: known}):
     st.warning(wrong)
-state.set_widget(Widget.compare_section, asked if asked in SECTIONS else "fields")
+question = asked.get(QUESTION)
+state.set_widget(Widget.compare_section, question if question in SECTIONS else "fields")
 section = st.segmented_control(
     text["section"],
     list(SECTIONS),
@@ -50,6 +52,6 @@ section = st.segmented_control(
     label_visibility="collapsed",
     key=Widget.compare_section,
     on_change=state.ask,
-    args=(Widget.compare_section,),
+    args=(QUESTION, Widget.compare_section),
 )
 SECTIONS[str(section)](pair)

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+import gsa
 from app import compare_resources, compare_results, gallery, state
 from app.figures import compare as figures
-from app.selection import QUESTION
+from app.selection import PAIR, QUESTION
 from app.state import Widget
 from app.text import words
 from gsa.checkpoints import read_card
@@ -299,6 +300,12 @@ def test_growth_has_logarithmic_axes_and_against_has_intervals():
     assert (name.text, name.x, name.yanchor) == ("even", 0, "top")  # away from where lines end
 
 
+def named(app, parameter):
+    """What the address says: a list of one after a link, text after a choice."""
+    value = app.query_params[parameter]
+    return value if isinstance(value, str) else value[0]
+
+
 def linked(**parameters):
     app = AppTest.from_file(MAIN, default_timeout=120).run()
     app.query_params.clear()
@@ -314,7 +321,7 @@ def test_a_link_opens_its_question_and_a_choice_is_written_into_it(page):
     assert not app.warning
     section(app, "paper")
     assert app.button_group(Widget.compare_section).value == "paper"
-    assert app.query_params[QUESTION] in ("paper", ["paper"])
+    assert named(app, QUESTION) == "paper"
 
 
 def test_a_question_there_is_not_gets_one_sentence_and_the_first(page):
@@ -344,7 +351,7 @@ def test_the_question_is_kept_while_another_page_is_looked_at(page, monkeypatch)
     app.switch_page("views/networks.py").run()
     app.switch_page("views/compare.py").run()
     assert app.button_group(Widget.compare_section).value == "paper"
-    assert app.query_params[QUESTION] in ("paper", ["paper"])
+    assert named(app, QUESTION) == "paper"
     app.query_params[QUESTION] = "stress"  # as a link opens it, or Back
     app.run()
     app.query_params.clear()
@@ -353,6 +360,39 @@ def test_the_question_is_kept_while_another_page_is_looked_at(page, monkeypatch)
     assert app.button_group(Widget.compare_section).value == "stress"
     app.query_params.clear()  # Back, to before the question was asked
     assert app.run().button_group(Widget.compare_section).value == "fields"
+
+
+def test_a_link_opens_its_pair_and_a_choice_is_written_into_it(two_pairs, monkeypatch):
+    monkeypatch.setattr(state, "_SETTLED", 0)
+    first, second = gsa.pairs()
+    app = linked(question="paper", pair=second)
+    assert app.selectbox(Widget.pair).value == second
+    assert not app.warning
+    app.selectbox(Widget.pair).select(first).run()
+    assert (named(app, PAIR), named(app, QUESTION)) == (first, "paper")
+    app.query_params[PAIR] = second  # Back
+    assert app.run().selectbox(Widget.pair).value == second
+    app.query_params.clear()  # Back, to before anything was chosen
+    assert app.run().selectbox(Widget.pair).value == first
+
+
+def test_the_pair_of_another_page_is_put_into_the_address(two_pairs, monkeypatch):
+    monkeypatch.setattr(state, "_SETTLED", 0)
+    _, second = gsa.pairs()
+    app = AppTest.from_file(MAIN, default_timeout=120).run()
+    app.selectbox(Widget.pair).select(second).run()
+    app.query_params.clear()  # as the navigation does
+    app.switch_page("views/compare.py").run()
+    assert app.selectbox(Widget.pair).value == named(app, PAIR) == second
+
+
+def test_a_pair_there_is_not_gets_one_sentence_and_the_first(two_pairs):
+    first, second = gsa.pairs()
+    app = linked(question="probe", pair="other")
+    (warning,) = app.warning
+    assert "`question` (= `probe`) must be one of fields, cost, right" in warning.value
+    assert f"`pair` (= `other`) must be one of {first}, {second}." in warning.value
+    assert app.selectbox(Widget.pair).value == first
 
 
 def test_the_look_page_says_nothing_of_a_question(tiny_checkpoints):

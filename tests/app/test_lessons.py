@@ -85,7 +85,7 @@ def test_a_link_is_read_back_as_the_state_it_names(name):
 def test_a_question_is_one_of_the_compare_page(name):
     said = dict(parse_qsl(urlsplit(QUESTIONS[name].link).query))
     assert said == {QUESTION: QUESTIONS[name].question}
-    assert links.wrong_question(said[QUESTION], OTHERS["compare"]["sections"]) == ""
+    assert links.not_there(said, {QUESTION: OTHERS["compare"]["sections"]}) == ""
 
 
 @pytest.fixture(scope="module")
@@ -247,4 +247,4 @@ def test_a_wrong_name_in_a_link_would_be_found():
     shown = links.fitted(from_parameters(said), known())
     assert "9.9" in links.complaint(said, shown, known())
     assert "zebra" in links.complaint(said, shown, known())
-    assert links.wrong_question("probe", OTHERS["compare"]["sections"])
+    assert links.not_there({QUESTION: "probe"}, {QUESTION: OTHERS["compare"]["sections"]})
