@@ -24,6 +24,8 @@ SCOPES = {  # what a file shows, and how its name says so
     "heads": "layer-{layer}",
     "companions": "layer-{layer}-companions",
     "attributions": "why",
+    "matter": "radius",
+    "range": "distances",
 }
 
 

@@ -132,6 +132,24 @@ def target_box(view: View) -> None:
     )
 
 
+def numbers(view: View, scope: str, make: Callable[[], bytes]) -> None:
+    """A button for the numbers of a chart as JSON, which are written when it is pressed.
+
+    Args:
+        view: what is shown.
+        scope: what the file holds, one of `leaving.SCOPES`.
+        make: gives the bytes.
+    """
+    st.download_button(
+        text["as_numbers"],
+        data=make,
+        file_name=leaving.file_name(view, scope, "json"),
+        mime="application/json",
+        key=f"{Widget.take}_{scope}_json",
+        on_click="ignore",
+    )
+
+
 def downloads(
     view: View,
     scope: str,

@@ -34,6 +34,21 @@ class ProvenanceOfTwins(Provenance):
     target: str = ""  # the class that is explained
 
 
+def provenance_of_twins(view: View, label: str, **fields: object) -> ProvenanceOfTwins:
+    """As `leaving.provenance`, of both twins and a class by its label."""
+    conv = view.seen["conv"].card
+    made_from = leaving.provenance(
+        view,
+        ProvenanceOfTwins,
+        twin=conv.name,
+        twin_weights_sha256=conv.sha256,
+        target=label,
+        **fields,
+    )
+    assert isinstance(made_from, ProvenanceOfTwins)
+    return made_from
+
+
 def companions_file(view: View, kind: str) -> bytes:
     """The maps of the chosen layer beside their companions, as one of `leaving.KINDS`.
 
@@ -96,11 +111,10 @@ def attributions_file(
         sentences: what stands below the strip.
         kind: of file.
     """
-    gsa, conv = (view.seen[mixer].card for mixer in text["twins"])
     height, width = view.gsa.recording.height, view.gsa.recording.width
-    made_from = leaving.provenance(
+    made_from = provenance_of_twins(
         view,
-        ProvenanceOfTwins,
+        label,
         place=(height / 2, width / 2),
         region=(0.0, 0.0, float(height), float(width)),  # of the whole picture, not of a place
         layers=(),
@@ -108,9 +122,6 @@ def attributions_file(
         scale="own",
         direction="none",
         value="attribution",
-        twin=conv.name,
-        twin_weights_sha256=conv.sha256,
-        target=label,
     )
     if kind == "npz":
         return export.archive_bytes(_attribution_arrays(found), made_from.to_json())

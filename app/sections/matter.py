@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import streamlit as st
 
-from app import experiments, markup, resources, state
+from app import chart_files, experiments, markup, resources, state
 from app.components.picker import picker
 from app.drawing import View
 from app.figures import charts
@@ -176,22 +178,27 @@ def _curve(view: View) -> None:
     radii = tuple(float(r) for r in [*_radii(seen), size])
     place = view.chosen.place(size, size)
     target = resources.target(seen, view.chosen.target)
-    curves: dict[str, Array] = {
-        text["curve_cut"]: experiments.by_radius(seen, radii, "far"),
-        text["curve_gsa"]: experiments.by_shuffling(seen, place, radii),
-        text["curve_conv"]: experiments.by_shuffling(view.seen["conv"], place, radii),
-        text["curve_near"]: experiments.by_radius(seen, radii, "near"),
+    label = seen.card.classes[target]
+    found: dict[str, Array] = {
+        "gsa_cut_far": experiments.by_radius(seen, radii, "far"),
+        "gsa_shuffled_far": experiments.by_shuffling(seen, place, radii),
+        "conv_shuffled_far": experiments.by_shuffling(view.seen["conv"], place, radii),
+        "gsa_cut_near": experiments.by_radius(seen, radii, "near"),
     }
+    curves = {name: np.asarray(curve)[:, target] for name, curve in found.items()}
+    titles: dict[str, str] = text["curves"]
     left, right = st.columns([3, 2], gap="large")
     with left:
         figure = charts.by_radius(
             radii,
-            {name: np.asarray(curve)[:, target] for name, curve in curves.items()},
-            text["curve_near"],
+            {titles[name]: curve for name, curve in curves.items()},
+            titles["gsa_cut_near"],
             text["radius_axis"],
-            text["probability_axis"].format(label=seen.card.classes[target]),
+            text["probability_axis"].format(label=label),
         )
         st.plotly_chart(figure, theme=None, config=markup.CHART, alt=text["curve_title"])
+        make = partial(chart_files.radius_file, view, label, radii, curves)
+        markup.numbers(view, "matter", make)
     with right:
         markup.target_box(view)
         st.caption(text["curve_words"].format(draws=perturbations.DRAWS))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 
-from app import experiments, markup, panels
+from app import chart_files, experiments, markup, panels
 from app.drawing import View
 from app.figures import charts
 from app.selection import Value
@@ -62,3 +63,13 @@ def show(view: View) -> None:
         }
         st.dataframe(rows, hide_index=True, column_config=columns, height="content")
         st.caption(text["range_words"].format(places=places))
+        numbers = [
+            {
+                "layer": panel.layer,
+                "branch": panel.branch,
+                **panel.measures.to_dict(),
+                "spread": everywhere[panel.layer, panel.branch],
+            }
+            for panel in found
+        ]
+        markup.numbers(view, "range", partial(chart_files.ranges_file, view, numbers, value))

@@ -1,0 +1,69 @@
+"""Numbers behind the charts of the sections as JSON, with what they were made from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from app import leaving
+from app.drawing import View
+from app.section_files import provenance_of_twins
+from gsa.export import Provenance
+from gsa.record import Array
+
+
+def radius_file(
+    view: View, label: str, radii: Sequence[float], curves: Mapping[str, Array]
+) -> bytes:
+    """Probabilities of a class while weights are cut, or parts of the picture shuffled.
+
+    Args:
+        view: what is shown.
+        label: the class.
+        radii: in pixels of the input.
+        curves: by name, a probability for each radius.
+
+    Returns:
+        The provenance, `radii` and `probabilities` by the names of the curves.
+    """
+    made_from = provenance_of_twins(
+        view,
+        label,
+        layers=tuple(view.gsa.recording.layers),
+        heads="all",
+        scale="none",
+        direction="from",
+        value="probability",
+    )
+    found = {name: [float(each) for each in curve] for name, curve in curves.items()}
+    return _file(made_from, {"radii": list(radii), "probabilities": found})
+
+
+def ranges_file(view: View, rows: Sequence[Mapping[str, Any]], value: str) -> bytes:
+    """Distances of the layers, from the chosen place and from many.
+
+    Args:
+        view: what is shown.
+        rows: of each layer and branch its names, `gsa.RangeMeasures` from the place, and `spread`
+            over many places, as `python -m gsa range` has them.
+        value: whether they are of weights or of contributions.
+
+    Returns:
+        The provenance and the `rows`.
+    """
+    made_from = leaving.provenance(
+        view,
+        layers=tuple(view.gsa.recording.layers),
+        heads=view.chosen.heads,
+        scale="none",
+        direction="from",
+        value=value,
+    )
+    return _file(made_from, {"rows": list(rows)})
+
+
+def _file(made_from: Provenance, numbers: dict[str, Any]) -> bytes:
+    whole = asdict(made_from) | numbers
+    return json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1).encode()
