@@ -75,6 +75,11 @@ def distances(cells: Cells, grid: Grid) -> Array:
     )
 
 
+def even_distance(cells: Cells, grid: Grid) -> float:
+    """Mean distance in pixels of a map whose cells all weigh the same, to compare others with."""
+    return float(distances(cells, grid).mean())
+
+
 def radii(share: Array, distance: Array, parts: Sequence[float]) -> list[float]:
     """The radius of the smallest circle that holds each part of a map.
 

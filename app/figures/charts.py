@@ -15,6 +15,7 @@ def ranges(
     layers: Sequence[str],
     lines: Mapping[str, Sequence[float]],
     bands: Mapping[str, Sequence[Mapping[str, float]]],
+    even: tuple[str, Sequence[float]],
     axis: str,
     layer_axis: str,
 ) -> go.Figure:
@@ -24,6 +25,7 @@ def ranges(
         layers: names, in order.
         lines: distances in pixels by the name of the branch.
         bands: of the same branches, for each layer the `p10` and `p90` over many places.
+        even: name and distances of a dotted line for comparison.
         axis: title of the distance axis.
         layer_axis: title of the layer axis.
     """
@@ -36,6 +38,7 @@ def ranges(
             fillcolor=colour, line={"width": 0}, hoverinfo="skip", showlegend=False, mode="lines",
         )  # fmt: skip
         _line(figure, name, names, values, colour, "layer %{x}: %{y:.1f} px")
+    _line(figure, even[0], names, even[1], theme.QUIET, "layer %{x}: %{y:.1f} px", dash="dot")
     figure.update_xaxes(type="category")
     return theme.finished(figure, layer_axis, axis)
 

@@ -12,6 +12,7 @@ from app.drawing import View
 from app.figures import charts
 from app.selection import Value
 from app.text import words
+from gsa.ranges import even_distance
 
 text = words("look")
 
@@ -36,10 +37,17 @@ def show(view: View) -> None:
         spread = everywhere[panel.layer, panel.branch]
         lines.setdefault(name, []).append(panel.measures.mean_distance)
         bands.setdefault(name, []).append(spread.get("mean_distance", {}))
+    layers = list(recording.layers)
+    even = [even_distance(view.chosen.cells(grid), grid) for grid in map(recording.grid, layers)]
     left, _ = st.columns([3, 2])
     with left:
         figure = charts.ranges(
-            list(recording.layers), lines, bands, text["range_axis"], text["layer_axis"]
+            layers,
+            lines,
+            bands,
+            (text["range_even"], even),
+            text["range_axis"],
+            text["layer_axis"],
         )
         st.plotly_chart(figure, theme=None, config=markup.CHART, alt=text["range_title"])
     with st.container():

@@ -17,7 +17,7 @@ from app.selection import Selection
 from app.state import Picture, Widget
 from app.text import words
 from gsa.proofs import TOLERANCE_FLOAT32
-from gsa.ranges import distances
+from gsa.ranges import even_distance
 
 text = words("look")
 SECTIONS = {
@@ -203,7 +203,7 @@ def _strip(view: View) -> None:
     strip(rows, beneath(view.gsa, view.chosen), Widget.strip, take_layer)
     recording = view.gsa.recording
     grid = panels.finest_grid(recording)
-    even = float(distances(view.chosen.cells(grid), grid).mean())
+    even = even_distance(view.chosen.cells(grid), grid)
     under = text["legend_under"][view.chosen.direction].format(size=recording.height, even=even)
     legend, button = st.columns([10, 2], vertical_alignment="top")
     legends = text["legend"]

@@ -66,14 +66,17 @@ def test_the_range_chart_has_a_line_for_each_branch():
         "content": [{"p10": 0.0, "p90": 1.0}, {"p10": 1.0, "p90": 2.0}],
         "positional": [{"p10": 2.0, "p90": 5.0}, {"p10": 3.0, "p90": 6.0}],
     }
-    figure = json.loads(charts.ranges(["1.1", "2.1"], lines, bands, "pixels", "layer").to_json())
+    axes = "pixels", "layer"
+    made = charts.ranges(["1.1", "2.1"], lines, bands, ("alike", [2.5, 2.5]), *axes).to_json()
+    figure = json.loads(made)
     drawn = [trace for trace in figure["data"] if trace.get("name")]
-    assert [trace["name"] for trace in drawn] == ["content", "positional"]
+    assert [trace["name"] for trace in drawn] == ["content", "positional", "alike"]
     assert drawn[1]["y"] == [3.0, 4.0]
+    assert (drawn[2]["y"], drawn[2]["line"]["dash"]) == ([2.5, 2.5], "dot")
     band = figure["data"][2]
     assert band["y"] == [5.0, 6.0, 3.0, 2.0]  # the upper edge, and the lower one back
     assert figure["layout"]["yaxis"]["title"]["text"] == "pixels"
-    again = charts.ranges(["1.1", "2.1"], lines, bands, "pixels", "layer").to_json()
+    again = charts.ranges(["1.1", "2.1"], lines, bands, ("alike", [2.5, 2.5]), *axes).to_json()
     assert json.loads(again) == figure
 
 

@@ -4,7 +4,7 @@ import pytest
 from gsa import maps, ranges
 from gsa.cells import Cells
 from gsa.preprocess import Grid
-from gsa.ranges import measure
+from gsa.ranges import even_distance, measure
 
 GRID = Grid(9, 9, height=36, width=72)  # cells of 4 x 8 pixels
 MIDDLE = Cells.at(4, 4)
@@ -38,6 +38,13 @@ def test_uniform_weight():
     every = [np.hypot(4 * row, 8 * column) for row in range(-4, 5) for column in range(-4, 5)]
     assert found.mean_distance == pytest.approx(np.mean(every))
     assert found.radius_50 == pytest.approx(sorted(every)[40])
+
+
+def test_the_even_distance_is_that_of_uniform_weight():
+    cells, grid = Cells(1, 2, 3, 3), Grid(6, 4, 96, 64)
+    wanted = measure(np.ones((6, 4)), cells, grid).mean_distance
+    assert even_distance(cells, grid) == pytest.approx(wanted)
+    assert even_distance(Cells.at(0, 0), Grid(1, 2, 10, 20)) == 5  # 0 and 10 pixels away
 
 
 def test_weight_on_the_own_row():
