@@ -103,7 +103,9 @@ def explained_notes(each: Explained) -> list[str]:
     """What is said below an attribution: how it does in its test, and what its sum misses."""
     notes = [text["deletion_area"].format(area=each.deletion.area)]
     if each.attribution.delta is not None:
-        notes.append(text["completeness"].format(delta=each.attribution.delta))
+        change = float(each.attribution.values.sum()) - each.attribution.delta  # of the score
+        missed = each.attribution.delta / change if change else math.inf
+        notes.append(text["completeness"].format(missed=missed))
     return notes
 
 

@@ -123,3 +123,12 @@ def explained(seen: Seen, target: int, method: str) -> Explained:
         found = attribute(checkpoint, x, target, method)
     with resources.TURNS:
         return Explained(found, deletion(checkpoint, x, target, found.values))
+
+
+@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=_HASH)
+def by_chance(seen: Seen, target: int) -> Curve:
+    """The deletion curve of blocks in random order."""
+    from gsa import faithfulness
+
+    with resources.TURNS:
+        return faithfulness.by_chance(resources.checkpoint(seen.card.name), input_of(seen), target)

@@ -19,6 +19,7 @@ from app.text import words
 from gsa import export, figures
 from gsa.cells import Cells
 from gsa.export import Provenance
+from gsa.faithfulness import Curve
 from gsa.preprocess import Grid
 from gsa.ranges import measure
 
@@ -96,18 +97,25 @@ def companions_file(view: View, kind: str) -> bytes:
 
 
 def attributions_file(
-    view: View, label: str, found: Mapping[tuple[str, str], Explained], sentences: str, kind: str
+    view: View,
+    label: str,
+    found: Mapping[tuple[str, str], Explained],
+    chance: Mapping[str, Curve],
+    sentences: str,
+    kind: str,
 ) -> bytes:
     """The attributions of both twins, as one of `leaving.KINDS`.
 
     NPZ holds for each method M and mixer T the values `M_T` (rows, columns) of the network input,
-    and of the deletion curve `shares_M_T` and `probabilities_M_T` (steps,); where the method has
-    one, `delta_M_T`, what the sum of the values misses of the change of the score.
+    and of the deletion curve `shares_M_T` and `probabilities_M_T` (steps,), also for blocks at
+    random, as the method `chance`; where the method has one, `delta_M_T`, what the sum of the
+    values misses of the change of the score.
 
     Args:
         view: what is shown.
         label: the class that is explained.
-        found: attributions by method and mixer, at least one of each mixer in `found`.
+        found: attributions by method and mixer.
+        chance: by mixer, the deletion curve of blocks at random.
         sentences: what stands below the strip.
         kind: of file.
     """
@@ -124,7 +132,7 @@ def attributions_file(
         value="attribution",
     )
     if kind == "npz":
-        return export.archive_bytes(_attribution_arrays(found), made_from.to_json())
+        return export.archive_bytes(_attribution_arrays(found, chance), made_from.to_json())
     figure = _attributions_figure(view, label, found, sentences)
     return export.figure_bytes(figure, kind, made_from, what=text["why_page"])
 
@@ -150,15 +158,20 @@ def _attributions_figure(
     return figure
 
 
-def _attribution_arrays(found: Mapping[tuple[str, str], Explained]) -> dict[str, np.ndarray]:
+def _attribution_arrays(
+    found: Mapping[tuple[str, str], Explained], chance: Mapping[str, Curve]
+) -> dict[str, np.ndarray]:
     arrays = {}
+    curves = {key: each.deletion for key, each in found.items()}
+    curves |= {("chance", mixer): curve for mixer, curve in chance.items()}
+    for (method, mixer), curve in curves.items():
+        arrays[f"shares_{method}_{mixer}"] = curve.shares
+        arrays[f"probabilities_{method}_{mixer}"] = curve.probabilities
     for (method, mixer), each in found.items():
         name = f"{method}_{mixer}"
         if each.attribution.delta is not None:
             arrays[f"delta_{name}"] = np.array(each.attribution.delta)
         arrays[name] = each.attribution.values
-        arrays[f"shares_{name}"] = each.deletion.shares
-        arrays[f"probabilities_{name}"] = each.deletion.probabilities
     return arrays
 
 

@@ -60,8 +60,14 @@ def _run_again() -> None:
 
 def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> None:
     label = view.gsa.card.classes[target]
+    twins = [mixer for mixer in text["twins"] if any(each == mixer for _, each in found)]
+    chance = {mixer: experiments.by_chance(view.seen[mixer], target) for mixer in twins}
+    areas = {text["twins"][mixer]: curve.area for mixer, curve in chance.items()}
+    said = text["why_words"].format(
+        chance=", ".join(text["chance_area"].format(twin=name, area=a) for name, a in areas.items())
+    )
     rows = []
-    for mixer in text["twins"]:
+    for mixer in twins:
         drawn = []
         for method, name in text["methods"].items():
             if (method, mixer) not in found:  # stopped before
@@ -87,8 +93,8 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
     left, right = st.columns([3, 2], gap="large")
     with left:
         strip(rows, beneath(view.gsa, view.chosen), Widget.attributions)
-        st.caption(text["why_words"])
-        make = partial(section_files.attributions_file, view, label, found, text["why_words"])
+        st.caption(said)
+        make = partial(section_files.attributions_file, view, label, found, chance, said)
         markup.downloads(view, "attributions", make, text["as_file"])
     with right:
         figure = charts.deletion(
@@ -98,6 +104,10 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
                     each.deletion.probabilities,
                 )
                 for (method, mixer), each in found.items()
+            }
+            | {
+                (text["chance"], mixer): (curve.shares, curve.probabilities)
+                for mixer, curve in chance.items()
             },
             text["deleted_axis"],
             text["probability_axis"].format(label=label),

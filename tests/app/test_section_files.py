@@ -11,12 +11,13 @@ from PIL import Image
 
 from app import companions, experiments, section_files
 from app.text import words
-from gsa import figures
+from gsa import faithfulness, figures
 from gsa.checkpoints import load
 from tests.app import test_leaving
 
 TEXT = words("look")
 DELTAS = {"gsa": 0.5, "conv": -0.25}  # of integrated gradients
+CHANCE = {"gsa": faithfulness.Curve(np.linspace(0, 1, 5), np.linspace(1, 0, 5), 0.5)}
 view = test_leaving.view
 
 
@@ -61,6 +62,12 @@ def twins(view, checkpoint_folder):
         for mixer in TEXT["twins"]
     }
     return replace(view, seen={"gsa": view.gsa, "conv": conv}), found
+
+
+def shares_missed(found):
+    """Of the change of the score, to which integrated gradients add up with a delta."""
+    for mixer, delta in DELTAS.items():
+        yield delta / (found["integrated_gradients", mixer].attribution.values.sum() - delta)
 
 
 def provenance(data):
@@ -109,7 +116,7 @@ def test_companions_leave_with_their_scale_and_words(still, drawn):
 
 def test_attributions_leave_with_both_twins_and_the_class(twins, drawn):
     shown, found = twins
-    data = section_files.attributions_file(shown, "bee", found, "Lower is better.", "png")
+    data = section_files.attributions_file(shown, "bee", found, CHANCE, "Lower is better.", "png")
     made_from = provenance(data)
     assert made_from["target"] == "bee"
     assert (made_from["checkpoint"], made_from["twin"]) == ("tiny_gsa", "tiny_conv")
@@ -123,8 +130,7 @@ def test_attributions_leave_with_both_twins_and_the_class(twins, drawn):
         "why bee?",
         "Lower is better.",
         "area 0.25",
-        "delta +0.5",
-        "delta -0.25",
+        *(f"sum {missed:+.0%}" for missed in shares_missed(found)),
         *TEXT["twins"].values(),
     ):
         assert words_ in said(figure)
@@ -135,7 +141,7 @@ def test_attributions_leave_with_both_twins_and_the_class(twins, drawn):
 def test_attributions_that_were_stopped_leave_as_far_as_they_came(twins, drawn):
     shown, found = twins
     first = {key: each for key, each in found.items() if key == ("integrated_gradients", "gsa")}
-    provenance(section_files.attributions_file(shown, "bee", first, "So far.", "png"))
+    provenance(section_files.attributions_file(shown, "bee", first, CHANCE, "So far.", "png"))
     ((panels, figure),) = drawn
     assert len(panels) == 1
     assert TEXT["twins"]["conv"] not in said(figure)
@@ -146,7 +152,7 @@ def test_text_files_are_whole_and_name_what_they_show(still, twins, kind):
     shown, found = twins
     files = {
         "Attention maps": section_files.companions_file(still, kind),
-        TEXT["why_page"]: section_files.attributions_file(shown, "bee", found, "So.", kind),
+        TEXT["why_page"]: section_files.attributions_file(shown, "bee", found, CHANCE, "So.", kind),
     }
     for what, data in files.items():
         whole = data.decode()
@@ -169,7 +175,7 @@ def test_companions_leave_as_numbers(still):
 
 def test_attributions_leave_as_numbers(twins):
     shown, found = twins
-    data = section_files.attributions_file(shown, "bee", found, "So.", "npz")
+    data = section_files.attributions_file(shown, "bee", found, CHANCE, "So.", "npz")
     archive = np.load(io.BytesIO(data))
     assert json.loads(str(archive["provenance"]))["target"] == "bee"
     for (method, mixer), each in found.items():
@@ -179,3 +185,4 @@ def test_attributions_leave_as_numbers(twins):
         np.testing.assert_array_equal(archive[f"probabilities_{name}"], each.deletion.probabilities)
         assert (f"delta_{name}" in archive) == (method == "integrated_gradients")
     assert archive["delta_integrated_gradients_conv"] == DELTAS["conv"]
+    np.testing.assert_array_equal(archive["probabilities_chance_gsa"], CHANCE["gsa"].probabilities)

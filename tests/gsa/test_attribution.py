@@ -8,7 +8,7 @@ import torch
 
 from gsa.attribution import METHODS, attribute
 from gsa.checkpoints import load
-from gsa.faithfulness import deletion, insertion
+from gsa.faithfulness import _in_blocks, by_chance, deletion, insertion
 from gsa.record import record
 from tests.conftest import noise
 
@@ -112,6 +112,30 @@ def test_inserting_a_map_turned_round_mirrors_deleting_it(checkpoint):
     back = insertion(checkpoint, noise(), 3, -values, steps=4)
     np.testing.assert_allclose(out.probabilities, back.probabilities[::-1], rtol=1e-4)
     assert out.area == pytest.approx(back.area, rel=1e-4)
+
+
+def test_blocks_go_whole_in_the_order_of_their_means():
+    values = torch.zeros(32, 24)  # blocks of two by two pixels
+    values[0, 0] = 5  # mean 1.25
+    values[2:4, 4:6] = 2
+    values[30:, 22:] = 1
+    rank = _in_blocks(values).view(32, 24)
+    assert sorted(rank.flatten().tolist()) == list(range(32 * 24))
+    for first, (row, column) in zip((0, 4, 8), ((2, 4), (0, 0), (30, 22)), strict=True):
+        block = rank[row : row + 2, column : column + 2]
+        assert sorted(block.flatten().tolist()) == list(range(first, first + 4))
+
+
+def test_blocks_at_random_are_a_mean_over_draws(checkpoint):
+    found = by_chance(checkpoint, noise(), 3, steps=4, draws=2)
+    again = by_chance(checkpoint, noise(), 3, steps=4, draws=2)
+    np.testing.assert_array_equal(found.probabilities, again.probabilities)
+    each = [np.random.default_rng(seed).random((16, 16)) for seed in (0, 1)]
+    curves = [deletion(checkpoint, noise(), 3, values, steps=4) for values in each]
+    assert not np.array_equal(curves[0].probabilities, curves[1].probabilities)
+    mean = (curves[0].probabilities + curves[1].probabilities) / 2
+    np.testing.assert_allclose(found.probabilities, mean)
+    assert found.area == pytest.approx((curves[0].area + curves[1].area) / 2)
 
 
 @pytest.fixture
