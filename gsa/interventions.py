@@ -49,6 +49,10 @@ class Limits:
         if self.without not in (None, "content", "positional"):
             raise ValueError(f"`without` (={self.without!r}) must be content or positional.")
 
+    def cells(self, cell: float) -> int | None:
+        """How many whole cells of `cell` pixels the radius spans each way; None without a radius."""
+        return None if self.radius is None else int(self.radius / cell)
+
 
 def limited(model: ResNet, limits: Limits) -> ResNet:
     """The network under limits; it shares its weights with `model`, which stays as it is.
@@ -65,13 +69,11 @@ def limited(model: ResNet, limits: Limits) -> ResNet:
             raise ValueError(f"there is no layer {name!r}; layers are {known}.")
     for name in limits.layers or modules:
         module = modules[name]
-        if limits.radius is not None:
-            cell = model.config.input_size / module.size[0]  # pixels
-            cells = int(limits.radius / cell)
-            if limits.cut == "far":
-                module.reach = cells
-            else:
-                module.gap = cells
+        cells = limits.cells(model.config.input_size / module.size[0])
+        if limits.cut == "far":
+            module.reach = cells
+        else:
+            module.gap = cells
         if limits.without == "content":
             module.to_k = None
         if limits.without == "positional":

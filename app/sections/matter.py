@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import streamlit as st
+from PIL import Image, ImageDraw
 
 from app import chart_files, experiments, markup, resources, state
 from app.components.picker import picker
@@ -89,6 +90,8 @@ def _cut(view: View) -> None:
     )
     plain = experiments.limited(seen, Limits())
     found = experiments.limited(seen, limits)
+    if radius != size:
+        st.caption(text["cut_cells"].format(cells=_cells(seen, limits)))
     st.html(
         markup.predictions(
             [
@@ -96,6 +99,18 @@ def _cut(view: View) -> None:
                 ("gsa", text["after"], "", resources.best(seen.card, found)),
             ]
         )
+    )
+
+
+def _cells(seen: Seen, limits: Limits) -> str:
+    """How many cells are within the radius: such as "2 in 1.1, 1.2; 0 in 4.1"."""
+    recording = seen.recording
+    layers: dict[int | None, list[str]] = {}
+    for name in limits.layers or recording.layers:
+        layers.setdefault(limits.cells(recording.grid(name).cell[0]), []).append(name)
+    return "; ".join(
+        text["cut_cells_in"].format(count=count, layers=", ".join(names))
+        for count, names in layers.items()
     )
 
 
@@ -122,7 +137,7 @@ def _change(view: View) -> None:
     left, right = st.columns([2, 3], gap="medium")
     with left:
         changed = perturbations.change(experiments.input_of(seen), box, chosen.how)
-        shown = seen.card.preprocess.picture(changed)
+        shown = _with_place(seen.card.preprocess.picture(changed), where)
         picker(
             {
                 "photo": resources.data_url(shown),
@@ -153,6 +168,16 @@ def _change(view: View) -> None:
         )
         st.markdown(text["feature_title"])
         st.plotly_chart(figure, theme=None, config=markup.CHART, alt=text["feature_title"])
+
+
+def _with_place(picture: Image.Image, place: tuple[float, float]) -> Image.Image:
+    """A picture with a ring at (row, column) in pixels, readable on any ground."""
+    row, column = place
+    marked = picture.copy()
+    for radius, colour in ((4, "black"), (3, "white")):
+        edges = (column - radius, row - radius, column + radius, row + radius)
+        ImageDraw.Draw(marked).ellipse(edges, outline=colour)
+    return marked
 
 
 def _part_cells(view: View) -> tuple[int, int, int, int]:
