@@ -74,9 +74,13 @@ def sentences(view: View, found: dict[Branch, list[Beside]]) -> str:
 
 
 def _agreement(first: Array, second: Array) -> str:
-    """How well two maps agree, in words."""
+    """How well two maps agree, in words, and in how many cells if one lacks some."""
     r = stability.correlation(first, second)
-    return text["correlation"].format(correlation=r) if math.isfinite(r) else text["no_correlation"]
+    if not math.isfinite(r):
+        return text["no_correlation"]
+    count = int(np.isfinite(first + second).sum())
+    words_ = text["correlation" if count == first.size else "correlation_part"]
+    return words_.format(correlation=r, count=count, cells=first.size)
 
 
 def _notes(panel: Panel) -> tuple[str, ...]:

@@ -126,12 +126,13 @@ def shown(recording: Recording, name: str, branch: Branch, chosen: Selection, he
 
 
 def with_map(panel: Panel, weights: Array, value: str) -> Panel:
-    """The same panel with another map (y, x), shown as `Selection.value` says; NaN is no weight.
+    """The same panel with another map (y, x), shown as `Selection.value` says.
 
-    It is practically zero where a map of the panel's own branch would be.
+    NaN is a cell of which nothing is known: it has no colour and no part in the measures. The map
+    is practically zero where one of the panel's own branch would be.
     """
-    shown = np.nan_to_num(as_shown(weights, value))
-    peak = float(np.abs(shown).max())
+    shown = as_shown(weights, value)
+    peak = float(np.nanmax(np.abs(shown)))
     return replace(
         panel,
         shown=shown,

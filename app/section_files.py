@@ -54,7 +54,8 @@ def companions_file(view: View, kind: str) -> bytes:
     """The maps of the chosen layer beside their companions, as one of `leaving.KINDS`.
 
     NPZ holds each map as it is drawn, `B_C` (rows, columns) of branch B and companion C (`trained`
-    is the map itself), and `cells`, the place's (top, left, bottom, right).
+    is the map itself; NaN in cells that left the picture), and `cells`, the place's (top, left,
+    bottom, right).
     """
     rows = companions.rows(view)
     chosen = view.chosen

@@ -33,6 +33,7 @@ _LETTERS = 26  # that fit above a map
 _SIDE, _GAP, _FOOT = 1.45, 0.1, 0.2  # inches: width of a map, between two, and below each
 SIGNED = "PuOr_r"  # orange positive, purple negative
 UNSIGNED = "cividis"
+UNKNOWN = "#a8a6a3"  # of cells of which nothing is known: in neither scale
 
 
 @dataclass(frozen=True)
@@ -153,12 +154,13 @@ def _title(panel: Panel) -> list[str]:
 
 def _draw_map(axis: Axes, panel: Panel, largest: float) -> None:
     rows, columns = panel.weights.shape
-    peak = float(np.abs(panel.weights).max())
+    peak = float(np.nanmax(np.abs(panel.weights)))
     zero = peak <= PRACTICALLY_ZERO * largest if panel.zero is None else panel.zero
     limit = panel.limit or peak
     shown = np.zeros_like(panel.weights) if zero else panel.weights
     signed = bool((panel.weights < 0).any()) if panel.signed is None else panel.signed
     low = -limit if signed else 0.0
+    axis.set_facecolor(UNKNOWN)  # seen where a weight is NaN
     axis.imshow(
         shown,
         cmap=SIGNED if signed else UNSIGNED,

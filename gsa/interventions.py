@@ -50,7 +50,7 @@ class Limits:
             raise ValueError(f"`without` (={self.without!r}) must be content or positional.")
 
     def cells(self, cell: float) -> int | None:
-        """How many whole cells of `cell` pixels the radius spans each way; None without a radius."""
+        """Whole cells, each of `cell` pixels, that the radius spans each way; None without one."""
         return None if self.radius is None else int(self.radius / cell)
 
 

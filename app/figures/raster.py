@@ -8,9 +8,10 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageColor
 
 from app.figures import theme
+from gsa.figures import UNKNOWN
 
 
 @cache
@@ -24,7 +25,7 @@ def coloured(
     """A map as RGBA.
 
     Args:
-        weights: (y, x).
+        weights: (y, x); NaN is grey.
         limit: |weight| of the strongest colour, above 0; larger weights get it too.
         signed: diverging scale from -limit to limit; otherwise |weights| from 0 to limit.
         see_through: weak weights are transparent, to lie over a picture.
@@ -32,7 +33,8 @@ def coloured(
     Returns:
         (y, x, 4) uint8.
     """
-    share = np.clip(weights / limit, -1, 1) if signed else np.clip(np.abs(weights) / limit, 0, 1)
+    known = np.nan_to_num(weights)
+    share = np.clip(known / limit, -1, 1) if signed else np.clip(np.abs(known) / limit, 0, 1)
     at = (share + 1) / 2 if signed else share
     rgba = np.full((*weights.shape, 4), 255, dtype=np.uint8)
     if see_through:
@@ -46,6 +48,7 @@ def coloured(
         rgba[..., :3] = _colours(theme.SIGNED if signed else theme.UNSIGNED)[
             (at * 255).round().astype(int)
         ]
+    rgba[np.isnan(weights)] = (*ImageColor.getrgb(UNKNOWN), 255)
     return rgba
 
 

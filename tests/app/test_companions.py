@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from app import companions, experiments
 from app.drawing import drawn
 from app.figures import raster
+from gsa import figures
+from gsa.figures import UNKNOWN
 from tests.app import test_leaving
 
 view = test_leaving.view
@@ -118,3 +120,30 @@ def test_sizes_are_compared_with_sizes(view, monkeypatch, value):
         same = {each.id_: each for each in row}["untrained"]  # here the very recording
         np.testing.assert_array_equal(same.panel.shown, np.abs(same.panel.shown))
         assert "r = 1.00" in same.notes
+
+
+def test_cells_that_left_the_picture_are_grey_and_not_zero(view, monkeypatch):
+    monkeypatch.setattr(experiments, "companion", lambda seen, *_: seen.recording)
+    grey = (*ImageColor.getrgb(UNKNOWN), 255)
+    for row in companions.rows(view).values():
+        by_kind = {each.id_: each for each in row}
+        moved = by_kind["moved"]
+        left = np.isnan(moved.panel.shown)
+        assert 0 < left.sum() < left.size
+        for see_through in (False, True):
+            rgba = raster.coloured(
+                moved.panel.shown, moved.panel.limit, signed=False, see_through=see_through
+            )
+            assert (rgba[left] == grey).all()
+            assert not (rgba[~left] == grey).all(axis=1).any()
+        assert any(f" in {(~left).sum()} of {left.size} cells" in note for note in moved.notes)
+        (agreement,) = (note for note in by_kind["mirrored"].notes if note.startswith("r = "))
+        assert " cells" not in agreement
+        drawn_ = figures.strip(view.gsa.crop, [_file_panel(moved.panel)])
+        (map_,) = [axis for axis in drawn_.axes if axis.get_facecolor()[:3] != (1, 1, 1)]
+        assert np.ma.getmaskarray(map_.images[0].get_array()).sum() == left.sum()
+        assert np.isfinite(moved.panel.measures.mean_distance)
+
+
+def _file_panel(panel):
+    return figures.Panel(panel.layer, panel.branch, panel.shown, panel.cells, panel.measures)
