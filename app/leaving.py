@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from app import panels, state
 from app.drawing import View, head_names
-from app.selection import Selection
+from app.selection import ANCHOR, Selection
 from app.text import words
 from gsa import export, figures
 from gsa.export import Provenance
@@ -156,4 +156,5 @@ figures.strip(crop, panels).savefig("maps.png")  # each map at a scale of its ow
 
 def link(chosen: Selection, gallery: str) -> str:
     """What follows the app's address to open this state again."""
-    return "/?" + urlencode(state.to_parameters(chosen, gallery))
+    there = f"#{ANCHOR}" if chosen.section != Selection().section else ""
+    return "/?" + urlencode(state.to_parameters(chosen, gallery)) + there

@@ -83,15 +83,20 @@ def all_layers(recording: Recording, chosen: Selection) -> list[Panel]:
 
 
 def one_layer(recording: Recording, layer: str, chosen: Selection) -> list[Panel]:
-    """The map of every head of a layer, for each branch and their sum the nearest-looking first."""
-    found = []
+    """The map of every head of a layer, for each branch and their sum in one order of heads.
+
+    It is that of the first branch by distance, the nearest first, so that a head stands in one
+    column.
+    """
+    rows = []
     for branch in maps.kinds(recording[layer]):
         heads = _head_maps(recording, layer, branch, chosen)
-        panels = [
-            _panel(recording, layer, branch, chosen, heads, str(head)) for head in range(len(heads))
-        ]
-        found += sorted(panels, key=lambda panel: np.nan_to_num(panel.measures.mean_distance))
-    return _scaled(found, chosen.scale)
+        rows.append(
+            [_panel(recording, layer, branch, chosen, heads, str(h)) for h in range(len(heads))]
+        )
+    distances = np.nan_to_num([panel.measures.mean_distance for panel in rows[0]])
+    order = np.argsort(distances, kind="stable")
+    return _scaled([row[head] for row in rows for head in order], chosen.scale)
 
 
 def keys(

@@ -16,6 +16,7 @@ Section = Literal["heads", "matter", "stable", "range", "why", "take"]
 Without = Literal["none", "content", "positional"]
 How = Literal["blank", "blur", "swap"]
 CompanionScale = Literal["shared", "own"]
+ANCHOR = "section"  # of the section, which a link that names one scrolls to
 QUESTION, PAIR = "question", "pair"  # the parameters of a link to the Compare page
 
 

@@ -13,6 +13,7 @@ from app.components.strip import strip
 from app.drawing import View, beneath, drawn
 from app.figures import theme
 from app.one_weight import ContentWeight, PositionalWeight, content_weight, positional_weight
+from app.selection import ANCHOR
 from app.state import Widget
 from app.text import words
 from gsa import maps
@@ -38,7 +39,7 @@ def take_weight() -> None:
 def show(view: View) -> None:
     """Content, positional and sum of every head; then one weight."""
     chosen, layer = view.chosen, view.layer
-    st.subheader(text["layer_title"].format(layer=layer), anchor=False)
+    st.subheader(text["layer_title"].format(layer=layer), anchor=ANCHOR)
     st.caption(text["layer_lead"])
     recording = view.gsa.recording
     grid = recording.grid(layer)

@@ -13,7 +13,7 @@ from app.components.picker import picker
 from app.drawing import View
 from app.figures import charts
 from app.resources import Seen
-from app.selection import Selection
+from app.selection import ANCHOR, Selection
 from app.state import Widget
 from app.text import words
 from gsa import perturbations
@@ -45,7 +45,7 @@ def take_part() -> None:
 
 def show(view: View) -> None:
     """Cut, change, and the curve over the radius."""
-    st.subheader(text["matter_title"], anchor=False)
+    st.subheader(text["matter_title"], anchor=ANCHOR)
     cut, change = st.columns(2, gap="large")
     with cut:
         _cut(view)

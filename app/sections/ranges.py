@@ -10,7 +10,7 @@ import streamlit as st
 from app import chart_files, experiments, markup, panels
 from app.drawing import View
 from app.figures import charts
-from app.selection import Value
+from app.selection import ANCHOR, Value
 from app.text import words
 from gsa.ranges import even_distance
 
@@ -19,7 +19,7 @@ text = words("look")
 
 def show(view: View) -> None:
     """A chart over depth and the figures as a table."""
-    st.subheader(text["range_title"], anchor=False)
+    st.subheader(text["range_title"], anchor=ANCHOR)
     recording = view.gsa.recording
     places = panels.PLACES**2
     st.caption(text["range_lead"].format(size=recording.height, places=places))

@@ -9,6 +9,7 @@ import streamlit as st
 from app import companions, markup, section_files
 from app.components.strip import strip
 from app.drawing import View, beneath, drawn
+from app.selection import ANCHOR
 from app.state import Widget
 from app.text import words
 
@@ -17,7 +18,7 @@ text = words("look")
 
 def show(view: View) -> None:
     """One row for each branch of the chosen layer."""
-    st.subheader(text["stable_title"].format(layer=view.layer), anchor=False)
+    st.subheader(text["stable_title"].format(layer=view.layer), anchor=ANCHOR)
     st.caption(text["stable_lead"])
     markup.choice(
         "companion_scale",

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import leaving, markup, state
 from app.drawing import View
+from app.selection import ANCHOR
 from app.text import words
 
 text = words("look")
@@ -15,7 +16,7 @@ text = words("look")
 
 def show(view: View) -> None:
     """Download buttons, the code, and the link."""
-    st.subheader(text["take_title"], anchor=False)
+    st.subheader(text["take_title"], anchor=ANCHOR)
     st.caption(text["take_lead"])
     whole, single = st.columns(2, gap="large")
     for column, scope in ((whole, "layers"), (single, "heads")):

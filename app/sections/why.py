@@ -13,6 +13,7 @@ from app.components.strip import strip
 from app.drawing import View, beneath, explained_notes, scale
 from app.experiments import Explained
 from app.figures import charts, raster
+from app.selection import ANCHOR
 from app.state import Widget
 from app.text import words
 
@@ -21,7 +22,7 @@ text = words("look")
 
 def show(view: View) -> None:
     """The button, and what it computed so far for this picture and class."""
-    st.subheader(text["why_title"], anchor=False)
+    st.subheader(text["why_title"], anchor=ANCHOR)
     st.caption(text["why_lead"])
     left, right = st.columns([1, 3], vertical_alignment="bottom")
     with left:

@@ -13,7 +13,7 @@ from app.drawing import View, beneath, drawn, head_names
 from app.panels import Panel
 from app.resources import Seen
 from app.sections import heads, matter, ranges, stable, take, why
-from app.selection import Selection
+from app.selection import ANCHOR, Selection
 from app.state import Picture, Widget
 from app.text import words
 from gsa.proofs import TOLERANCE_FLOAT32
@@ -79,7 +79,8 @@ def _section(view: View) -> None:
         label_visibility="collapsed",
         width="stretch",
     )
-    SECTIONS[section](view)
+    with st.container(key=ANCHOR):
+        SECTIONS[section](view)
 
 
 def _picker(view: View) -> None:

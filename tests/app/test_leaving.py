@@ -85,3 +85,8 @@ def test_names_tell_what_a_file_is(view):
     assert leaving.file_name(view, "heads", "svg") == "blobs-layer-2.1.svg"
     assert leaving.file_name(view, "layers", "npz") == "blobs-layers.npz"
     assert leaving.file_name(view, "companions", "png") == "blobs-layer-2.1-companions.png"
+
+
+def test_a_link_to_another_section_than_the_first_scrolls_there():
+    assert leaving.link(Selection(section="matter"), "a.jpg").endswith("&section=matter#section")
+    assert "#" not in leaving.link(Selection(), "a.jpg")
