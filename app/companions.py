@@ -21,6 +21,8 @@ from gsa.ranges import two_digits
 from gsa.record import Array
 
 text = words("look")
+AT_RANDOM = ("untrained", "shuffled")  # companions that are drawn; the first is shown
+DRAWS = 3  # a single one may agree by luck
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,14 @@ def rows(view: View) -> dict[Branch, list[Beside]]:
         own = panels.shown(view.gsa.recording, view.layer, branch, chosen, chosen.heads)
         found[branch] = [Beside(text["trained"], "trained", own, _notes(own))]
         for kind, title in text["companions"].items():
-            weights = panels.combine(_weights(view, branch, own, kind), chosen.heads)
-            other = panels.with_map(own, weights, chosen.value)
+            drawn = [
+                panels.combine(_weights(view, branch, own, kind, seed), chosen.heads)
+                for seed in range(DRAWS if kind in AT_RANDOM else 1)
+            ]
+            other = panels.with_map(own, drawn[0], chosen.value)
             if shared:
                 other = replace(other, limit=own.limit)
-            agreement = _agreement(own.shown, panels.as_shown(weights, chosen.value))
+            agreement = _agreement(own.shown, *(panels.as_shown(w, chosen.value) for w in drawn))
             found[branch].append(Beside(title, kind, other, (*_notes(other), agreement)))
         if shared and any(each.panel.signed for each in found[branch]):
             found[branch] = [
@@ -70,17 +75,23 @@ def sentences(view: View, found: dict[Branch, list[Beside]]) -> str:
         for branch, row in found.items()
     ]
     scale = text["companion_scale_words"][view.chosen.companion_scale]
-    return " ".join([scale, text["stable_words"], *likeness])
+    return " ".join([scale, text["stable_words"].format(draws=DRAWS), *likeness])
 
 
-def _agreement(first: Array, second: Array) -> str:
-    """How well two maps agree, in words, and in how many cells if one lacks some."""
-    r = stability.correlation(first, second)
-    if not math.isfinite(r):
+def _agreement(first: Array, *others: Array) -> str:
+    """How well a map agrees with another, in words, and in how many cells if that one lacks some.
+
+    With several draws of the other: the mean, the least and the largest.
+    """
+    found = [stability.correlation(first, other) for other in others]
+    if not all(map(math.isfinite, found)):
         return text["no_correlation"]
-    count = int(np.isfinite(first + second).sum())
-    words_ = text["correlation" if count == first.size else "correlation_part"]
-    return words_.format(correlation=r, count=count, cells=first.size)
+    count = int(np.isfinite(first + others[0]).sum())
+    part = "correlation_draws" if len(found) > 1 else "correlation_part"
+    words_ = text["correlation" if len(found) == 1 and count == first.size else part]
+    return words_.format(
+        correlation=np.mean(found), low=min(found), high=max(found), count=count, cells=first.size
+    )
 
 
 def _notes(panel: Panel) -> tuple[str, ...]:
@@ -90,8 +101,11 @@ def _notes(panel: Panel) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _weights(view: View, branch: Branch, panel: Panel, kind: str) -> Array:
-    """The map of all heads (h, y, x) in a companion, laid over the map itself."""
+def _weights(view: View, branch: Branch, panel: Panel, kind: str, seed: int) -> Array:
+    """The map of all heads (h, y, x) in a companion, laid over the map itself.
+
+    The seed is that of a network without learning.
+    """
     layer, cells = view.layer, panel.cells
     of = panels.map_of(replace(view.chosen, direction="from"))
     if kind == "mirrored":
@@ -103,7 +117,7 @@ def _weights(view: View, branch: Branch, panel: Panel, kind: str) -> Array:
         pixels = (round(step[0] * tall), round(step[1] * wide))
         recording = experiments.companion(view.gsa, kind, pixels)
         return stability.moved_map(recording, layer, branch, cells, step, of)
-    return of(experiments.companion(view.gsa, kind)[layer], branch, cells)
+    return of(experiments.companion(view.gsa, kind, seed=seed)[layer], branch, cells)
 
 
 def _edges(view: View) -> Array:

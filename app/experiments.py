@@ -46,17 +46,17 @@ def ranges_everywhere(seen: Seen, heads: str, value: Value) -> Spread:
     }
 
 
-@st.cache_resource(show_spinner=False, max_entries=4)
-def _baseline(name: str, weights: str, kind: str) -> gsa.Checkpoint:
+@st.cache_resource(show_spinner=False, max_entries=12)
+def _baseline(name: str, weights: str, kind: str, seed: int) -> gsa.Checkpoint:
     trained = resources.checkpoint(name)
     with resources.TURNS:  # the statistics of its batch norms take a forward pass
         if kind == "untrained":
-            return gsa.untrained(trained.card)
-        return gsa.shuffled(trained)
+            return gsa.untrained(trained.card, seed)
+        return gsa.shuffled(trained, seed)
 
 
-@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=_HASH)
-def companion(seen: Seen, kind: str, pixels: tuple[int, int] = (0, 0)) -> Recording:
+@st.cache_resource(show_spinner=False, max_entries=128, hash_funcs=_HASH)
+def companion(seen: Seen, kind: str, pixels: tuple[int, int] = (0, 0), seed: int = 0) -> Recording:
     """The picture mirrored or moved, or as an untrained or shuffled network saw it."""
     x, card = input_of(seen), seen.card
     network = resources.checkpoint(card.name)
@@ -65,7 +65,7 @@ def companion(seen: Seen, kind: str, pixels: tuple[int, int] = (0, 0)) -> Record
     elif kind == "moved":
         x = stability.moved(x, *pixels)
     else:
-        network = _baseline(card.name, card.sha256, kind)
+        network = _baseline(card.name, card.sha256, kind, seed)
     with resources.TURNS:
         return gsa.record(network.model, x)
 

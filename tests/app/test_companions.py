@@ -20,7 +20,7 @@ view = test_leaving.view
 def bright(view, monkeypatch):
     """The view, while the untrained network's weights are a hundred times those of the map."""
 
-    def companion(seen, kind, pixels=(0, 0)):
+    def companion(seen, kind, pixels=(0, 0), seed=0):
         if kind != "untrained":
             return seen.recording
         layer = seen.recording[view.layer]
@@ -90,11 +90,11 @@ def test_with_scales_of_their_own_nothing_is_beyond(bright):
 
 def test_the_same_picture_agrees_with_itself(bright):
     row = {each.id_: each for each in companions.rows(bright)["content"]}
-    assert "r = 1.00" in row["shuffled"].notes  # here the very recording
+    assert "r = 1.00 (1.00 to 1.00)" in row["shuffled"].notes  # here the very recording
 
 
 def test_a_picture_without_edges_has_no_agreement_with_them(view, monkeypatch):
-    monkeypatch.setattr(experiments, "companion", lambda seen, *_: seen.recording)
+    monkeypatch.setattr(experiments, "companion", lambda seen, *_, **__: seen.recording)
     plain = replace(view.gsa, crop=Image.new("RGB", view.gsa.crop.size, "grey"))
     shown = replace(view, seen={"gsa": plain})
     said = companions.sentences(shown, companions.rows(shown))
@@ -103,7 +103,7 @@ def test_a_picture_without_edges_has_no_agreement_with_them(view, monkeypatch):
 
 
 def test_distances_are_of_the_weights_whatever_is_shown(view, monkeypatch):
-    monkeypatch.setattr(experiments, "companion", lambda seen, *_: seen.recording)
+    monkeypatch.setattr(experiments, "companion", lambda seen, *_, **__: seen.recording)
     beside = replace(view, chosen=replace(view.chosen, value="deviation"))
     plain, deviations = (companions.rows(each) for each in (view, beside))
     for branch, row in plain.items():
@@ -114,16 +114,16 @@ def test_distances_are_of_the_weights_whatever_is_shown(view, monkeypatch):
 
 @pytest.mark.parametrize("value", ["absolute", "contribution"])
 def test_sizes_are_compared_with_sizes(view, monkeypatch, value):
-    monkeypatch.setattr(experiments, "companion", lambda seen, *_: seen.recording)
+    monkeypatch.setattr(experiments, "companion", lambda seen, *_, **__: seen.recording)
     beside = replace(view, chosen=replace(view.chosen, value=value, heads="0"))
     for row in companions.rows(beside).values():
         same = {each.id_: each for each in row}["untrained"]  # here the very recording
         np.testing.assert_array_equal(same.panel.shown, np.abs(same.panel.shown))
-        assert "r = 1.00" in same.notes
+        assert any(note.startswith("r = 1.00") for note in same.notes)
 
 
 def test_cells_that_left_the_picture_are_grey_and_not_zero(view, monkeypatch):
-    monkeypatch.setattr(experiments, "companion", lambda seen, *_: seen.recording)
+    monkeypatch.setattr(experiments, "companion", lambda seen, *_, **__: seen.recording)
     grey = (*ImageColor.getrgb(UNKNOWN), 255)
     for row in companions.rows(view).values():
         by_kind = {each.id_: each for each in row}
@@ -147,3 +147,24 @@ def test_cells_that_left_the_picture_are_grey_and_not_zero(view, monkeypatch):
 
 def _file_panel(panel):
     return figures.Panel(panel.layer, panel.branch, panel.shown, panel.cells, panel.measures)
+
+
+def test_networks_that_learned_nothing_are_drawn_several_times(view, monkeypatch):
+    asked = []
+
+    def companion(seen, kind, pixels=(0, 0), seed=0):
+        asked.append((kind, seed))
+        return seen.recording
+
+    monkeypatch.setattr(experiments, "companion", companion)
+    companions.rows(view)
+    for kind in companions.AT_RANDOM:
+        seeds = {seed for each, seed in asked if each == kind}
+        assert seeds == set(range(companions.DRAWS))
+    assert {seed for kind, seed in asked if kind not in companions.AT_RANDOM} == {0}
+
+
+def test_the_agreement_with_several_draws_is_their_mean_and_range():
+    first = np.array([[1.0, 2.0, 3.0]])
+    assert companions._agreement(first, first, -first) == "r = 0.00 (-1.00 to 1.00)"
+    assert companions._agreement(first, first) == "r = 1.00"

@@ -39,7 +39,7 @@ def drawn(monkeypatch):
 @pytest.fixture
 def still(view, monkeypatch):
     """The view, while every companion is the recording itself."""
-    monkeypatch.setattr(experiments, "companion", lambda seen, *_: seen.recording)
+    monkeypatch.setattr(experiments, "companion", lambda seen, *_, **__: seen.recording)
     return view
 
 
