@@ -54,7 +54,9 @@ def test_a_row_with_one_scale_has_one_set_of_colours(view, monkeypatch):
     positive = with_queries(np.abs(layer.q))  # all content weights above zero
     negative = with_queries(-np.abs(layer.q))
     monkeypatch.setattr(
-        experiments, "companion", lambda _, kind, *__: negative if kind == "untrained" else positive
+        experiments,
+        "companion",
+        lambda _, kind, *__, **___: negative if kind == "untrained" else positive,
     )
     for scale, sets in (("own", {True, False}), ("shared", {True})):
         chosen = replace(view.chosen, companion_scale=scale)
