@@ -1,6 +1,7 @@
 """Cut weights and changed pictures do what they say, checked against plain loops."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +23,9 @@ from tests.conftest import noise, random_statistics, tiny_config, tiny_model
 
 
 def checkpoint(mixer: str = "gsa") -> Checkpoint:
-    config = tiny_config() if mixer == "gsa" else tiny_config().twin()
+    """Of bounded queries, so that every class has a probability that a change can move."""
+    config = tiny_config(projection_norm="rms", query_gain=0.2)
+    config = config if mixer == "gsa" else config.twin()
     model = ResNet(config, seed=0)
     random_statistics(model)
     classes = ("ant", "bee", "cat", "dog", "eel")
@@ -53,18 +56,19 @@ def test_a_radius_over_the_picture_changes_nothing_and_zero_does() -> None:
     torch.testing.assert_close(model(x), plain)  # the network itself is as it was
 
 
-def test_cut_weights_are_gone_from_the_maps() -> None:
+@pytest.mark.parametrize(("radius", "reach"), [(2.0, 2), (1.9, 1)])  # in cells
+def test_weights_further_than_the_radius_are_gone_from_the_maps(radius: float, reach: int) -> None:
     model = tiny_model()
     cell = model.config.input_size / model.gsa_layers()["1.1"].size[0]
-    layer = record(limited(model, Limits(radius=2 * cell)), noise())["1.1"]
+    layer = record(limited(model, Limits(radius=radius * cell)), noise())["1.1"]
     assert layer.r_c is not None
     middle = len(layer.r_c) // 2
-    assert np.abs(layer.r_c[middle - 2 : middle + 3]).min() > 0
-    assert not layer.r_c[: middle - 2].any()
-    assert not layer.r_c[middle + 3 :].any()
+    assert np.abs(layer.r_c[middle - reach : middle + reach + 1]).min() > 0
+    assert not layer.r_c[: middle - reach].any()
+    assert not layer.r_c[middle + reach + 1 :].any()
     weights = maps.all_queries(layer, "content")  # (h, a, b, y, x)
     rows, columns = (np.abs(np.subtract.outer(at, at)) for at in map(np.arange, layer.shape))
-    far = (rows[:, None, :, None] > 2) | (columns[None, :, None, :] > 2)
+    far = (rows[:, None, :, None] > radius) | (columns[None, :, None, :] > radius)
     assert not weights[:, far].any()
     assert np.abs(weights[:, ~far]).min() > 0
 
@@ -185,6 +189,21 @@ def test_probabilities_by_radius_end_at_the_plain_ones() -> None:
     np.testing.assert_allclose(curve.sum(axis=1), 1, rtol=1e-6)  # single precision
     plain = probabilities(network.model, noise(), network.card.temperature)[0]
     np.testing.assert_allclose(curve[-1], plain, rtol=1e-3)
+
+
+def test_every_probability_is_at_the_temperature_of_the_card() -> None:
+    plain, x = checkpoint(), noise()
+    card = replace(plain.card, data={"name": "nothing"}, results={"temperature": 2.5})
+    warm = Checkpoint(plain.model, card)
+    powers = np.exp(plain.model(x)[0].double().numpy() / 2.5)
+    wanted = powers / powers.sum()
+    for found in (
+        probabilities(plain.model, x, 2.5)[0],
+        by_radius(warm, x, [1000])[0],
+        by_shuffled_radius(warm, x, (10, 10), [1000], draws=1)[0],
+        effect(warm, x, x, (2, 2)).before,
+    ):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4)
 
 
 def test_probabilities_are_of_pictures() -> None:
