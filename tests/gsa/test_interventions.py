@@ -255,6 +255,21 @@ def test_far_pixels_change_places_and_near_ones_stay() -> None:
     assert torch.equal(shuffle_far(x, place, 1000), x)
 
 
+def test_a_patch_whose_middle_is_at_the_radius_stays() -> None:
+    x = noise()  # 16 patches of 4 pixels along each side, with middles at 2, 6, 10, ...
+    moved = [not torch.equal(shuffle_far(x, (2, 2), radius), x) for radius in (60, 59.9)]
+    assert moved == [False, True]  # the furthest middles are 62 - 2 = 60 pixels away
+
+
+def test_a_change_of_features_is_a_share_of_what_they_were() -> None:
+    found, both = checkpoint("conv"), torch.cat([noise(), noise(seed=1)])
+    features = effect(found, both[:1], both[1:], (0, 0)).features
+    for name, output in found.model.block_outputs(both):
+        before, after = output[:, :, 0, 0].double()
+        wanted = (after - before).square().sum().sqrt() / before.square().sum().sqrt()
+        assert features[name] == pytest.approx(float(wanted), rel=1e-4)
+
+
 def test_shuffled_radius_ends_at_the_plain_probabilities() -> None:
     network, x = checkpoint("conv"), noise()
     curve = by_shuffled_radius(network, x, (10, 10), [0, 1000], draws=2)
