@@ -77,6 +77,14 @@ def test_an_unknown_name_is_refused(checkpoint_folder, name):
         load(name, checkpoint_folder)
 
 
+def test_a_card_in_another_folder_is_no_checkpoint(copied):
+    inner = copied / "inner"
+    shutil.copytree(copied, inner)
+    edit_card(inner, "tiny_gsa", name="inner/tiny_gsa")
+    with pytest.raises(CheckpointError, match="there is no checkpoint 'inner/tiny_gsa'"):
+        read_card("inner/tiny_gsa", copied)
+
+
 def test_missing_weights_are_named(copied):
     (copied / "tiny_gsa.safetensors").unlink()
     with pytest.raises(CheckpointError, match="has a card but no weights, tiny_gsa.safetensors"):
@@ -122,8 +130,9 @@ def edit_weights(folder, change):
     hash_again(folder, "tiny_gsa")
 
 
-def test_weights_that_are_no_numbers_are_refused(copied):
-    edit_weights(copied, lambda state: state["head.bias"].fill_(float("nan")))
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_not_finite_are_refused(copied, value):
+    edit_weights(copied, lambda state: state["head.bias"].fill_(value))
     with pytest.raises(CheckpointError, match="not finite, in 'head.bias'"):
         load("tiny_gsa", copied)
 

@@ -63,6 +63,12 @@ def test_held_out_pictures_are_not_learned_from(folder):
     assert hold_out(split, 0.25, seed=2) != (learn, held)
 
 
+@pytest.mark.parametrize(("share", "count"), [(0.29, 3), (0.31, 4), (0.0, 0), (0.01, 0)])
+def test_as_many_are_held_out_as_are_nearest_to_the_share(folder, share, count):
+    learn, held = hold_out(open_split(str(folder), "train"), share, seed=1)
+    assert (len(learn), len(held)) == (12 - count, count)  # 0.29 of 12 is 3.48, 0.31 is 3.72
+
+
 def test_everyday_words_replace_folder_names():
     assert KNOWN["imagenette"].labels["n03888257"] == "parachute"
 

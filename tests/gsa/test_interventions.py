@@ -1,6 +1,7 @@
 """Cut weights and changed pictures do what they say, checked against plain loops."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +23,9 @@ from tests.conftest import noise, random_statistics, tiny_config, tiny_model
 
 
 def checkpoint(mixer: str = "gsa") -> Checkpoint:
-    config = tiny_config() if mixer == "gsa" else tiny_config().twin()
+    """Of bounded queries, so that every class has a probability that a change can move."""
+    config = tiny_config(projection_norm="rms", query_gain=0.2)
+    config = config if mixer == "gsa" else config.twin()
     model = ResNet(config, seed=0)
     random_statistics(model)
     classes = ("ant", "bee", "cat", "dog", "eel")
@@ -53,18 +56,19 @@ def test_a_radius_over_the_picture_changes_nothing_and_zero_does() -> None:
     torch.testing.assert_close(model(x), plain)  # the network itself is as it was
 
 
-def test_cut_weights_are_gone_from_the_maps() -> None:
+@pytest.mark.parametrize(("radius", "reach"), [(2.0, 2), (1.9, 1)])  # in cells
+def test_weights_further_than_the_radius_are_gone_from_the_maps(radius: float, reach: int) -> None:
     model = tiny_model()
     cell = model.config.input_size / model.gsa_layers()["1.1"].size[0]
-    layer = record(limited(model, Limits(radius=2 * cell)), noise())["1.1"]
+    layer = record(limited(model, Limits(radius=radius * cell)), noise())["1.1"]
     assert layer.r_c is not None
     middle = len(layer.r_c) // 2
-    assert np.abs(layer.r_c[middle - 2 : middle + 3]).min() > 0
-    assert not layer.r_c[: middle - 2].any()
-    assert not layer.r_c[middle + 3 :].any()
+    assert np.abs(layer.r_c[middle - reach : middle + reach + 1]).min() > 0
+    assert not layer.r_c[: middle - reach].any()
+    assert not layer.r_c[middle + reach + 1 :].any()
     weights = maps.all_queries(layer, "content")  # (h, a, b, y, x)
     rows, columns = (np.abs(np.subtract.outer(at, at)) for at in map(np.arange, layer.shape))
-    far = (rows[:, None, :, None] > 2) | (columns[None, :, None, :] > 2)
+    far = (rows[:, None, :, None] > radius) | (columns[None, :, None, :] > radius)
     assert not weights[:, far].any()
     assert np.abs(weights[:, ~far]).min() > 0
 
@@ -187,6 +191,21 @@ def test_probabilities_by_radius_end_at_the_plain_ones() -> None:
     np.testing.assert_allclose(curve[-1], plain, rtol=1e-3)
 
 
+def test_every_probability_is_at_the_temperature_of_the_card() -> None:
+    plain, x = checkpoint(), noise()
+    card = replace(plain.card, data={"name": "nothing"}, results={"temperature": 2.5})
+    warm = Checkpoint(plain.model, card)
+    powers = np.exp(plain.model(x)[0].double().numpy() / 2.5)
+    wanted = powers / powers.sum()
+    for found in (
+        probabilities(plain.model, x, 2.5)[0],
+        by_radius(warm, x, [1000])[0],
+        by_shuffled_radius(warm, x, (10, 10), [1000], draws=1)[0],
+        effect(warm, x, x, (2, 2)).before,
+    ):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4)
+
+
 def test_probabilities_are_of_pictures() -> None:
     with pytest.raises(ValueError, match=r"shape \(1, 1, 64, 64\); it must be \(b, 3"):
         probabilities(tiny_model(), noise()[:, :1], 1.0)
@@ -234,6 +253,21 @@ def test_far_pixels_change_places_and_near_ones_stay() -> None:
     assert (~same[away > radius + patch]).float().mean() > 0.8
     assert torch.equal(shuffle_far(x, place, radius), moved)
     assert torch.equal(shuffle_far(x, place, 1000), x)
+
+
+def test_a_patch_whose_middle_is_at_the_radius_stays() -> None:
+    x = noise()  # 16 patches of 4 pixels along each side, with middles at 2, 6, 10, ...
+    moved = [not torch.equal(shuffle_far(x, (2, 2), radius), x) for radius in (60, 59.9)]
+    assert moved == [False, True]  # the furthest middles are 62 - 2 = 60 pixels away
+
+
+def test_a_change_of_features_is_a_share_of_what_they_were() -> None:
+    found, both = checkpoint("conv"), torch.cat([noise(), noise(seed=1)])
+    features = effect(found, both[:1], both[1:], (0, 0)).features
+    for name, output in found.model.block_outputs(both):
+        before, after = output[:, :, 0, 0].double()
+        wanted = (after - before).square().sum().sqrt() / before.square().sum().sqrt()
+        assert features[name] == pytest.approx(float(wanted), rel=1e-4)
 
 
 def test_shuffled_radius_ends_at_the_plain_probabilities() -> None:

@@ -69,3 +69,18 @@ def test_a_large_picture_is_made_small_as_a_small_one_is():
     fair = picture.crop((250, 0, 1750, 1500)).resize((128, 128), Image.Resampling.BICUBIC)
     found = np.asarray(Preprocess(128).crop(picture), dtype=int)
     assert np.abs(found - np.asarray(fair)).max() <= 3
+
+
+def test_a_large_picture_is_averaged_first():
+    """Columns in turn white and black are grey by averages of two, to the last level."""
+    stripes = np.zeros((768, 768, 3), np.uint8)
+    stripes[:, ::2] = 254
+    found = np.asarray(Preprocess(64).crop(Image.fromarray(stripes)))
+    np.testing.assert_array_equal(found, 127)
+
+
+def test_a_tensor_goes_back_to_the_very_same_picture():
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    crop = Image.fromarray(np.stack([levels, levels.T, levels[::-1]], axis=2))
+    preprocess = Preprocess(16)
+    np.testing.assert_array_equal(preprocess.picture(preprocess.tensor(crop)), crop)

@@ -171,6 +171,42 @@ def test_a_missing_gain_or_offset_is_caught(monkeypatch, missing):
     assert {result.branch for result in found} == {"positional", "sum"}
 
 
+def planted(monkeypatch, change):
+    """Proofs in double precision, at two places, of recordings whose content was changed."""
+
+    def changed(model, x):
+        found = record(model, x)
+        layers = {
+            name: replace(layer, content=change(layer.content.copy()))
+            for name, layer in found.layers.items()
+        }
+        return replace(found, layers=layers)
+
+    monkeypatch.setattr(proofs, "record", changed)
+    results = verify(tiny_model().double(), [(64, 96)], queries=2)
+    return [result for result in results if result.branch == "content"]
+
+
+def test_an_error_of_single_precision_does_not_pass_in_double(monkeypatch):
+    results = planted(monkeypatch, lambda content: content * (1 + 1e-7))
+    assert [result.passed for result in results] == [False] * 4
+
+
+def test_the_last_cell_is_among_two_places(monkeypatch):
+    def in_the_last_cell(content):
+        content[..., -1, -1] *= 2
+        return content
+
+    results = planted(monkeypatch, in_the_last_cell)
+    assert [result.passed for result in results] == [False] * 4
+
+
+def test_an_error_whose_square_is_no_single_number_is_found(recording):
+    layer = recording["2.1"]
+    huge = replace(layer, content=np.full_like(layer.content, 1e25))
+    assert prove(huge, "content", Cells.at(3, 4)).max_rel_error == pytest.approx(1)
+
+
 def test_an_output_that_is_no_number_proves_nothing(recording):
     layer = recording["2.1"]
     broken = replace(layer, content=np.full_like(layer.content, np.nan))

@@ -59,6 +59,19 @@ def test_every_start_and_the_trained_network_are_measured(found):
             assert 0 < layer["low"] <= layer["mean"] <= layer["high"] < 1
 
 
+def test_a_tenth_of_the_shares_lies_below_low_and_above_high(
+    pictures, checkpoint_folder, monkeypatch
+):
+    """Of eleven shares in steps of a tenth of the whole, the second and the last but one."""
+    steps = np.random.default_rng(0).permutation(11) / 10
+    monkeypatch.setattr("gsa.shares.positional_shares", lambda *_: {"1.1": steps})
+    monkeypatch.setattr("gsa.shares.STARTS", ())
+    split = open_split(str(pictures), "val")
+    found = study(load("tiny_gsa", checkpoint_folder), split, 1, 1)
+    (condition,) = found["conditions"]
+    assert condition["layers"]["1.1"] == pytest.approx({"mean": 0.5, "low": 0.1, "high": 0.9})
+
+
 def test_embeddings_of_unit_variance_drown_the_content_branch(found):
     large, small = (found["conditions"][at]["layers"] for at in (0, 1))
     assert all(large[name]["mean"] > small[name]["mean"] + 0.1 for name in large)
