@@ -18,6 +18,7 @@ COLOURS = {
     "content": theme.LIGHT_CONTENT,
     "positional": theme.POSITIONAL,
     "dense": theme.DENSE,
+    "even": theme.QUIET,
 }
 _DASHES = {"content": "dot", "positional": "dash"}
 

@@ -1,6 +1,7 @@
 """The Compare page without a browser: each section, its buttons, and what bad input does."""
 
 import base64
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +11,13 @@ from streamlit.testing.v1 import AppTest
 import gsa
 from app import compare_resources, compare_results, gallery, state
 from app.figures import compare as figures
+from app.figures import theme
 from app.selection import PAIR, QUESTION
 from app.state import Widget
 from app.text import words
+from gsa import ranges
 from gsa.checkpoints import read_card
+from gsa.preprocess import Grid
 from tests.app import test_pages
 from tests.app.test_pages import MAIN
 from tests.conftest import photo
@@ -57,6 +61,16 @@ def charts(app):
     return len(app.get("plotly_chart"))
 
 
+def drawn(app):
+    """The figures of the page as JSON says them."""
+    return [json.loads(each.proto.spec) for each in app.get("plotly_chart")]
+
+
+def lines(figure):
+    """What a figure draws, by name."""
+    return {trace["name"]: trace for trace in figure["data"] if "name" in trace}
+
+
 def test_a_sample_of_the_gallery_has_as_many_pictures_as_were_asked_for(
     monkeypatch, checkpoint_folder
 ):
@@ -90,6 +104,21 @@ def test_fields_are_measured_once_and_kept(page):
     page.button[0].click().run()
     assert labels(page) == [TEXT["fields"]["start"]]
     assert charts(page) == 0
+
+
+def test_fields_stand_beside_what_they_were_if_all_counted_alike(page):
+    start(page)
+    depth, distance = drawn(page)
+    names, alike = TEXT["fields"]["distance_lines"], TEXT["fields"]["even"]
+    field = lines(depth)[alike]
+    assert (field["line"]["dash"], field["line"]["color"]) == ("dot", theme.QUIET)
+    # of the 64 x 64 pixels, 90 % lie within this radius of the unit nearest to the middle
+    assert all(29 < radius < 45 for radius in field["y"])
+    assert f"{field['y'][len(field['y']) // 2]:.1f} px" in set(page.dataframe[0].value[alike])
+    even = lines(distance)[names["even"]]
+    grid = Grid(16, 16, 64, 64)
+    assert even["y"][0] == pytest.approx(ranges.mean_even_distance(grid))
+    assert TEXT["fields"]["depth_note"] in texts(page)
 
 
 def test_the_chosen_place_is_that_of_the_look_page(tiny_checkpoints):
