@@ -61,6 +61,7 @@ class Widget:
     why = "widget_why"
     stop = "widget_stop"
     take = "widget_take"
+    training = "widget_training"
     compare_section = "widget_compare_section"
     compare_start = "widget_compare_start"
     compare_cancel = "widget_compare_cancel"
