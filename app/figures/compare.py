@@ -233,10 +233,11 @@ def calibration(
                 "color": COLOURS[key], "size": counts, "sizemode": "area", "sizemin": 4,
                 "sizeref": most / _LARGEST**2,
             },
-            error_y=_intervals(right, low, high),
+            error_y=_intervals(right, low, high), cliponaxis=False,
             hovertemplate="%{x:.0%} sure, %{y:.0%} right, %{customdata} pictures"
             "<extra>" + name + "</extra>",
         )  # fmt: skip
     figure.update_xaxes(tickformat=".0%", range=[0, 1.02])
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
+    figure.update_layout(legend_itemsizing="constant")  # not those of the first, smallest dots
     return theme.finished(figure, axis, value_axis)
