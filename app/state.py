@@ -81,6 +81,7 @@ class Widget:
     compare_stress_test = "widget_compare_stress_test"
     compare_stress = "widget_compare_stress"
     compare_probe_task = "widget_compare_probe_task"
+    compare_probe_examples = "widget_compare_probe_examples"
     compare_probe_steps = "widget_compare_probe_steps"
     compare_probe = "widget_compare_probe"
 

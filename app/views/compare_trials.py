@@ -79,8 +79,8 @@ def probes(_: Pair) -> None:
         key=Widget.compare_probe_task,
     )
     steps = right.slider(text["steps"], 100, 600, Probe.steps, 50, key=Widget.compare_probe_steps)
-    # no columns, which a phone puts one below the other
-    with st.container(horizontal=True, wrap=False, width=4 * SIDE * _ENLARGED):
+    # a grid by the style sheet, and no columns, which a phone puts one below the other
+    with st.container(key=Widget.compare_probe_examples, width=4 * SIDE * _ENLARGED):
         for distance, yes, picture in examples(task):
             large = picture.repeat(_ENLARGED, axis=0).repeat(_ENLARGED, axis=1)
             answer = text["answers"][task][0 if yes else 1]
