@@ -48,6 +48,9 @@ class Fields:
     of: dict[str, list[erf.Field]]  # by mixer, in the order of the layers
     distances: dict[Branch, list[float]]  # mean over heads and queries, pixels, by layer
     reach: list[float]  # mean distance of the conv twin's kernels, pixels, by layer
+    # what `distances` and `of` would be if all cells, or pixels, counted alike, by layer
+    even_distances: list[float]
+    even: list[erf.Spread]
 
     @property
     def pictures(self) -> int:
@@ -67,6 +70,8 @@ class Fields:
             "fields": {mixer: [each.to_dict() for each in of] for mixer, of in self.of.items()},
             "distances": self.distances,
             "reach": self.reach,
+            "even_distances": self.even_distances,
+            "even": [each.to_dict() for each in self.even],
         }
 
     def maps(self) -> dict[str, Array]:
@@ -119,7 +124,7 @@ def fields(
     size = twins["gsa"].preprocess.size
     at = (min(place[0] * size, size - 0.01), min(place[1] * size, size - 0.01))
     reach = erf.kernel_reach(twins["conv"].model, size)
-    found = Fields(size, at, names, {mixer: [] for mixer in MIXERS}, {}, [])
+    found = Fields(size, at, names, {mixer: [] for mixer in MIXERS}, {}, [], [], [])
     layers = list(twins["gsa"].model.blocks())
     total = (len(MIXERS) + 1) * len(layers)
     done = 0
@@ -139,7 +144,14 @@ def fields(
             distances.setdefault(branch, []).append(value)
         done += 1
         yield done / total, found
-    yield 1.0, replace(found, distances=distances, reach=[reach[layer][0] for layer in layers])
+    found = replace(
+        found,
+        distances=distances,
+        reach=[reach[layer][0] for layer in layers],
+        even_distances=[ranges.mean_even_distance(recording.grid(layer)) for layer in layers],
+        even=[erf.even_spread(field) for field in found.of["gsa"]],  # twins have one centre
+    )
+    yield 1.0, found
 
 
 def devices() -> list[tuple[str, str]]:

@@ -40,6 +40,11 @@ def predictions(columns: Sequence[tuple[str, str, str, Sequence[tuple[str, float
     return f"<div class='predictions'>{''.join(sections)}</div>"
 
 
+def pair_name(pair: str) -> str:
+    """What the app calls a pair; of one that it does not know, the name that its cards give."""
+    return str(text["pairs"].get(pair, pair))
+
+
 def pair_box(known: Sequence[str], on_change: Callable[[str, str], None] = state.take) -> None:
     """A choice of the networks, by the names of their pairs, at least one.
 
@@ -53,7 +58,7 @@ def pair_box(known: Sequence[str], on_change: Callable[[str, str], None] = state
     st.selectbox(
         text["pair"],
         known,
-        format_func=lambda name: text["pairs"].get(name, name),
+        format_func=pair_name,
         key=Widget.pair,
         on_change=on_change,
         args=(PAIR, Widget.pair),

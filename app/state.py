@@ -61,6 +61,7 @@ class Widget:
     why = "widget_why"
     stop = "widget_stop"
     take = "widget_take"
+    training = "widget_training"
     compare_section = "widget_compare_section"
     compare_start = "widget_compare_start"
     compare_cancel = "widget_compare_cancel"
@@ -80,6 +81,7 @@ class Widget:
     compare_stress_test = "widget_compare_stress_test"
     compare_stress = "widget_compare_stress"
     compare_probe_task = "widget_compare_probe_task"
+    compare_probe_examples = "widget_compare_probe_examples"
     compare_probe_steps = "widget_compare_probe_steps"
     compare_probe = "widget_compare_probe"
 

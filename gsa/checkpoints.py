@@ -31,6 +31,7 @@ from gsa.resnet import ResNet
 
 ENVIRONMENT = "GSA_CHECKPOINTS"  # names another folder than the project's own
 CALIBRATION_BINS = 15  # of the expected calibration error among a card's results
+HISTORY = ".curves.json"  # ends the name of the file with what training noted after each epoch
 _LFS_POINTER = b"version https://git-lfs"
 
 
@@ -224,6 +225,16 @@ def read_card(name: str, directory: str | Path | None = None) -> Card:
     if card.name != name:  # a copy would take its original's place in the pair
         raise CheckpointError(f"the card of checkpoint {name!r} gives its name as {card.name!r}.")
     return card
+
+
+def history(name: str, directory: str | Path | None = None) -> list[dict[str, Any]]:
+    """What training noted after each epoch, such as its `loss`; empty if that is not there."""
+    path = folder(directory) / f"{name}{HISTORY}"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+    except (OSError, ValueError):
+        return []
+    return found if isinstance(found, list) else []
 
 
 def _refuse(constant: str) -> None:

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,6 +18,24 @@ from gsa.split import Split
 
 _STEP = 16  # pictures between two reports of progress
 _BINS = 10  # of confidence, for the calibration curve
+
+
+class Bin(NamedTuple):
+    """Answers that the network was about as sure of."""
+
+    confidence: float  # mean
+    right: float  # share
+    low: float  # 95 % Wilson interval of the share
+    high: float
+    n: int
+
+    @classmethod
+    def of(cls, answers: list[tuple[float, bool]]) -> Bin:
+        """Of the confidence of each answer and whether it was right, at least one."""
+        n = len(answers)
+        share = sum(right for _, right in answers) / n
+        low, high = wilson(share, n)
+        return cls(sum(confidence for confidence, _ in answers) / n, share, low, high, n)
 
 
 @dataclass(frozen=True)
@@ -37,17 +55,13 @@ class Answers:
         low, high = wilson(share, len(self.right))
         return share, low, high
 
-    def calibration(self) -> list[tuple[float, float, int]]:
-        """Mean confidence, share of right answers and number, for each bin that has any."""
+    def calibration(self) -> list[Bin]:
+        """The bins of confidence that have any answers."""
         bins: dict[int, list[int]] = {}
         for at, value in enumerate(self.confidence):
             bins.setdefault(min(int(value * _BINS), _BINS - 1), []).append(at)
         return [
-            (
-                sum(self.confidence[i] for i in inside) / len(inside),
-                sum(self.right[i] for i in inside) / len(inside),
-                len(inside),
-            )
+            Bin.of([(self.confidence[i], self.right[i]) for i in inside])
             for _, inside in sorted(bins.items())
         ]
 
@@ -123,10 +137,7 @@ class Differences:
                     "top1": answers.accuracy[0],
                     "top1_interval": list(answers.accuracy[1:]),
                     "calibration_error": answers.calibration_error,
-                    "calibration": [
-                        {"confidence": confidence, "right": right, "n": n}
-                        for confidence, right, n in answers.calibration()
-                    ],
+                    "calibration": [each._asdict() for each in answers.calibration()],
                     "confused": [
                         {"label": label, "guess": guess, "n": n}
                         for label, guess, n in answers.confused(self.labels)

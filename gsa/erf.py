@@ -179,6 +179,11 @@ def spread(weights: Array, centre: tuple[float, float]) -> Spread:
     )
 
 
+def even_spread(field: Field) -> Spread:
+    """How far a field would spread round the same centre if all pixels counted alike."""
+    return spread(np.ones_like(field.map), field.theoretical.centre)
+
+
 def _gaussian(mass: Array, distance: Array) -> tuple[float, float]:
     """σ of the least-squares fit of A exp(-distance² / 2σ²), and the share of squares explained.
 

@@ -9,6 +9,7 @@ linear layer cannot tell pairs of two alike from pairs of two that differ.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -211,6 +212,21 @@ def examples(task: str, seed: int = 0) -> list[tuple[float, bool, Picture]]:
         for distance in (NEAREST, FARTHEST)
         for yes in (True, False)
     ]
+
+
+def fitting(task: str, side: int) -> tuple[float, float]:
+    """How far apart what decides may be to lie whole inside a square.
+
+    Args:
+        task: one of `TASKS`.
+        side: of the square in pixels.
+
+    Returns:
+        The distance along a row or a column, and the longest in any direction.
+    """
+    if task == "line":  # goes along a row or a column, and shows itself by one pixel
+        return side - 2, side - 2
+    return side - MARK, (side - MARK) * math.sqrt(2)
 
 
 def _farthest(done: float) -> float:

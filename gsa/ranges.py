@@ -22,7 +22,7 @@ from gsa.record import Array, LayerRecord
 # A map whose largest |weight| is below this share of the largest of its branch is not worth a look:
 # stretched to full colour it would show the noise of single precision.
 PRACTICALLY_ZERO = 1e-6
-PLACES = 4  # rows and columns of queries that `mean_distance` takes
+PLACES = 4  # rows and columns of queries that `mean_distance` and `mean_even_distance` take
 
 
 def two_digits(value: float) -> str:
@@ -151,17 +151,32 @@ def over_queries(
     Yields:
         ((row, column), measures of the heads), one query at a time, so no N x N matrix is held.
     """
+    for row, column in _queries(grid, step):
+        yield (row, column), measure_heads(layer, branch, Cells.at(row, column), grid)
+
+
+def _queries(grid: Grid, step: int) -> Iterator[tuple[int, int]]:
+    """(row, column) of every `step`-th row and column."""
     for row in range(min(step // 2, (grid.rows - 1) // 2), grid.rows, step):
         for column in range(min(step // 2, (grid.columns - 1) // 2), grid.columns, step):
-            cells = Cells.at(row, column)
-            yield (row, column), measure_heads(layer, branch, cells, grid)
+            yield row, column
+
+
+def _apart(grid: Grid) -> int:
+    """The step between queries of which there are at most `PLACES` x `PLACES`."""
+    return math.ceil(max(grid.rows, grid.columns) / PLACES)
 
 
 def mean_distance(layer: LayerRecord, branch: Branch, grid: Grid) -> float:
     """Mean over the heads and `PLACES` x `PLACES` queries, in pixels; NaN if no map has weight."""
-    step = math.ceil(max(grid.rows, grid.columns) / PLACES)
-    queries = over_queries(layer, branch, grid, step)
+    queries = over_queries(layer, branch, grid, _apart(grid))
     return mean([measures for _, heads in queries for measures in heads]).mean_distance
+
+
+def mean_even_distance(grid: Grid) -> float:
+    """`mean_distance` of maps whose cells all weigh the same: over the same queries, in pixels."""
+    queries = _queries(grid, _apart(grid))
+    return float(np.mean([even_distance(Cells.at(*query), grid) for query in queries]))
 
 
 SPREAD = {"p10": 10, "median": 50, "p90": 90}  # percentiles over queries

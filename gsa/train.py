@@ -10,6 +10,7 @@ from typing import Any
 from lightning_fabric import Fabric
 
 from gsa.checkpoints import (
+    HISTORY,
     Card,
     Checkpoint,
     available,
@@ -152,7 +153,7 @@ def _keep(run: Run, card: Card, held: Split, val: Split, out: Path, *, further: 
     weights = run.folder if further else out
     card = save(run.averaged(), card, weights)
     if not further:
-        (out / f"{card.name}.curves.json").write_text(json.dumps(run.history, indent=1) + "\n")
+        (out / f"{card.name}{HISTORY}").write_text(json.dumps(run.history, indent=1) + "\n")
         draw_curves({card.name: run.history}, out / f"{card.name}.curves.png")
     card = _judge(card, weights, held, val)
     if further:

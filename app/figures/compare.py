@@ -18,8 +18,12 @@ COLOURS = {
     "content": theme.LIGHT_CONTENT,
     "positional": theme.POSITIONAL,
     "dense": theme.DENSE,
+    "even": theme.QUIET,
+    "mixed": theme.POSITIONAL,
 }
 _DASHES = {"content": "dot", "positional": "dash"}
+_SHADE = 0.15  # of the first of several shaded parts
+_LARGEST = 22  # of dots that are as large as their number, pixels of the page across
 
 
 def field(
@@ -112,11 +116,23 @@ def growth(
     return theme.finished(figure, size_axis, axis, height=400)
 
 
+def _intervals(
+    shares: Sequence[float], low: Sequence[float], high: Sequence[float]
+) -> dict[str, object]:
+    """Bars from the low to the high end of the interval of each share."""
+    return {
+        "type": "data", "symmetric": False, "thickness": 1.5, "width": 5,
+        "array": np.subtract(high, shares).tolist(),
+        "arrayminus": np.subtract(shares, low).tolist(),
+    }  # fmt: skip
+
+
 def against(
     lines: Mapping[str, tuple[str, Sequence[str], Sequence[tuple[float, float, float]]]],
     axis: str,
     value_axis: str,
     level: tuple[str, float] | None = None,
+    shaded: Sequence[tuple[str, float, float]] = (),
 ) -> go.Figure:
     """Shares with their intervals against steps that are drawn equally far apart.
 
@@ -126,18 +142,21 @@ def against(
         axis: title of the axis of steps.
         value_axis: title of the axis of shares.
         level: name and height of a line for comparison.
+        shaded: parts of the axis of steps, each darker than the one before: name, start and end,
+            where the first step is at 0 and the next at 1.
     """
     figure = go.Figure()
+    for depth, (name, start, end) in enumerate(shaded, start=1):
+        figure.add_vrect(
+            x0=start, x1=end, name=name, showlegend=True, layer="below", line_width=0,
+            fillcolor=theme.QUIET, opacity=_SHADE * depth,
+        )  # fmt: skip
     for name, (key, steps, shares) in lines.items():
         table = np.array(shares, dtype=float).reshape(-1, 3)
         figure.add_scatter(
             x=list(steps), y=table[:, 0].tolist(), name=name, mode="lines+markers",
             line={"color": COLOURS[key], "width": 3}, marker={"size": 8},
-            error_y={
-                "type": "data", "symmetric": False, "thickness": 1.5, "width": 5,
-                "array": (table[:, 2] - table[:, 0]).tolist(),
-                "arrayminus": (table[:, 0] - table[:, 1]).tolist(),
-            },
+            error_y=_intervals(*table.T),
             hovertemplate="%{x}: %{y:.0%}<extra>" + name + "</extra>",
         )  # fmt: skip
     if level is not None:
@@ -150,34 +169,75 @@ def against(
     return theme.finished(figure, axis, value_axis)
 
 
+def over_epochs(
+    lines: Mapping[str, tuple[str, Sequence[tuple[int, float]]]],
+    axis: str,
+    epoch_axis: str,
+    *,
+    share: bool,
+) -> go.Figure:
+    """How training went, a line for each network.
+
+    Args:
+        lines: by the name of the network: the key of its colour in `COLOURS`, and (epoch, value)
+            in order.
+        axis: title of the value axis.
+        epoch_axis: title of the epoch axis.
+        share: whether values are shares, from 0 to 1.
+    """
+    figure = go.Figure()
+    said = "%{y:.1%}" if share else "%{y:.2f}"
+    for name, (key, points) in lines.items():
+        figure.add_scatter(
+            x=[epoch for epoch, _ in points], y=[value for _, value in points], name=name,
+            mode="lines", line={"color": COLOURS[key], "width": 2.5},
+            hovertemplate=f"%{{x}}: {said}<extra>{name}</extra>",
+        )  # fmt: skip
+    if share:
+        figure.update_yaxes(tickformat=".0%", range=[0, 1])
+    return theme.finished(figure, epoch_axis, axis, height=280)
+
+
 def calibration(
-    lines: Mapping[str, tuple[str, Sequence[tuple[float, float, int]]]],
+    lines: Mapping[str, tuple[str, Sequence[tuple[float, float, float, float, int]]]],
     axis: str,
     value_axis: str,
     ideal: str,
+    *,
+    joined: bool,
 ) -> go.Figure:
     """How often answers are right against how sure the network was of them.
 
     Args:
         lines: by name: the key of its colour in `COLOURS`, and for each bin the mean confidence,
-            the share of right answers and the number of answers.
+            the share of right answers, the ends of its interval, and the number of answers, which
+            is the area of its dot.
         axis: title of the axis of confidence.
         value_axis: title of the axis of shares.
         ideal: name of the diagonal.
+        joined: whether lines go from dot to dot; not where the dots are too uncertain for a course.
     """
     figure = go.Figure()
     figure.add_scatter(
         x=[0, 1], y=[0, 1], name=ideal, mode="lines", hoverinfo="skip",
         line={"color": theme.QUIET, "dash": "dot", "width": 1.5},
     )  # fmt: skip
+    most = max((each[4] for _, bins in lines.values() for each in bins), default=1)
     for name, (key, bins) in lines.items():
+        confidence, right, low, high, counts = (list(each) for each in zip(*bins, strict=True))
         figure.add_scatter(
-            x=[each[0] for each in bins], y=[each[1] for each in bins], name=name,
-            customdata=[each[2] for each in bins], mode="lines+markers",
-            line={"color": COLOURS[key], "width": 3}, marker={"size": 8},
+            x=confidence, y=right, name=name, customdata=counts,
+            mode="lines+markers" if joined else "markers",
+            line={"color": COLOURS[key], "width": 3},
+            marker={
+                "color": COLOURS[key], "size": counts, "sizemode": "area", "sizemin": 4,
+                "sizeref": most / _LARGEST**2,
+            },
+            error_y=_intervals(right, low, high), cliponaxis=False,
             hovertemplate="%{x:.0%} sure, %{y:.0%} right, %{customdata} pictures"
             "<extra>" + name + "</extra>",
         )  # fmt: skip
     figure.update_xaxes(tickformat=".0%", range=[0, 1.02])
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
+    figure.update_layout(legend_itemsizing="constant")  # not those of the first, smallest dots
     return theme.finished(figure, axis, value_axis)

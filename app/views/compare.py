@@ -14,7 +14,7 @@ from gsa.checkpoints import CheckpointError, folder
 text = words("compare")
 
 state.show_page(text["title"])
-head, choice = st.columns([13, 2], vertical_alignment="bottom")
+head, choice = st.columns([12, 3], vertical_alignment="bottom")
 with head:
     heading(text["title"], text["lead"])
 asked = state.asked()
@@ -37,13 +37,15 @@ SECTIONS = {
     "probes": compare_trials.probes,
     "paper": compare_right.paper,
 }
-if len(known) > 1:
+WITHOUT_PAIR = {"probes"}  # its twins are made on the spot
+question = asked.get(QUESTION)
+question = question if question in SECTIONS else next(iter(SECTIONS))
+if len(known) > 1 and question not in WITHOUT_PAIR:
     with choice:
         markup.pair_box(known, on_change=state.ask)
 if wrong := links.not_there(asked, {QUESTION: SECTIONS, PAIR: known}):
     st.warning(wrong)
-question = asked.get(QUESTION)
-state.set_widget(Widget.compare_section, question if question in SECTIONS else "fields")
+state.set_widget(Widget.compare_section, question)
 section = st.segmented_control(
     text["section"],
     list(SECTIONS),

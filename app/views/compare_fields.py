@@ -14,10 +14,19 @@ from app.state import Widget
 from app.text import words
 from app.views.compare_run import measured
 from gsa import erf, ranges
-from gsa.erf import Field
+from gsa.erf import Field, Spread
 
 page = words("compare")
 text = page["fields"]
+_FIGURES = {  # of the table: what `Spread` calls them, and pixels or shares
+    "r50": ("radius_50", "px"),
+    "r90": ("radius_90", "px"),
+    "r99": ("radius_99", "px"),
+    "area": ("area_90", "%"),
+    "peak": ("above_1_percent", "%"),
+    "sigma": ("sigma", "px"),
+    "r2": ("gaussian_r2", "%"),
+}
 
 
 def show(pair: Pair) -> None:
@@ -73,7 +82,7 @@ def _theory(field: Field) -> str:
 
 def _maps(found: Fields, at: int) -> None:
     columns = st.columns([3, 3, 5], gap="medium")
-    rows = []
+    spreads = {}
     for column, mixer in zip(columns, MIXERS, strict=False):
         field, spread = found.of[mixer][at], found.of[mixer][at].spread
         twin, theory = page["twins"][mixer], _theory(field)
@@ -86,43 +95,29 @@ def _maps(found: Fields, at: int) -> None:
             theoretical = field.theoretical
             st.html(figures.field(field.map, theoretical.box, theoretical.centre, radii, label))
             st.caption(theory)
-        names = text["table"]
-        rows.append(
-            {
-                names["mixer"]: twin,
-                names["r50"]: spread.radius_50,
-                names["r90"]: spread.radius_90,
-                names["r99"]: spread.radius_99,
-                names["area"]: spread.area_90,
-                names["peak"]: spread.above_1_percent,
-                names["sigma"]: spread.sigma,
-                names["r2"]: spread.gaussian_r2,
-            }
-        )
+        spreads[twin] = spread
     with columns[2]:
-        _numbers(rows)
+        _numbers(spreads | {text["even"]: found.even[at]})
 
 
-def _numbers(rows: list[dict[str, object]]) -> None:
-    """The figures of both twins side by side, one figure a line."""
+def _numbers(spreads: dict[str, Spread]) -> None:
+    """The figures of several fields side by side, one figure a line.
+
+    Args:
+        spreads: by the title of the column.
+    """
     names = text["table"]
-    pixels = (names["r50"], names["r90"], names["r99"], names["sigma"])
 
-    def shown(name: str, value: object) -> str:
-        if value != value:  # not a number
+    def shown(value: float, unit: str) -> str:
+        if math.isnan(value):
             return "–"
-        return f"{value:.1f} px" if name in pixels else f"{value:.0%}"
+        return f"{value:.1f} px" if unit == "px" else f"{value:.0%}"
 
-    first, second = rows
     st.dataframe(
         [
-            {
-                "": name,
-                first[names["mixer"]]: shown(name, first[name]),
-                second[names["mixer"]]: shown(name, second[name]),
-            }
-            for name in first
-            if name != names["mixer"]
+            {"": names[key]}
+            | {title: shown(getattr(each, figure), unit) for title, each in spreads.items()}
+            for key, (figure, unit) in _FIGURES.items()
         ],
         hide_index=True,
     )
@@ -145,10 +140,12 @@ def _depth(found: Fields, layers: list[str]) -> None:
         for mixer in MIXERS
     }
     lines[names["limit"]] = ("conv", [_farthest(field) for field in found.of["conv"]], True)
+    lines[text["even"]] = ("even", [spread.radius_90 for spread in found.even], True)
     figure = figures.over_depth(layers, lines, text["depth_axis"], text["layer_axis"])
     st.plotly_chart(
         figure, theme=None, config=markup.CHART, key=Widget.compare_depth, alt=text["depth"]
     )
+    st.caption(text["depth_note"])
 
 
 def _distances(found: Fields, layers: list[str]) -> None:
@@ -158,6 +155,7 @@ def _distances(found: Fields, layers: list[str]) -> None:
         names[branch]: (branch, values, False) for branch, values in found.distances.items()
     }
     lines[names["reach"]] = ("conv", found.reach, False)
+    lines[names["even"]] = ("even", found.even_distances, True)
     figure = figures.over_depth(layers, lines, text["distance_axis"], text["layer_axis"])
     st.plotly_chart(
         figure, theme=None, config=markup.CHART, key=Widget.compare_distance, alt=text["distance"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -14,11 +14,15 @@ from app.state import Widget
 from app.text import words
 from app.views.compare_run import measured
 from gsa.checkpoints import Card
-from gsa.config import PRESETS
+from gsa.config import PRESETS, Mixer
 from gsa.costs import flops, parameters
+
+if TYPE_CHECKING:  # it takes time to load, and few sessions ask for it
+    from gsa.differences import Answers
 
 page = words("compare")
 text = page["right"]
+_ENOUGH = 100  # pictures from which on a calibration chart has a course that is not mere chance
 
 
 def _cards(cards: dict[str, Card]) -> None:
@@ -27,6 +31,7 @@ def _cards(cards: dict[str, Card]) -> None:
         [
             {
                 names["name"]: card.name,
+                names["pair"]: markup.pair_name(card.pair),
                 names["top1"]: markup.in_percent(card.results.get("top1")),
                 names["interval"]: " – ".join(
                     f"{bound:.1%}" for bound in card.results.get("top1_interval", ())
@@ -99,20 +104,35 @@ def show(pair: Pair) -> None:
     with left:
         _classes(between)
     with right:
-        st.markdown(f"**{text['calibration']}**")
-        lines = {
-            page["twins"][mixer]: (mixer, each.calibration()) for mixer, each in answers.items()
-        }
-        figure = figures.calibration(
-            lines, text["calibration_axis"], text["calibration_value"], text["calibration_ideal"]
-        )
-        st.plotly_chart(
-            figure,
-            theme=None,
-            config=markup.CHART,
-            key=Widget.compare_calibration,
-            alt=text["calibration"],
-        )
+        _calibration(answers, compare_resources.cards(pair))
+
+
+def _calibration(answers: dict[Mixer, Answers], cards: dict[str, Card]) -> None:
+    """How often both networks are right where they are as sure as they say."""
+    st.markdown(f"**{text['calibration']}**")
+    n = len(answers["gsa"].right)
+    lines = {page["twins"][mixer]: (mixer, each.calibration()) for mixer, each in answers.items()}
+    figure = figures.calibration(
+        lines,
+        text["calibration_axis"],
+        text["calibration_value"],
+        text["calibration_ideal"],
+        joined=n >= _ENOUGH,
+    )
+    st.plotly_chart(
+        figure,
+        theme=None,
+        config=markup.CHART,
+        key=Widget.compare_calibration,
+        alt=text["calibration"],
+    )
+    said = [text["calibration_note"]]
+    if n < _ENOUGH:
+        said.append(text["calibration_few"].format(n=n, enough=_ENOUGH))
+        errors = {mixer: cards[mixer].results.get("calibration_error") for mixer in MIXERS}
+        if None not in errors.values():
+            said.append(text["calibration_cards"].format(**errors))
+    st.caption(" ".join(said))
 
 
 def _alone(
@@ -162,6 +182,11 @@ def _classes(between: Any) -> None:
     st.dataframe(sorted(rows, key=lambda row: -row[names["n"]]), hide_index=True)
 
 
+def _quoted(row: dict[str, Any], figure: str, form: str) -> str:
+    """A figure of the paper's table as text: numbers would show what is not quoted as None."""
+    return form.format(row[figure]) if figure in row else "–"
+
+
 def paper(pair: Pair) -> None:
     """The paper's table beside what is counted and measured here."""
     quoted = page["paper"]
@@ -171,20 +196,22 @@ def paper(pair: Pair) -> None:
         [
             {
                 names["name"]: row["name"],
-                names["params_quoted"]: row.get("params"),
+                names["params_quoted"]: _quoted(row, "params", "{:.1f} M"),
                 names["params"]: parameters(PRESETS[row["name"]]) / 1e6,
-                names["flops_quoted"]: row.get("flops"),
+                names["flops_quoted"]: _quoted(row, "flops", "{:.1f} G"),
                 names["flops"]: flops(PRESETS[row["name"]]) / 1e9,
-                names["top1_quoted"]: f"{row['top1']:.1%}" if "top1" in row else "–",
+                names["top1_quoted"]: _quoted(row, "top1", "{:.1%}"),
             }
             for row in quoted["rows"]
         ],
         hide_index=True,
         column_config={
-            names["params_quoted"]: st.column_config.NumberColumn(format="%.1f M"),
             names["params"]: st.column_config.NumberColumn(format="%.2f M"),
-            names["flops_quoted"]: st.column_config.NumberColumn(format="%.1f G"),
             names["flops"]: st.column_config.NumberColumn(format="%.2f G"),
+            **{
+                names[key]: st.column_config.TextColumn(alignment="right")
+                for key in ("params_quoted", "flops_quoted", "top1_quoted")
+            },
         },
     )
     st.caption(quoted["source"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from app import compare_resources, markup
@@ -15,7 +16,7 @@ from app.state import Widget
 from app.text import words
 from app.views.compare_right import folder_and_count
 from app.views.compare_run import measured
-from gsa.probes import BINS, SIDE, Probe, examples
+from gsa.probes import BINS, MARK, SIDE, Probe, examples, fitting
 
 page = words("compare")
 _ENLARGED = 4  # screen pixels for one of an example
@@ -78,11 +79,13 @@ def probes(_: Pair) -> None:
         key=Widget.compare_probe_task,
     )
     steps = right.slider(text["steps"], 100, 600, Probe.steps, 50, key=Widget.compare_probe_steps)
-    columns = st.columns([1, 1, 1, 1, 3])[:-1]  # the last keeps the examples small
-    for column, (distance, yes, picture) in zip(columns, examples(task), strict=True):
-        large = picture.repeat(_ENLARGED, axis=0).repeat(_ENLARGED, axis=1)
-        answer = text["answers"][task][0 if yes else 1]
-        column.image(large, text["example"].format(answer=answer, distance=distance), clamp=True)
+    # a grid by the style sheet, and no columns, which a phone puts one below the other
+    with st.container(key=Widget.compare_probe_examples, width=4 * SIDE * _ENLARGED):
+        for distance, yes, picture in examples(task):
+            large = picture.repeat(_ENLARGED, axis=0).repeat(_ENLARGED, axis=1)
+            answer = text["answers"][task][0 if yes else 1]
+            said = text["example"].format(answer=answer, distance=distance)
+            st.image(large, said, clamp=True, width="stretch")
 
     def progress(so_far: dict[str, Any]) -> None:
         for mixer, each in so_far.items():
@@ -104,11 +107,36 @@ def probes(_: Pair) -> None:
     )
     if found is None:
         return
+    probe = Probe(task, steps=steps)
+    sees = probe.sees("conv")
+    assert sees is not None  # a network of convolutions
+    level, longest = fitting(task, sees)
     distances = [f"{low} – {high}" for low, high in BINS]
     lines = {page["twins"][mixer]: (mixer, distances, found[mixer].accuracy) for mixer in MIXERS}
-    figure = figures.against(lines, text["axis"], text["value"], (text["chance"], 0.5))
+    figure = figures.against(
+        lines, text["axis"], text["value"], (text["chance"], 0.5), _shaded(level, longest)
+    )
     st.plotly_chart(
         figure, theme=None, config=markup.CHART, key=Widget.compare_probe, alt=text["tasks"][task]
     )
-    probe = Probe(task, steps=steps)
-    st.caption(text["note"].format(tests=probe.tests, side=SIDE, sees=probe.sees("conv")))
+    limit = text["limits"]["bars" if longest > level else "line"]
+    distance = text["distances"][task]
+    said = (
+        limit.format(distance=distance, sees=sees, mark=MARK, level=level, longest=longest),
+        text["note"].format(tests=probe.tests, side=SIDE, sees=sees),
+    )
+    st.caption("\n\n".join(said))
+
+
+def _shaded(level: float, longest: float) -> list[tuple[str, float, float]]:
+    """The parts of the axis of `BINS` where what decides does not fit into what a unit sees.
+
+    Args:
+        level: distance up to which it fits along a row or a column.
+        longest: distance up to which it fits in some direction.
+    """
+    edges = [BINS[0][0], *(high for _, high in BINS)]
+    ends = np.arange(len(edges)) - 0.5  # where a chart of steps has these edges
+    first, second, last = np.interp([level, longest, edges[-1]], edges, ends).tolist()
+    parts = [("some", first, second), ("none", second, last)]
+    return [(page["probes"]["fits"][key], start, end) for key, start, end in parts if start < end]

@@ -68,7 +68,7 @@ def page() -> None:
 
     heading(text["title"], text["lead"])
     several = len(known) > 1
-    left, right, *last = st.columns([3, 10, 2] if several else [3, 12], vertical_alignment="center")
+    left, right, *last = st.columns([3, 9, 3] if several else [3, 12], vertical_alignment="center")
     state.prepare_widget(Widget.source, "gallery")
     with left:
         source = st.segmented_control(

@@ -4,6 +4,8 @@ import streamlit as st
 
 from app import markup, state
 from app.components import heading
+from app.figures import compare
+from app.state import Widget
 from app.text import words
 from gsa import checkpoints
 
@@ -28,6 +30,7 @@ st.dataframe(
     [
         {
             text["name"]: card.name,
+            text["pair"]: markup.pair_name(card.pair),
             text["mixer"]: text["mixers"][card.mixer],
             text["parameters"]: card.params / 1e6,
             text["operations"]: card.flops / 1e9,
@@ -54,15 +57,48 @@ st.dataframe(
         },
     },
 )
+
+
+def draw_training(twins: list[checkpoints.Card]) -> None:
+    """How training went, in one chart for each figure.
+
+    Args:
+        twins: cards of one pair.
+    """
+    histories = {card.mixer: checkpoints.history(card.name) for card in twins}
+    shown = list(text["training"])
+    for column, figure in zip(st.columns(len(shown), gap="large"), shown, strict=True):
+        title = text["training"][figure]
+        lines = {
+            text["mixers"][mixer]: (mixer, [(each["epoch"], each[figure]) for each in history])
+            for mixer, history in histories.items()
+            if history and all(figure in each for each in history)
+        }
+        if not lines:
+            continue
+        chart = compare.over_epochs(lines, title, text["epoch"], share=figure != "loss")
+        column.plotly_chart(
+            chart,
+            theme=None,
+            config=markup.CHART,
+            key=f"{Widget.training} {figure} {twins[0].pair}",
+            alt=f"{title}: {markup.pair_name(twins[0].pair)}",
+        )
+
+
+by_pair: dict[str, list[checkpoints.Card]] = {}
 for card in cards:
-    with st.expander(text["card"].format(name=card.name)):
-        curves = checkpoints.folder() / f"{card.name}.curves.png"
-        if curves.is_file():
-            st.image(str(curves))
-            st.caption(text["curves"])
-        if teachers := card.recipe.get("teachers"):
-            share = card.recipe["teacher_share"]
-            st.markdown(text["taught"].format(teachers=" and ".join(teachers), share=share))
-        if card.use:
-            st.markdown(text["use"].format(use=card.use, limits=card.limits))
-        st.json(card.to_dict(), expanded=1)
+    by_pair.setdefault(card.pair, []).append(card)
+if any(checkpoints.history(card.name) for card in cards):
+    st.caption(text["curves"])
+for pair, twins in by_pair.items():
+    st.subheader(markup.pair_name(pair), anchor=False)
+    draw_training(twins)
+    for card in twins:
+        with st.expander(text["card"].format(name=card.name)):
+            if teachers := card.recipe.get("teachers"):
+                share = card.recipe["teacher_share"]
+                st.markdown(text["taught"].format(teachers=" and ".join(teachers), share=share))
+            if card.use:
+                st.markdown(text["use"].format(use=card.use, limits=card.limits))
+            st.json(card.to_dict(), expanded=1)

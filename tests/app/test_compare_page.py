@@ -1,6 +1,7 @@
 """The Compare page without a browser: each section, its buttons, and what bad input does."""
 
 import base64
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +11,14 @@ from streamlit.testing.v1 import AppTest
 import gsa
 from app import compare_resources, compare_results, gallery, state
 from app.figures import compare as figures
+from app.figures import theme
 from app.selection import PAIR, QUESTION
 from app.state import Widget
 from app.text import words
+from app.views import compare_right
+from gsa import ranges
 from gsa.checkpoints import read_card
+from gsa.preprocess import Grid
 from tests.app import test_pages
 from tests.app.test_pages import MAIN
 from tests.conftest import photo
@@ -57,6 +62,16 @@ def charts(app):
     return len(app.get("plotly_chart"))
 
 
+def drawn(app):
+    """The figures of the page as JSON says them."""
+    return [json.loads(each.proto.spec) for each in app.get("plotly_chart")]
+
+
+def lines(figure):
+    """What a figure draws, by name."""
+    return {trace["name"]: trace for trace in figure["data"] if "name" in trace}
+
+
 def test_a_sample_of_the_gallery_has_as_many_pictures_as_were_asked_for(
     monkeypatch, checkpoint_folder
 ):
@@ -90,6 +105,21 @@ def test_fields_are_measured_once_and_kept(page):
     page.button[0].click().run()
     assert labels(page) == [TEXT["fields"]["start"]]
     assert charts(page) == 0
+
+
+def test_fields_stand_beside_what_they_were_if_all_counted_alike(page):
+    start(page)
+    depth, distance = drawn(page)
+    names, alike = TEXT["fields"]["distance_lines"], TEXT["fields"]["even"]
+    field = lines(depth)[alike]
+    assert (field["line"]["dash"], field["line"]["color"]) == ("dot", theme.QUIET)
+    # of the 64 x 64 pixels, 90 % lie within this radius of the unit nearest to the middle
+    assert all(29 < radius < 45 for radius in field["y"])
+    assert f"{field['y'][len(field['y']) // 2]:.1f} px" in set(page.dataframe[0].value[alike])
+    even = lines(distance)[names["even"]]
+    grid = Grid(16, 16, 64, 64)
+    assert even["y"][0] == pytest.approx(ranges.mean_even_distance(grid))
+    assert TEXT["fields"]["depth_note"] in texts(page)
 
 
 def test_the_chosen_place_is_that_of_the_look_page(tiny_checkpoints):
@@ -134,7 +164,8 @@ def opened(name="fields"):
     return section(app, name)
 
 
-def test_another_pair_is_what_everything_on_the_page_is_of(two_pairs):
+def test_another_pair_is_what_everything_on_the_page_is_of(two_pairs, monkeypatch):
+    monkeypatch.setitem(words("look")["pairs"], "tiny", "Tiny")
     app = opened()
     assert app.selectbox(Widget.pair).value == "small"
     start(app)
@@ -146,6 +177,7 @@ def test_another_pair_is_what_everything_on_the_page_is_of(two_pairs):
     for name in ("right", "paper"):
         section(app, name)
         assert list(app.dataframe[-1].value["Checkpoint"]) == ["tiny_gsa", "tiny_conv"]
+        assert list(app.dataframe[-1].value["Trained on"]) == ["Tiny", "Tiny"]
     app.selectbox(Widget.pair).set_value("small").run()
     assert list(app.dataframe[-1].value["Checkpoint"]) == ["small_gsa", "small_conv"]
     assert charts(section(app, "fields")) == 2  # those that were kept
@@ -178,6 +210,18 @@ def test_pages_share_the_pair(two_pairs):
     assert app.selectbox(Widget.pair).value == "small"
 
 
+def test_where_no_pair_has_a_part_none_is_chosen(two_pairs, monkeypatch):
+    monkeypatch.setattr(state, "_SETTLED", 0)
+    _, second = gsa.pairs()
+    app = linked(question="probes", pair=second)
+    assert Widget.pair not in [each.key for each in app.selectbox]
+    section(app, "paper")
+    assert app.selectbox(Widget.pair).value == named(app, PAIR) == second
+    section(app, "probes")
+    assert Widget.pair not in [each.key for each in app.selectbox]
+    assert named(app, PAIR) == second  # and with the next question it is there again
+
+
 def test_one_pair_is_no_choice(page):
     assert Widget.pair not in [each.key for each in page.selectbox]
 
@@ -196,7 +240,28 @@ def test_a_folder_is_compared_picture_by_picture(page, data):
     page.text_input(f"{Widget.compare_right}_folder").set_value(str(data)).run()
     start(page)
     assert "on 6 pictures" in texts(page)
-    assert charts(page) == 1
+    (figure,) = drawn(page)
+    assert {trace["mode"] for trace in figure["data"][1:]} == {"markers"}
+    assert "With 6 pictures most dots stand for a few answers" in texts(page)
+    assert "calibration error of the cards above" not in texts(page)  # these have none
+
+
+def test_with_many_pictures_calibration_has_a_course(page, data, monkeypatch):
+    monkeypatch.setattr(compare_right, "_ENOUGH", 6)
+    section(page, "right")
+    page.text_input(f"{Widget.compare_right}_folder").set_value(str(data)).run()
+    start(page)
+    (figure,) = drawn(page)
+    assert {trace["mode"] for trace in figure["data"][1:]} == {"lines+markers"}
+    assert "most dots stand for a few answers" not in texts(page)
+
+
+def test_a_dot_of_calibration_is_as_large_as_its_number_and_has_an_interval():
+    bins = [(0.2, 0.5, 0.1, 0.8, 4), (0.9, 1.0, 0.7, 1.0, 16)]
+    drawn = figures.calibration({"a": ("gsa", bins)}, "x", "y", "ideal", joined=False).data[1]
+    assert (list(drawn.marker.size), drawn.marker.sizemode) == ([4, 16], "area")
+    assert list(drawn.error_y.array) == pytest.approx([0.3, 0])
+    assert list(drawn.error_y.arrayminus) == pytest.approx([0.4, 0.3])
 
 
 def test_stress_is_drawn_over_severity(page, data):
@@ -247,18 +312,38 @@ def test_a_probe_runs_and_is_drawn(page, monkeypatch):
     monkeypatch.setattr(probes, "run", quick)
     section(page, "probes")
     start(page)
-    assert charts(page) == 1
+    (figure,) = drawn(page)
     assert "27 pixels across" in texts(page)
+    some, none = figure["layout"]["shapes"][:2]
+    names = TEXT["probes"]["fits"]
+    assert (some["name"], none["name"]) == (names["some"], names["none"])
+    # bars of 5 fit into 27 up to 22, a third into the bin from 20 to 26; 31.1 at the diagonal
+    assert (some["x0"], some["x1"]) == (pytest.approx(1.5 + 1 / 3), none["x0"])
+    assert none["x0"] == pytest.approx(2.5 + (22 * 2**0.5 - 26) / 6)
+    assert none["x1"] == len(probes.BINS) - 0.5
+    assert "up to 22 pixels apart" in texts(page)
+    page.selectbox(Widget.compare_probe_task).select("line").run()
+    start(page)
+    (figure,) = drawn(page)
+    (none,) = (each for each in figure["layout"]["shapes"] if "name" in each)
+    assert (none["name"], none["x0"]) == (names["none"], pytest.approx(1.5 + 5 / 6))
+    assert "up to 25 pixels" in texts(page)
 
 
 def test_the_paper_is_quoted_beside_what_is_counted(page):
     section(page, "paper")
     table = page.dataframe[0].value
-    row = table[table["Network"] == "gsa_resnet50"].iloc[0]
     names = TEXT["paper"]["table"]
-    assert row[names["params_quoted"]] == 18.1
+    table = table.set_index("Network")
+    row = table.loc["gsa_resnet50"]
+    assert (row[names["params_quoted"]], row[names["top1_quoted"]]) == ("18.1 M", "78.5%")
     assert row[names["params"]] == pytest.approx(18.052856)
-    assert abs(table[names["flops_quoted"]] - table[names["flops"]]).max() < 0.1
+    for quoted in table[names["flops_quoted"]].drop("gsa_resnet38").items():
+        assert float(quoted[1].removesuffix(" G")) == pytest.approx(
+            table.loc[quoted[0], names["flops"]], abs=0.1
+        )
+    nothing = table.loc["gsa_resnet38"]
+    assert {nothing[names[key]] for key in names if key.endswith("_quoted")} == {"–"}
 
 
 def test_without_checkpoints_there_is_a_sentence(tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app import gallery, markup, panels
+from app.figures import compare
 from app.selection import Selection, to_parameters
 from app.state import Widget
 from app.text import words
@@ -259,6 +260,38 @@ def test_the_networks_page_shows_the_cards(page):
     assert not page.exception
     table = page.dataframe[0].value
     assert list(table["Checkpoint"]) == ["tiny_conv", "tiny_gsa"]
+
+
+def test_twins_stand_in_one_chart_of_each_figure(checkpoint_folder, tmp_path, monkeypatch):
+    folder = tmp_path / "checkpoints"
+    shutil.copytree(checkpoint_folder, folder)
+    losses = {"gsa": [2.0, 1.0], "conv": [3.0, 1.5]}
+    for mixer, values in losses.items():
+        history = [
+            {"epoch": at, "loss": value, "held_out_top1": 1 / value}
+            for at, value in enumerate(values, start=1)
+        ]
+        (folder / f"tiny_{mixer}.curves.json").write_text(json.dumps(history))
+    monkeypatch.setenv("GSA_CHECKPOINTS", str(folder))
+    monkeypatch.setitem(TEXT["pairs"], "tiny", "Tiny things")
+    page = AppTest.from_file(MAIN, default_timeout=60).run()
+    page.switch_page("views/networks.py").run()
+    assert not page.exception
+    assert set(page.dataframe[0].value["Trained on"]) == {"Tiny things"}
+    assert [each.value for each in page.subheader] == ["Tiny things"]
+    loss, held_out = (json.loads(each.proto.spec) for each in page.get("plotly_chart"))
+    drawn = {trace["name"]: trace for trace in loss["data"]}
+    for mixer, name in (("gsa", "global self-attention"), ("conv", "3×3 convolution")):
+        assert (drawn[name]["x"], drawn[name]["y"]) == ([1, 2], losses[mixer])
+        assert drawn[name]["line"]["color"] == compare.COLOURS[mixer]
+    assert held_out["layout"]["yaxis"]["tickformat"] == ".0%"
+
+
+def test_networks_whose_training_left_no_notes_have_no_chart(page):
+    page.switch_page("views/networks.py").run()
+    assert not page.exception
+    assert not page.get("plotly_chart")
+    assert not any("how the twins of each pair learned" in each.value for each in page.caption)
 
 
 def test_the_networks_page_names_teachers(checkpoint_folder, tmp_path, monkeypatch):

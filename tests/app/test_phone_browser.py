@@ -73,6 +73,16 @@ def test_every_question_of_the_compare_page_can_be_seen(phone, address):
         assert 0 <= box["x"] < box["x"] + box["width"] <= 400
 
 
+def test_examples_of_a_probe_stand_side_by_side(phone, address):
+    phone.goto(f"{address}/compare?question=probes", wait_until="domcontentloaded")
+    pictures = phone.locator(".st-key-widget_compare_probe_examples img")
+    pictures.nth(3).wait_for()
+    found = boxes(pictures)
+    assert len({round(box["top"]) for box in found}) == 1
+    assert len({round(box["width"]) for box in found}) == 1
+    assert max(box["right"] for box in found) <= 400
+
+
 def test_the_tools_of_a_table_do_not_lie_over_words(phone, address):
     phone.goto(f"{address}/networks", wait_until="domcontentloaded")
     tools = phone.locator("[data-testid=stElementToolbar]").first

@@ -66,7 +66,10 @@ def test_calibration_and_confusion():
     given = answers(
         "one", (True, False, False, True), ("a", "b", "b", "b"), (0.95, 0.91, 0.15, 1.0)
     )
-    assert given.calibration() == [(0.15, 0, 1), (pytest.approx(0.9533, abs=1e-3), 2 / 3, 3)]
+    assert given.calibration() == [
+        (0.15, 0, *differences.wilson(0, 1), 1),
+        (pytest.approx(0.9533, abs=1e-3), 2 / 3, *differences.wilson(2 / 3, 3), 3),
+    ]
     assert given.confused(("a", "a", "a", "b")) == [("a", "b", 2)]
 
 

@@ -30,6 +30,15 @@ def test_one_3x3_convolution_has_its_kernel_as_field():
     assert field.pictures == 3
 
 
+def test_the_field_to_compare_with_is_flat_round_the_same_centre():
+    field = erf.field_through(stack(1), torch.randn(1, 1, 15, 15), (7, 3))
+    even = erf.even_spread(field)
+    distance = np.hypot(np.arange(15)[:, None] - 7, np.arange(15)[None, :] - 3)
+    assert even.mean_distance == pytest.approx(distance.mean())
+    assert even.radius_90 == pytest.approx(np.quantile(distance, 0.9, method="inverted_cdf"))
+    assert even.above_1_percent == 1
+
+
 @pytest.mark.parametrize("n", [2, 6])
 def test_a_stack_of_uniform_convolutions_has_the_n_fold_box_as_field(n):
     field = erf.field_through(uniform_stack(n), torch.zeros(1, 1, 61, 61), (30, 30))

@@ -6,7 +6,7 @@ from torch import nn
 
 from gsa import probes
 from gsa.__main__ import main
-from gsa.probes import BINS, FARTHEST, MARK, NEAREST, SIDE, TASKS, Probe
+from gsa.probes import BINS, FARTHEST, MARK, NEAREST, SIDE, TASKS, Probe, fitting
 
 
 def parts(picture):
@@ -116,6 +116,9 @@ def test_no_answer_can_be_read_off_the_brightness(task):
 def test_the_conv_twin_cannot_see_the_farthest_bins():
     probe = Probe()
     assert probe.sees("gsa") is None
+    level, longest = fitting("same", 20)
+    assert (level + MARK, longest**2) == (20, pytest.approx(2 * level**2))
+    assert fitting("line", 20) == (18, 18)  # and a pixel of the line on either side
     assert probe.sees("conv") < BINS[-2][0] + MARK  # both marks whole
     assert probe.sees("conv") > BINS[0][1]
     assert (BINS[0][0], BINS[-1][1]) == (NEAREST, FARTHEST)

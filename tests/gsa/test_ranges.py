@@ -121,6 +121,10 @@ def test_the_mean_distance_is_over_heads_and_places_far_apart(recording):
     ]
     assert ranges.mean_distance(layer, "content", grid) == pytest.approx(np.mean(every))
 
+    even = [measure(np.ones((16, 24)), Cells.at(row, column), grid).mean_distance
+            for row in (3, 9, 15) for column in (3, 9, 15, 21)]  # fmt: skip
+    assert ranges.mean_even_distance(grid) == pytest.approx(np.mean(even))
+
 
 def test_a_map_of_another_shape_is_refused():
     with pytest.raises(ValueError, match=r"shape \(3, 3\); its grid is 9 x 9"):
