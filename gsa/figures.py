@@ -33,7 +33,7 @@ _LETTERS = 26  # that fit above a map
 _SIDE, _GAP, _FOOT = 1.45, 0.1, 0.2  # inches: width of a map, between two, and below each
 SIGNED = "PuOr_r"  # orange positive, purple negative
 UNSIGNED = "cividis"
-UNKNOWN = "#a8a6a3"  # of cells of which nothing is known: in neither scale
+UNKNOWN = "#a8a6a3"  # of cells of which nothing is known
 
 
 @dataclass(frozen=True)

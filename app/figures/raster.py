@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
 from app.figures import theme
-from gsa.figures import UNKNOWN
 
 
 @cache
@@ -48,7 +47,7 @@ def coloured(
         rgba[..., :3] = _colours(theme.SIGNED if signed else theme.UNSIGNED)[
             (at * 255).round().astype(int)
         ]
-    rgba[np.isnan(weights)] = (*ImageColor.getrgb(UNKNOWN), 255)
+    rgba[np.isnan(weights)] = (*ImageColor.getrgb(theme.UNKNOWN), 255)
     return rgba
 
 

@@ -9,6 +9,7 @@ from plotly.colors import get_colorscale, sample_colorscale, unlabel_rgb
 
 SIGNED = "PuOr_r"  # purple below zero, orange above: safe for colour-blind viewers
 UNSIGNED = "Cividis"
+UNKNOWN = "#a8a6a3"  # of cells of which nothing is known: in neither scale
 CONTENT = "#b35806"
 POSITIONAL = "#7f6fb5"
 CONV = "#4575b4"

@@ -8,7 +8,7 @@ from PIL import Image, ImageColor
 
 from app import companions, experiments
 from app.drawing import drawn
-from app.figures import raster
+from app.figures import raster, theme
 from gsa import figures
 from gsa.figures import UNKNOWN
 from tests.app import test_leaving
@@ -126,6 +126,7 @@ def test_sizes_are_compared_with_sizes(view, monkeypatch, value):
 
 def test_cells_that_left_the_picture_are_grey_and_not_zero(view, monkeypatch):
     monkeypatch.setattr(experiments, "companion", lambda seen, *_, **__: seen.recording)
+    assert theme.UNKNOWN == UNKNOWN  # as the app draws them, and files
     grey = (*ImageColor.getrgb(UNKNOWN), 255)
     for row in companions.rows(view).values():
         by_kind = {each.id_: each for each in row}
