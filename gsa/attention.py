@@ -137,9 +137,9 @@ class GlobalSelfAttention(nn.Module):
     On a CPU `gsa.native_steps` and `gsa.native_content` take the branches in single precision and
     bfloat16 where there is a C++ compiler, in inference mode both at once (`gsa.native_module`);
     else `gsa.fast` takes the steps; on a GPU `gsa.triton_steps` and `gsa.triton_content` do. The
-    faster ways have first derivatives by `backward` and `autograd.grad` only; inside
-    `gsa.fast.switched_off()` the plain formulas are used, also for second derivatives and forward
-    mode.
+    faster ways have first derivatives by `backward` and `autograd.grad` only, and raise
+    RuntimeError for second and batched ones (`gsa.fast.first_derivatives`); inside
+    `gsa.fast.switched_off()` the plain formulas are used, which have these and forward mode too.
 
     `reach`, where it is not None, cuts every weight further than so many cells along either axis,
     and `gap` every weight up to there; networks are trained without (`gsa.interventions` sets
