@@ -165,8 +165,8 @@ class GlobalSelfAttention(nn.Module):
     Shape: (b, in_channels, y, x) to (b, width, y, x).
 
     Raises:
-        ValueError: if `heads` does not divide `width`, or an option breaks a rule of
-            `gsa.config.check_options`.
+        ValueError: if a number is not whole and positive, `heads` does not divide `width`, or an
+            option breaks a rule of `gsa.config.check_options`.
     """
 
     def __init__(
@@ -184,8 +184,13 @@ class GlobalSelfAttention(nn.Module):
         relative_init: RelativeInit = "normal",
     ) -> None:
         super().__init__()
+        for option, number in (("in_channels", in_channels), ("width", width), ("heads", heads)):
+            if type(number) is not int or number < 1:
+                raise ValueError(f"`{option}` (={number!r}) must be whole and positive.")
         if width % heads:
             raise ValueError(f"`width` (={width}) must be divisible by `heads` (={heads}).")
+        if not isinstance(size, tuple | list) or [*map(type, size)] != [int, int] or min(size) < 1:
+            raise ValueError(f"`size` (={size!r}) must be two whole, positive numbers of cells.")
         check_options(
             content=content,
             positional=positional,
@@ -226,8 +231,10 @@ class GlobalSelfAttention(nn.Module):
         """(b, in_channels, y, x) to (b, width, y, x); hands its tensors to `recorder` if given.
 
         Raises:
-            ValueError: if it is to record a layer with a gap.
+            ValueError: if it is to record a layer with a gap, or `x` has not four axes.
         """
+        if x.dim() != 4:
+            raise ValueError(f"`x` must be (b, in_channels, y, x), not {tuple(x.shape)}.")
         if self.gap is not None:
             if recorder is not None:
                 raise ValueError(f"layer {name} has no maps to record while its near part is cut.")
