@@ -221,6 +221,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit status."""
+    if sys.stdout is None:  # closed by the shell, `>&-`: nobody wants what goes there
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     arguments = _parser().parse_args(argv)
     try:
         status = arguments.run(arguments)

@@ -132,7 +132,7 @@ def _stress(arguments: Arguments) -> tuple[Any, list[str]]:
 
     twins = _twins(arguments.checkpoint)
     sample = from_folder(twins[0].card, arguments.data, arguments.count)
-    tests = arguments.tests or tuple(robustness.TESTS)
+    tests = tuple(dict.fromkeys(arguments.tests or robustness.TESTS))  # each once
     rows = list(robustness.scores(twins, sample, tests))
     lines = [
         f"{row.checkpoint} {row.test:10} {row.severity:6g} {row.right:6.1%} "

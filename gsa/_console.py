@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import json
 import sys
 from collections.abc import Callable
@@ -22,9 +23,21 @@ class Parser(argparse.ArgumentParser):
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on one line of stdout; ValueError for a number that JSON does not have."""
-    json.dump(value, sys.stdout, ensure_ascii=False, allow_nan=False)
-    sys.stdout.write("\n")
+    """One JSON value on one line of stdout, all of it or nothing.
+
+    Where stdout is not in UTF-8, letters beyond ASCII are escaped, as JSON can; so they are where a
+    file name has a byte that is not UTF-8.
+
+    Raises:
+        ValueError: for a number that JSON does not have.
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode()
+        escaped = codecs.lookup(sys.stdout.encoding or "ascii").name != "utf-8"
+    except UnicodeEncodeError:
+        escaped = True
+    sys.stdout.write((json.dumps(value) if escaped else text) + "\n")
 
 
 def pictures(count: int) -> str:

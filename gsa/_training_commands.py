@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from gsa._console import AddCommand, Arguments, pictures, print_json
@@ -94,11 +95,16 @@ def _shares(arguments: Arguments) -> int:
 
 
 def _ready(out: Path) -> Path:
-    """Make the folder of a file of results, which is found wrong now and not after hours."""
+    """Make the folder of a file of results, and write there, so that it fails now or never.
+
+    Raises:
+        ValueError: if there is a folder of that name; OSError if it cannot be written.
+    """
     if out.is_dir():
         raise ValueError(f"{str(out)!r} is a folder; name a file for the results.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    return out
+    with TemporaryFile(dir=out.parent):
+        return out
 
 
 def _report(arguments: Arguments) -> int:

@@ -137,9 +137,9 @@ class GlobalSelfAttention(nn.Module):
     On a CPU `gsa.native_steps` and `gsa.native_content` take the branches in single precision and
     bfloat16 where there is a C++ compiler, in inference mode both at once (`gsa.native_module`);
     else `gsa.fast` takes the steps; on a GPU `gsa.triton_steps` and `gsa.triton_content` do. The
-    faster ways have first derivatives by `backward` and `autograd.grad` only; inside
-    `gsa.fast.switched_off()` the plain formulas are used, also for second derivatives and forward
-    mode.
+    faster ways have first derivatives by `backward` and `autograd.grad` only, and raise
+    RuntimeError for second and batched ones (`gsa.fast.first_derivatives`); inside
+    `gsa.fast.switched_off()` the plain formulas are used, which have these and forward mode too.
 
     `reach`, where it is not None, cuts every weight further than so many cells along either axis,
     and `gap` every weight up to there; networks are trained without (`gsa.interventions` sets
@@ -165,8 +165,8 @@ class GlobalSelfAttention(nn.Module):
     Shape: (b, in_channels, y, x) to (b, width, y, x).
 
     Raises:
-        ValueError: if `heads` does not divide `width`, or an option breaks a rule of
-            `gsa.config.check_options`.
+        ValueError: if a number is not whole and positive, `heads` does not divide `width`, or an
+            option breaks a rule of `gsa.config.check_options`.
     """
 
     def __init__(
@@ -184,8 +184,13 @@ class GlobalSelfAttention(nn.Module):
         relative_init: RelativeInit = "normal",
     ) -> None:
         super().__init__()
+        for option, number in (("in_channels", in_channels), ("width", width), ("heads", heads)):
+            if type(number) is not int or number < 1:
+                raise ValueError(f"`{option}` (={number!r}) must be whole and positive.")
         if width % heads:
             raise ValueError(f"`width` (={width}) must be divisible by `heads` (={heads}).")
+        if not isinstance(size, tuple | list) or [*map(type, size)] != [int, int] or min(size) < 1:
+            raise ValueError(f"`size` (={size!r}) must be two whole, positive numbers of cells.")
         check_options(
             content=content,
             positional=positional,
@@ -226,8 +231,10 @@ class GlobalSelfAttention(nn.Module):
         """(b, in_channels, y, x) to (b, width, y, x); hands its tensors to `recorder` if given.
 
         Raises:
-            ValueError: if it is to record a layer with a gap.
+            ValueError: if it is to record a layer with a gap, or `x` has not four axes.
         """
+        if x.dim() != 4:
+            raise ValueError(f"`x` must be (b, in_channels, y, x), not {tuple(x.shape)}.")
         if self.gap is not None:
             if recorder is not None:
                 raise ValueError(f"layer {name} has no maps to record while its near part is cut.")

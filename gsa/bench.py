@@ -20,8 +20,6 @@ import torchvision
 from PIL import Image
 from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
-from torch.utils.benchmark import Timer
-from torch.utils.benchmark.utils.common import set_torch_threads
 
 from gsa import fast, maps
 from gsa.attention import GlobalSelfAttention
@@ -146,6 +144,8 @@ def in_turn(
         contenders: by name, gsa first.
         effort: how long.
     """
+    from torch.utils.benchmark import Timer  # not at the top, as in `gsa.scaling`
+
     timers, counts = {}, {}
     for name, contender in contenders.items():
         timer = Timer("contender()", globals={"contender": contender}, num_threads=effort.threads)
@@ -263,6 +263,8 @@ def _memory(
     what: str, contenders: Mapping[str, Callable[[], object]], effort: Effort
 ) -> Iterator[Ratio]:
     """Peaks do not scatter, so there is one round."""
+    from torch.utils.benchmark.utils.common import set_torch_threads  # as in `gsa.scaling`
+
     # with the threads of the setting, by which torch chooses ways that take more or less memory
     with set_torch_threads(effort.threads):
         peaks = {name: float(peak_bytes(work, effort.device)) for name, work in contenders.items()}

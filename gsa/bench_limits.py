@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.benchmark import Timer
 
 from gsa import fast
 from gsa.attention import GlobalSelfAttention, column_attention, content_branch, row_attention
@@ -60,6 +59,8 @@ def rates(effort: Effort) -> Rates:
 
 
 def _seconds(work: Any, effort: Effort) -> float:
+    from torch.utils.benchmark import Timer  # not at the top, as in `gsa.scaling`
+
     timer = Timer("work()", globals={"work": work}, num_threads=effort.threads)
     return timer.blocked_autorange(min_run_time=effort.seconds).median
 

@@ -23,7 +23,7 @@ from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from gsa.config import NetworkConfig
+from gsa.config import NetworkConfig, is_finite
 from gsa.costs import flops, parameters
 from gsa.files import whole_file
 from gsa.preprocess import Preprocess
@@ -64,6 +64,13 @@ class Card:
                     f"the card's `{each.name}` (={getattr(self, each.name)!r}) must be of type "
                     f"{each.type}."
                 )
+        if not isinstance(self.classes, tuple) or not all(
+            isinstance(each, str) for each in self.classes
+        ):
+            raise CheckpointError(
+                f"the card's `classes` (={self.classes!r}) must be a list of names."
+            )
+        self._check_results()
         if self.results and "name" not in self.data:
             raise CheckpointError(
                 "the card has results and does not name the data they were found on, as `name` "
@@ -73,6 +80,17 @@ class Card:
             raise CheckpointError(
                 f"the card names {len(self.classes)} classes for a network with "
                 f"{self.network.num_classes}."
+            )
+
+    def _check_results(self) -> None:
+        """The rules for those results that are calculated with or printed."""
+        top1 = self.results.get("top1", 0.0)
+        if not is_finite(top1) or not 0 <= top1 <= 1:
+            raise CheckpointError(f"the card's `top1` (={top1!r}) must be a number from 0 to 1.")
+        temperature = self.results.get("temperature", 1.0)
+        if not is_finite(temperature) or temperature <= 0:
+            raise CheckpointError(
+                f"the card's `temperature` (={temperature!r}) must be a finite number above 0."
             )
 
     @property
@@ -127,7 +145,8 @@ class Card:
             kept = {key: value for key, value in values.items() if key not in derived}
             kept["network"] = NetworkConfig.from_dict(kept["network"])
             kept["preprocess"] = Preprocess.from_dict(kept["preprocess"])
-            kept["classes"] = tuple(kept["classes"])
+            if isinstance(kept["classes"], list):  # a tuple of a word would be its letters
+                kept["classes"] = tuple(kept["classes"])
             return cls(**kept)
         except CheckpointError:
             raise
@@ -280,7 +299,10 @@ def _floats(state: dict[str, Tensor]) -> Iterable[tuple[str, Tensor]]:
 def _read_weights(path: Path, name: str, sha256: str) -> dict[str, Tensor]:
     if not path.is_file():
         raise CheckpointError(f"checkpoint {name!r} has a card but no weights, {path.name}.")
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path.name} cannot be read ({error.strerror}).") from None
     if data.startswith(_LFS_POINTER):
         raise CheckpointError(
             f"{path.name} is a Git LFS pointer and not the weights; run `git lfs pull`."

@@ -19,11 +19,11 @@ from gsa.cells import Cells
 from gsa.checkpoints import Card, Checkpoint, CheckpointError
 from gsa.config import PRESETS
 from gsa.costs import flops, parameters
-from gsa.files import json_ready
+from gsa.files import json_ready, said
 from gsa.pictures import PictureError, open_picture, upright_size
 from gsa.proofs import verify
 from gsa.record import Recording, record
-from gsa.split import SUFFIXES
+from gsa.split import is_picture
 
 Rows = list[dict[str, Any]]
 GALLERY = Path(__file__).resolve().parent.parent / "app" / "gallery"
@@ -126,29 +126,30 @@ def draw_maps(
     """
     checkpoint = checkpoints.load(default_checkpoint() if name is None else name)
     picture = open_picture(image)  # refuses what is too large before it is read
-    data = Path(image).read_bytes()
+    file = Path(image)
+    data = file.read_bytes()
     preprocess = checkpoint.preprocess
     crop = preprocess.crop(picture)
     recording = _with_maps(checkpoint, record(checkpoint.model, preprocess.tensor(crop)))
-    layers = [layer] if layer else list(recording.layers)
+    layers = list(recording.layers) if layer is None else [layer]
     panels = figures.place_panels(recording, place, layers, head)
     heads = "mean over heads" if head is None else f"head {head}"
     provenance = export.Provenance.of(
         checkpoint.card,
         data,
-        Path(image).name,
+        file.name,
         crop_box=preprocess.crop_box(*upright_size(data)),
         place=place,
         layers=tuple(layers),
         heads=heads,
         scale="each map its own, printed",
     )
-    title = f"{Path(image).name}, {checkpoint.card.name}, {heads}, place {place[0]:g}, {place[1]:g}"
+    where = f"place {place[0]:g}, {place[1]:g}"
+    title = f"{provenance.picture}, {checkpoint.card.name}, {heads}, {where}"
     figure = figures.strip(crop, panels, title)
     # what was asked for, so that one file does not take another's name: cat.jpg is not cat.png
-    file = Path(image)
     row, column = (repr(number).removesuffix(".0") for number in place)  # in full, unlike `:g`
-    stem = f"{file.stem}{file.suffix.replace('.', '_')}_{row}_{column}"
+    stem = said(f"{file.stem}{file.suffix.replace('.', '_')}_{row}_{column}")
     asked = (name, layer, None if head is None else f"head{head}")
     stem = "_".join([stem, *(part for part in asked if part is not None)])
     written = export.write_all(directory, stem, figure, recording, provenance)
@@ -235,10 +236,11 @@ def _pictures_in(folder: Path) -> Iterator[tuple[str, Image.Image]]:
     """Every picture of a folder with its name, by name; other files are left out.
 
     Raises:
-        ValueError: for a file that is called a picture and is none.
+        ValueError: for a file that is called a picture and is none; OSError if `folder` is not a
+            folder that can be read.
     """
-    for path in sorted(folder.glob("*"), key=lambda path: path.name):
-        if path.suffix.lower() in SUFFIXES:
+    for path in sorted(folder.iterdir(), key=lambda path: path.name):
+        if is_picture(path.relative_to(folder)):
             try:
                 yield path.name, open_picture(path)
             except PictureError as error:

@@ -7,7 +7,7 @@ differ in nothing but the mixer are *twins*; `NetworkConfig.twin` gives the othe
 
 from __future__ import annotations
 
-import math
+import sys
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
@@ -27,6 +27,13 @@ _MODULE_OPTIONS = (
 )
 
 
+def is_finite(value: object) -> bool:
+    """Whether a value, of any type, is a number that is neither NaN nor beyond all floats."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max
+
+
 def check_options(
     *,
     content: bool,
@@ -42,7 +49,7 @@ def check_options(
         ValueError: if an option breaks one; the sentence names it, its value and the rule.
     """
     for name, number in (("query_gain", query_gain), ("query_offset", query_offset)):
-        if type(number) not in (int, float) or not math.isfinite(number):
+        if not is_finite(number):
             raise ValueError(f"`{name}` (={number!r}) must be a finite number.")
     if type(content) is not bool:
         raise ValueError(f"`content` (={content!r}) must be true or false.")

@@ -96,10 +96,9 @@ def constant_share(layer: LayerRecord, cells: Cells) -> float:
     Raises:
         ValueError: if the layer has no positional branch or `cells` leaves its grid.
     """
-    if layer.positional is None:
-        raise ValueError(f"layer {layer.name} has no positional branch.")
+    positional = maps.required(layer.positional, layer, "positional branch")
     cells.check(layer)
     offset = constant(layer, cells)
-    added = cells.of(layer.positional).mean(axis=(-2, -1)) - offset
+    added = cells.of(positional).mean(axis=(-2, -1)) - offset
     norms = [float(np.linalg.norm(part)) for part in (offset, added)]
     return norms[0] / sum(norms) if any(norms) else float("nan")

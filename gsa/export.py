@@ -18,6 +18,7 @@ from gsa import maps
 from gsa.cells import Cells
 from gsa.checkpoints import Card
 from gsa.contributions import contribution_map, reverse_contribution_map
+from gsa.files import said
 from gsa.machine import PROJECT, version_of
 from gsa.maps import Direction
 from gsa.preprocess import Grid
@@ -46,9 +47,9 @@ class Provenance:
 
     @classmethod
     def of(cls, card: Card, picture: bytes, name: str, **rest: object) -> Provenance:
-        """Fill in the hashes; `rest` are the other fields."""
+        """Fill in the hashes, and `name` as text can have it; `rest` are the other fields."""
         digest = hashlib.sha256(picture).hexdigest()
-        return cls(card.name, card.sha256, name, digest, **rest)  # type: ignore[arg-type]
+        return cls(card.name, card.sha256, said(name), digest, **rest)  # type: ignore[arg-type]
 
     def cells(self, grid: Grid) -> Cells:
         """The cells of a layer's grid that the place, or the region, touches."""

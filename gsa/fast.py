@@ -11,20 +11,20 @@ channels-last tensor (all channels of a pixel side by side) gives both in copies
 a block at a time.
 
 The results equal `column_step(column_scores(...))` and its row pair in `gsa.formulas` up to
-rounding. Derivatives are those of `backward` and `autograd.grad`; second ones, forward mode and
-`torch.func` need the plain formulas (`switched_off`).
+rounding. Derivatives are those of `backward` and `autograd.grad`, one at a time; second and batched
+ones (`first_derivatives`) and forward mode need the plain formulas (`switched_off`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 _SCORE_BYTES = 2**20  # of a block: what a common L2 cache holds
@@ -32,6 +32,8 @@ _SCORE_BYTES = 2**20  # of a block: what a common L2 cache holds
 _VECTOR = 16  # numbers in single precision that a register of 512 bits holds
 
 _off = ContextVar("off", default=False)
+
+Gradients = TypeVar("Gradients")
 
 
 @contextmanager
@@ -57,6 +59,34 @@ def wanted() -> bool:
         or torch._C._are_functorch_transforms_active()
     )
     return not _off.get() and not looked_on
+
+
+def first_derivatives(
+    backward: Callable[[Any, Tensor], Gradients],
+) -> Callable[[Any, Tensor], Gradients]:
+    """Decorator for the `backward` of every faster way, which autograd cannot see into.
+
+    What it computes is a constant to autograd, so second derivatives would miss it without a word.
+
+    Raises:
+        RuntimeError: in the backward pass, where second (`create_graph=True`) or batched
+            derivatives (`is_grads_batched=True`, `torch.func`) are wanted of it.
+    """
+
+    @wraps(backward)
+    def alone(ctx: Any, grad: Tensor) -> Gradients:
+        batched = torch._C._are_functorch_transforms_active() or (
+            not torch.compiler.is_compiling()  # which has no name for the function that follows
+            and torch._C._functorch.is_legacy_batchedtensor(grad)  # as `is_grads_batched` gives
+        )
+        if batched or torch.is_grad_enabled():
+            raise RuntimeError(
+                "Second and batched derivatives (`create_graph`, `is_grads_batched`) need the "
+                "plain formulas: make the forward pass inside `gsa.fast.switched_off()`."
+            )
+        return backward(ctx, grad)
+
+    return alone
 
 
 def channels_last(x: Tensor) -> Tensor:
@@ -183,7 +213,7 @@ class _AxialAttention(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable
+    @first_derivatives
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         q, pairs, v = ctx.saved_tensors
         grad_q, grad_v = torch.empty_like(q), torch.empty_like(v)

@@ -20,6 +20,11 @@ def whole_file(path: Path) -> Iterator[Path]:
     partial.replace(path)
 
 
+def said(name: str) -> str:
+    """A file's name with a question mark for each byte that is not UTF-8."""
+    return name.encode(errors="replace").decode()
+
+
 PAGE = "README.md"
 GENERATED = "This page is generated"  # what a page of this program says of itself
 

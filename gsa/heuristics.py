@@ -157,8 +157,7 @@ def _content_flow(layer: LayerRecord, gradient: Array) -> Array:
 
 
 def _positional_flow(layer: LayerRecord, gradient: Array) -> Array:
-    if layer.positional is None:
-        raise ValueError(f"layer {layer.name} has no positional branch.")
+    maps.required(layer.positional, layer, "positional branch")
     rows, columns = layer.shape
     reached = gradient if layer.gain is None else gradient * layer.gain[..., None, None]
     if layer.r_r is not None:

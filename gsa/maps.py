@@ -33,7 +33,8 @@ def chosen(kind: str, **options: T) -> T:
     return options[kind]
 
 
-def _required(values: Array | None, layer: LayerRecord, what: str) -> Array:
+def required(values: Array | None, layer: LayerRecord, what: str) -> Array:
+    """`values`, a field of `layer`; ValueError where it has none, which is `what` it lacks."""
     if values is None:
         raise ValueError(f"layer {layer.name} has no {what}.")
     return values
@@ -48,7 +49,7 @@ def content_map(layer: LayerRecord, cells: Cells) -> Array:
     Raises:
         ValueError: if the layer has no content branch or `cells` leaves its grid.
     """
-    rho = _required(layer.rho, layer, "content branch")
+    rho = required(layer.rho, layer, "content branch")
     q = _mean_in_reach(layer, layer.q, cells)  # the map is linear in the query
     return np.einsum("hdyx,hdyx->hyx", q, rho)
 
@@ -63,7 +64,7 @@ def row_weights(layer: LayerRecord, cells: Cells) -> Array:
         ValueError: if the layer has no row step or `cells` leaves its grid.
     """
     cells.check(layer)
-    r_r = _required(layer.r_r, layer, "row step")
+    r_r = required(layer.r_r, layer, "row step")
     columns = layer.shape[1]
     offset = np.arange(columns) - np.arange(cells.left, cells.right)[:, None]  # (b, j)
     pairs = r_r[offset + columns - 1]  # (b, j, d)
@@ -76,7 +77,7 @@ def column_weights(layer: LayerRecord, row: int) -> Array:
     Returns:
         (h, y, x): entry (i, j) is what pixel (a, j) reads from row i of its own column j.
     """
-    r_c = _required(layer.r_c, layer, "column step")
+    r_c = required(layer.r_c, layer, "column step")
     rows = layer.shape[0]
     offset = np.arange(rows) - row  # (i,)
     return np.einsum("hdj,id->hij", layer.q[:, :, row], r_c[offset + rows - 1])
@@ -94,7 +95,7 @@ def positional_map(layer: LayerRecord, cells: Cells) -> Array:
         ValueError: if the layer has no positional branch or `cells` leaves its grid.
     """
     cells.check(layer)
-    _required(layer.positional, layer, "positional branch")
+    required(layer.positional, layer, "positional branch")
     weights = np.zeros((layer.heads, *layer.shape), dtype=layer.q.dtype)
     if layer.r_r is None:  # without the row step each query keeps to its own column
         rows = np.zeros_like(weights[:, cells.top : cells.bottom])
@@ -210,9 +211,9 @@ def two_step_path(layer: LayerRecord, query: tuple[int, int], source: tuple[int,
     return Path(
         via=(a, j),
         column_q=layer.q[:, :, a, j],
-        column_r=_required(layer.r_c, layer, "column step")[i - a + rows - 1],
+        column_r=required(layer.r_c, layer, "column step")[i - a + rows - 1],
         row_q=layer.q[:, :, a, b],
-        row_r=_required(layer.r_r, layer, "row step")[j - b + columns - 1],
+        row_r=required(layer.r_r, layer, "row step")[j - b + columns - 1],
     )
 
 
@@ -225,7 +226,7 @@ def reverse_content_map(layer: LayerRecord, cells: Cells) -> Array:
     Raises:
         ValueError: if the layer has no content branch or `cells` leaves its grid.
     """
-    rho = _mean_in_reach(layer, _required(layer.rho, layer, "content branch"), cells)
+    rho = _mean_in_reach(layer, required(layer.rho, layer, "content branch"), cells)
     return np.einsum("hdyx,hdyx->hyx", layer.q, rho)
 
 
@@ -257,7 +258,7 @@ def reverse_positional_map(layer: LayerRecord, cells: Cells) -> Array:
     rows, columns = layer.shape
     weights = np.zeros((layer.heads, rows, columns), dtype=layer.q.dtype)
     r_c, r_r = layer.r_c, layer.r_r
-    _required(layer.positional, layer, "positional branch")
+    required(layer.positional, layer, "positional branch")
     a, b = np.arange(rows), np.arange(columns)
     for j in range(cells.left, cells.right):
         if r_r is None:
@@ -302,7 +303,7 @@ def key_maps(layer: LayerRecord) -> Array:
 
     Of all pixels also where the layer is cut: `reach` takes weights away, and not keys.
     """
-    return _required(layer.rho, layer, "content branch")
+    return required(layer.rho, layer, "content branch")
 
 
 def all_queries(layer: LayerRecord, kind: Kind, limit: int = MEMORY_LIMIT) -> Array:

@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from gsa import fast, kernel_checks, native
 
@@ -71,7 +70,7 @@ class _ContentBranch(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable
+    @fast.first_derivatives
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
         q, k, v, kept = ctx.saved_tensors
         given = {"q": q, "k": k, "v": v, "grad": grad.contiguous(), "kept": kept}

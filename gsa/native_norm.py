@@ -11,9 +11,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from gsa import kernel_checks, native
+from gsa import fast, kernel_checks, native
 from gsa.formulas import normalise_queries
 
 _NORM = native.Function(  # `NormCall` of gsa/cpp/calls.h
@@ -60,7 +59,7 @@ class _QueryNorm(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable
+    @fast.first_derivatives
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         q, gain, bias = ctx.saved_tensors
         to_q = q.new_empty(q.shape)

@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from gsa import fast, kernel_checks, native
 
@@ -93,7 +92,7 @@ class _AxialAttention(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable
+    @fast.first_derivatives
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         q, table, v = ctx.saved_tensors
         of_q, of_table, of_v, _ = ctx.needs_input_grad

@@ -15,8 +15,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from gsa.config import is_finite
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+_LEAST_STD = 1e-6  # divided by less, pixels get too large for the sums of a network
 
 
 @dataclass(frozen=True)
@@ -33,17 +36,18 @@ class Preprocess:
     crop_ratio: float = 1.0  # side of the cropped square / shorter side of the photo
 
     def __post_init__(self) -> None:
+        if type(self.size) is not int or self.size < 1:
+            raise ValueError(f"`size` (={self.size!r}) must be whole pixels, at least 1.")
+        if not is_finite(self.crop_ratio) or not 0 < self.crop_ratio <= 1:
+            raise ValueError(f"`crop_ratio` (={self.crop_ratio!r}) must be above 0 and at most 1.")
         for name in ("mean", "std"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        if self.size < 1:
-            raise ValueError(f"`size` (={self.size}) must be at least 1 pixel.")
-        if not 0 < self.crop_ratio <= 1:
-            raise ValueError(f"`crop_ratio` (={self.crop_ratio}) must be above 0 and at most 1.")
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
-            raise ValueError(
-                f"`mean` (={self.mean}) and `std` (={self.std}) must have three numbers each, "
-                "`std` positive ones."
-            )
+            value = getattr(self, name)
+            three = isinstance(value, tuple | list) and len(value) == 3
+            if not three or not all(is_finite(each) for each in value):
+                raise ValueError(f"`{name}` (={value!r}) must have three finite numbers.")
+            object.__setattr__(self, name, tuple(value))
+        if min(self.std) < _LEAST_STD:
+            raise ValueError(f"`std` (={self.std!r}) must be at least {_LEAST_STD:g} each.")
 
     def crop_box(self, width: int, height: int) -> tuple[float, float, float, float]:
         """The square that is seen, (left, top, right, bottom) in photo pixels."""

@@ -114,8 +114,8 @@ def prove(layer: LayerRecord, kind: Kind, cells: Cells, direction: Direction = "
     if direction not in get_args(Direction):
         raise ValueError(f"`direction` (={direction!r}) must be of {get_args(Direction)}.")
     for part in ("content", "positional"):
-        if kind in (part, "sum") and part not in maps.branches(layer):
-            raise ValueError(f"layer {layer.name} has no {part} branch.")
+        if kind in (part, "sum"):
+            maps.required(getattr(layer, part), layer, f"{part} branch")
     cells.check(layer)
     everywhere = output if direction == "from" else response(layer, kind, cells)
     assert everywhere is not None  # a branch that is there has put something out

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from gsa.config import Mixer, NetworkConfig, preset
+from gsa.config import Mixer, NetworkConfig, is_finite, preset
 
 Precision = Literal["32-true", "bf16-mixed"]  # 16-mixed would need the state of its scaler saved
 Augment = Literal["", "trivial", "rand"]
@@ -59,6 +59,16 @@ class Recipe:
     def __post_init__(self) -> None:
         object.__setattr__(self, "restart", _epochs(self.restart))
         object.__setattr__(self, "teachers", _names(self.teachers))
+        if not self.pair or self.pair.startswith(".") or set(self.pair) & set("/\\"):
+            raise RecipeError(
+                f"`pair` (={self.pair!r}) must be a name of files: not empty, without `/` and "
+                "`\\`, and not starting with a dot."
+            )
+        for each in fields(self):
+            if each.type == "float" and not is_finite(getattr(self, each.name)):
+                raise RecipeError(
+                    f"`{each.name}` (={getattr(self, each.name)!r}) must be a finite number."
+                )
         for name in ("size", "epochs", "batch_size", "learning_rate", "clip"):
             if not getattr(self, name) > 0:
                 raise RecipeError(f"`{name}` (={getattr(self, name)}) must be above 0.")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gsa import formulas
-from gsa.maps import Branch, branches
+from gsa.maps import Branch, chosen, required
 from gsa.record import Array, LayerRecord
 
 
@@ -26,8 +26,8 @@ def replayed(layer: LayerRecord, branch: Branch, values: Array) -> Array:
     Raises:
         ValueError: if the layer lacks the branch.
     """
-    if branch not in branches(layer):
-        raise ValueError(f"layer {layer.name} has no {branch} branch.")
+    out = chosen(branch, content=layer.content, positional=layer.positional)
+    required(out, layer, f"{branch} branch")
     q, v = _batch(layer.q), _batch(values)
     if branch == "content":
         assert layer.rho is not None

@@ -21,9 +21,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
-from torch.utils.benchmark import Timer
-from torch.utils.benchmark.utils.common import set_torch_threads
-from torch.utils.benchmark.utils.timer import timer as clock
 
 from gsa.attention import GlobalSelfAttention
 from gsa.config import Mixer, NetworkConfig
@@ -241,6 +238,11 @@ def _timed(cost: Cost, model: nn.Module, shape: tuple[int, ...], setting: Settin
     def forward() -> None:
         with torch.inference_mode():
             model(x)
+
+    # not at the top: with CUDA and no GPU it says so on stderr, before any sentence of ours
+    from torch.utils.benchmark import Timer
+    from torch.utils.benchmark.utils.common import set_torch_threads
+    from torch.utils.benchmark.utils.timer import timer as clock
 
     with set_torch_threads(setting.threads):
         peak = peak_bytes(forward, setting.device)  # which also warms up

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Protocol
 
 import numpy as np
@@ -150,12 +150,21 @@ class Found:
     name: str
 
 
+def is_picture(name: PurePath) -> bool:
+    """Whether a file counts as a picture by its path below a folder or in an archive.
+
+    Hidden files and folders are what systems put beside pictures: `._1.jpg`, `__MACOSX`.
+    """
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.parts)
+    return name.suffix.lower() in SUFFIXES and not hidden
+
+
 def in_class_folders(folder: Path) -> list[Found]:
     """The pictures `folder/<class>/<picture>`, sorted."""
     return sorted(
         Found(path.parent.name, path.parent, path.name)
         for path in folder.glob("*/*")
-        if path.suffix.lower() in SUFFIXES
+        if is_picture(path.relative_to(folder))
     )
 
 
@@ -175,7 +184,7 @@ def in_archives(paths: Iterable[Path]) -> list[Found]:
     for path in paths:
         with _archive(path) as archive:
             for inside in archive.namelist():
-                if inside.lower().endswith(SUFFIXES):
+                if is_picture(PurePosixPath(inside)):
                     found.append(Found(PurePosixPath(inside).parent.name, path, inside))
     return sorted(found)
 

@@ -26,7 +26,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from gsa import fast, kernel_checks, triton_gate
 
@@ -98,7 +97,7 @@ class _ContentBranch(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable
+    @fast.first_derivatives
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, context, tops, totals = ctx.saved_tensors
         grad = _in_place(grad)

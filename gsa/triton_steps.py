@@ -39,7 +39,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from gsa import fast, kernel_checks, triton_gate
 
@@ -113,7 +112,7 @@ class _AxialAttention(torch.autograd.Function):
         return _attend(q, table, v, axis, transposed=False)
 
     @staticmethod
-    @once_differentiable
+    @fast.first_derivatives
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         q, table, v = ctx.saved_tensors
         grad = _pixelwise(grad)

@@ -187,6 +187,29 @@ def test_a_width_that_heads_do_not_divide_is_refused():
         GlobalSelfAttention(6, 10, 4, (3, 3))
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ((6, 8, 0, (3, 3)), "`heads` (=0) must be whole and positive"),
+        ((6, 8, -4, (3, 3)), "`heads` (=-4) must be whole and positive"),
+        ((6, 8, True, (3, 3)), "`heads` (=True) must be whole and positive"),
+        ((6, 0, 4, (3, 3)), "`width` (=0) must be whole and positive"),
+        ((6, 8, 4, (0, 7)), "`size` (=(0, 7)) must be two whole, positive numbers"),
+        ((6, 8, 4, (6,)), "`size` (=(6,)) must be two"),
+        ((6, 8, 4, 6), "`size` (=6) must be two"),
+    ],
+)
+def test_numbers_that_make_no_module_are_refused(given, sentence):
+    with pytest.raises(ValueError, match="must be") as caught:
+        GlobalSelfAttention(*given)
+    assert sentence in str(caught.value)
+
+
+def test_an_input_of_three_axes_is_refused():
+    with pytest.raises(ValueError, match=r"must be \(b, in_channels, y, x\), not \(6, 3, 3\)"):
+        GlobalSelfAttention(6, 8, 4, (3, 3))(torch.zeros(6, 3, 3))
+
+
 @pytest.mark.parametrize("projection_norm", ["none", "batch", "rms"])
 @pytest.mark.parametrize("plain", [False, True])
 def test_the_gradient_of_one_picture_is_that_of_two_alike(

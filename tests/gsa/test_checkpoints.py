@@ -100,6 +100,15 @@ def test_a_changed_file_is_refused(copied):
         load("tiny_gsa", copied)
 
 
+def test_weights_that_cannot_be_read_are_named(copied, monkeypatch):
+    def denied(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(type(copied), "read_bytes", denied)  # root may read what is forbidden
+    with pytest.raises(CheckpointError, match=r"^tiny_gsa.safetensors cannot be read \(Permission"):
+        load("tiny_gsa", copied)
+
+
 def test_a_card_without_a_hash_is_refused(copied):
     edit_card(copied, "tiny_gsa", sha256="")
     with pytest.raises(CheckpointError, match="'tiny_gsa' names no sha256 to check the weights by"):
@@ -165,6 +174,13 @@ def test_a_broken_card_is_refused(copied, text):
         ({"data": []}, r"`data` \(=\[\]\) must be of type dict"),
         ({"pair": ["tiny"]}, r"`pair` \(=\['tiny'\]\) must be of type str"),
         ({"classes": ["ant"]}, "names 1 classes for a network with 5"),
+        ({"classes": ["a", "b", "c", "d", 5]}, r"`classes` \(=.* 5\)\) must be a list of names"),
+        ({"classes": "abcde"}, r"`classes` \(='abcde'\) must be a list of names"),
+        ({"results": {"top1": "0.5"}}, r"`top1` \(='0.5'\) must be a number from 0 to 1"),
+        ({"results": {"top1": 50.0}}, r"`top1` \(=50.0\) must be a number from 0 to 1"),
+        ({"results": {"temperature": 0}}, r"`temperature` \(=0\) must be a finite number above 0"),
+        ({"results": {"temperature": None}}, r"`temperature` \(=None\) must be a finite number"),
+        ({"preprocess": {"size": "64"}}, r"does not fit: `size` \(='64'\) must be whole"),
     ],
 )
 def test_a_card_with_a_wrong_entry_is_refused(copied, entries, sentence):

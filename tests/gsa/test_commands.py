@@ -141,11 +141,23 @@ def test_maps_of_another_picture_or_place_have_other_names(capsys, tmp_path, tin
     ]  # fmt: skip
 
 
+def test_maps_of_a_file_whose_name_is_not_utf_8(capsys, tmp_path, tiny_checkpoints):
+    image = tmp_path / os.fsdecode(b"\xff.jpg")
+    photo().save(image)
+    out = str(tmp_path / "out")
+    status, found, err = run(capsys, "maps", str(image), "--query", "1", "1", "--out", out)
+    assert (status, err) == (0, "")
+    assert {Path(path).stem for path in found["written"]} == {"?_jpg_1_1"}
+    archive = np.load(tmp_path / "out" / "?_jpg_1_1.npz")
+    assert json.loads(str(archive["provenance"]))["picture"] == "?.jpg"
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["--query", "64", "0"], "must lie inside the 64 x 64 pixels"),
         (["--query", "1", "1", "--layer", "7.7"], "there is no layer '7.7'"),
+        (["--query", "1", "1", "--layer", ""], "there is no layer ''"),
         (["--query", "1", "1", "--head", "4"], "`head` (=4) must be from 0 to 3"),
         (["--query", "1", "1", "--checkpoint", "x"], "there is no checkpoint 'x'"),
         (["--query", "1", "1", "--checkpoint", "tiny_conv"], "has no attention maps"),
@@ -169,6 +181,19 @@ def test_a_folder_that_cannot_be_written_gets_a_sentence(capsys, image, tmp_path
     status, _, err = run(capsys, "report", "--folder", str(tmp_path / "nowhere"))
     assert status == 2
     assert err.count("\n") == 1
+
+
+def test_receptive_fields_say_what_is_no_folder(capsys, image):
+    status, _, err = run(capsys, "erf", "--pictures", image)
+    assert (status, err) == (2, f"gsa: {image!r} cannot be used (Not a directory).\n")
+
+
+def test_a_test_that_is_named_twice_is_made_once(capsys, tiny_checkpoints, monkeypatch):
+    asked = []
+    monkeypatch.setattr("gsa.samples.from_folder", lambda *_: None)
+    monkeypatch.setattr("gsa.robustness.scores", lambda *given: asked.append(given[2]) or [])
+    assert run(capsys, "stress", "x", "--tests", "shuffle", "shift", "shuffle")[0] == 0
+    assert asked == [("shuffle", "shift")]
 
 
 def test_a_conv_network_has_no_ranges(capsys, image):

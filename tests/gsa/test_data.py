@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from gsa.data import KNOWN, open_split
-from gsa.split import DataError, hold_out
+from gsa.split import DataError, hold_out, in_archives, in_class_folders
 from tests.conftest import photo
 
 CLASSES = ("ant", "bee", "sea_horse")
@@ -45,6 +45,24 @@ def test_archives_give_the_same_as_folders(folder, tmp_path_factory, monkeypatch
     assert (packed.targets, packed.labels) == (loose.targets, loose.labels)
     for one, other in zip(packed.decoded(20), loose.decoded(20), strict=True):
         assert one.equal(other)
+
+
+def test_what_is_hidden_is_no_picture(folder, tmp_path):
+    for hidden in (".ipynb_checkpoints/0.png", "ant/._0.png", "__MACOSX/0.png"):
+        path = folder / "val" / hidden
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    assert open_split(str(folder / "val"), "val").labels == ("ant", "bee", "sea horse")
+    found = in_class_folders(folder / "val")
+    assert len(found) == 12
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for path in (folder / "val").glob("*/*"):
+            archive.write(path, f"all/{path.parent.name}/{path.name}")
+        archive.writestr("__MACOSX/all/ant/._1.png", b"")
+    packed = in_archives([tmp_path / "all.zip"])
+    assert [(each.class_, each.name.split("/")[-1]) for each in packed] == [
+        (each.class_, each.name) for each in found
+    ]
 
 
 def test_pictures_are_reduced_to_the_short_side(folder):

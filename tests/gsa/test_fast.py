@@ -1,8 +1,11 @@
 """The fast positional steps give what the plain formulas give, forward and backward."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
+from torch.autograd import functional, grad, gradcheck, gradgradcheck
 
 from gsa import fast, native
 from gsa.attention import GlobalSelfAttention
@@ -51,8 +54,8 @@ def test_steps_equal_the_plain_formulas(
     ]
     for plain, quick, embeddings in ways:
         slope = torch.randn(plain.shape, generator=torch.Generator().manual_seed(1)).to(dtype)
-        wanted = torch.autograd.grad(plain, (q, embeddings, v), slope)
-        found = torch.autograd.grad(quick, (q, embeddings, v), slope)
+        wanted = grad(plain, (q, embeddings, v), slope)
+        found = grad(quick, (q, embeddings, v), slope)
         for a, b in zip((plain, *wanted), (quick, *found), strict=True):
             assert (a - b).abs().max() <= tolerance * a.abs().max()
 
@@ -61,7 +64,7 @@ def test_gradients_are_those_of_finite_differences() -> None:
     q, v, r_c, r_r = _tensors((2, 2, 2, 3, 3, 4), torch.float64, channels_last=True)
     for step, pairs in ((fast.column_attention, by_pair(r_c)), (fast.row_attention, by_pair(r_r))):
         leaf = pairs.detach().requires_grad_()
-        assert torch.autograd.gradcheck(step, (q, leaf, v))
+        assert gradcheck(step, (q, leaf, v))
 
 
 @pytest.mark.parametrize("side", [5, 30])
@@ -72,7 +75,7 @@ def test_module_is_the_same_in_both_ways(side: int, monkeypatch: pytest.MonkeyPa
     for answer in (False, True):
         monkeypatch.setattr(fast, "pays", lambda q, answer=answer: answer)
         out = module(x)
-        slopes = torch.autograd.grad(out.square().sum(), (x, module.r_c, module.r_r))
+        slopes = grad(out.square().sum(), (x, module.r_c, module.r_r))
         results.append((out, *slopes))
     for a, b in zip(*results, strict=True):
         torch.testing.assert_close(a, b)
@@ -90,6 +93,47 @@ def test_the_fast_way_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> No
     with fast.switched_off():
         assert module(x).shape == (1, 8, 8, 8)
     assert not fast.pays(torch.zeros(1, 2, 4, 8, 8, device="meta"))
+
+
+def _derivatives(module: GlobalSelfAttention, x: Tensor) -> dict[str, Callable[[], Tensor]]:
+    """What `module` at `x` has of second and of batched derivatives."""
+
+    def second() -> Tensor:
+        (first,) = grad(module(x).square().sum(), x, create_graph=True)
+        return grad(first.square().sum(), x)[0]
+
+    def batched() -> Tensor:
+        out = module(x)
+        slopes = torch.stack([torch.ones_like(out), out.detach()])
+        return grad(out, x, slopes, is_grads_batched=True)[0]
+
+    return {
+        "hessian": lambda: functional.hessian(lambda z: module(z).square().sum(), x),
+        "second": second,
+        "batched": batched,
+        "jacobian": lambda: functional.jacobian(module, x, vectorize=True),
+    }
+
+
+@pytest.mark.parametrize("which", ["hessian", "second", "batched", "jacobian"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_second_and_batched_derivatives_are_refused_or_right(
+    which: str, dtype: torch.dtype
+) -> None:
+    torch.manual_seed(0)
+    module = GlobalSelfAttention(3, 4, 2, (3, 2), projection_norm="rms").double().eval()
+    x = torch.randn(1, 3, 3, 2, dtype=torch.float64, requires_grad=True)
+    with fast.switched_off():
+        assert gradcheck(module, x)
+        assert gradgradcheck(module, x)
+        wanted = _derivatives(module, x)[which]()
+    module, x = module.to(dtype), x.detach().to(dtype).requires_grad_()
+    with pytest.raises(RuntimeError, match="make the forward pass inside `gsa.fast.switched_off"):
+        _derivatives(module, x)[which]()
+    with fast.switched_off():
+        found = _derivatives(module, x)[which]()
+    assert wanted.abs().max() > 0
+    torch.testing.assert_close(found, wanted.to(dtype), rtol=1e-3, atol=1e-4)
 
 
 def test_no_score_tensor_is_kept_for_the_backward_pass() -> None:

@@ -38,10 +38,29 @@ def test_lists_may_stand_for_tuples():
     assert hash(preprocess) == hash(Preprocess(8, (0.1, 0.2, 0.3), (1, 1, 1)))
 
 
-@pytest.mark.parametrize("fields", [{"size": 0}, {"size": 9, "crop_ratio": 1.5}, {"sizes": 3}])
-def test_fields_that_break_a_rule_are_refused(fields):
-    with pytest.raises(ValueError, match="size|crop_ratio|fields"):
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"sizes": 3}, "preprocessing fields do not fit"),
+        ({"size": 0}, "`size` (=0) must be whole pixels, at least 1"),
+        ({"size": 64.5}, "`size` (=64.5) must be whole"),
+        ({"size": "64"}, "`size` (='64') must be whole"),
+        ({"size": True}, "`size` (=True) must be whole"),
+        ({"size": 9, "crop_ratio": 1.5}, "`crop_ratio` (=1.5) must be above 0 and at most 1"),
+        ({"size": 9, "crop_ratio": "1"}, "`crop_ratio` (='1') must be above 0"),
+        ({"size": 9, "mean": [0, 0]}, "`mean` (=[0, 0]) must have three finite numbers"),
+        ({"size": 9, "mean": 0.5}, "`mean` (=0.5) must have three"),
+        ({"size": 9, "mean": [0, 0, 10**400]}, "must have three finite numbers"),
+        ({"size": 9, "std": ["a", "b", "c"]}, "`std` (=['a', 'b', 'c']) must have three"),
+        ({"size": 9, "std": [1, 1, float("nan")]}, "`std` (=[1, 1, nan]) must have three"),
+        ({"size": 9, "std": [1, 1, 0]}, "`std` (=(1, 1, 0)) must be at least 1e-06 each"),
+        ({"size": 9, "std": [1, 1, 1e-320]}, "must be at least 1e-06 each"),
+    ],
+)
+def test_fields_that_break_a_rule_are_refused(fields, sentence):
+    with pytest.raises(ValueError, match="must|do not fit") as caught:
         Preprocess.from_dict(fields)
+    assert sentence in str(caught.value)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (4, 7), (32, 32), (5, 3)])

@@ -1,5 +1,7 @@
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -201,3 +203,13 @@ def test_a_network_has_its_own_width_and_heads(capsys, option):
     assert main(["scaling", "--network", "gsa_resnet50", option, "8"]) == 2
     said = capsys.readouterr()
     assert said == ("", "gsa: a network has its own width and heads: name no others with it.\n")
+
+
+def test_nothing_is_said_of_cuda_before_something_is_timed():
+    """torch's module for extensions, which its timer imports, warns where there is no GPU."""
+    code = (
+        "import sys; from gsa import bench, bench_limits, scaling; "
+        "print('torch.utils.cpp_extension' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -98,3 +98,5 @@ def test_a_study_that_cannot_be_written_is_not_made(root, tiny_checkpoints, monk
     assert "is a folder; name a file for the results" in capsys.readouterr().err
     assert main([*arguments, str(root / "recipe.toml" / "x.json")]) == 2
     assert "recipe.toml' cannot be used" in capsys.readouterr().err
+    assert main([*arguments, "/proc/x.json"]) == 2  # a folder that is there, and takes no file
+    assert "cannot be used" in capsys.readouterr().err
