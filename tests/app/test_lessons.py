@@ -203,7 +203,7 @@ def test_the_airplane_is_lost_where_all_layers_are_cut_and_not_where_one_is():
     assert best("cut", Limits(), "conv") == "airplane"
     assert best("cut", Limits(radius=16)) != "airplane"
     assert best("cut", Limits(radius=16, cut="near")) == "airplane"
-    assert best("cut", Limits(radius=8, cut="near")) != "airplane"
+    assert best("cut", Limits(radius=4, cut="near")) != "airplane"
     grids = map(recording("cut").grid, recording("cut").layers)
     left = [Limits(radius=radius).cells(grid.cell[0]) for grid in grids]
     assert (left[:3], left[-3:]) == ([2] * 3, [0] * 3)
