@@ -119,7 +119,11 @@ def _picker(view: View) -> None:
     cut = text["cut_off" if whole else "cut_off_far"].format(share=lost)
     if lost <= 0.005:
         cut = text["nothing_cut"]
-    st.caption(f"{caption} {cut}")
+    said = [caption, cut]
+    times = seen.recording.height / (bottom - top)
+    if times > 1:
+        said.append(text["enlarged"].format(times=times, size=seen.recording.height))
+    st.caption(" ".join(said))
 
 
 def _span(first: int, end: int) -> str:

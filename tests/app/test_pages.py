@@ -210,8 +210,14 @@ def test_an_uploaded_picture_is_shown(page):
     uploading(page, "mine.png", encoded(photo(300, 120)))
     assert "your photo, 300 × 120" in texts(page)
     assert "that is 60.0% of the photo" in texts(page)
+    assert "enlarged" not in texts(page)
     assert not page.query_params
     assert not page.error
+
+
+def test_a_picture_with_fewer_pixels_than_the_network_takes_is_said_to_be_enlarged(page):
+    uploading(page, "small.png", encoded(photo(40, 20)))
+    assert "enlarged 3.2 times, to the 64 by 64 pixels" in texts(page)
 
 
 BAD = {

@@ -60,6 +60,7 @@ def test_the_legend_of_the_deletion_chart_lies_beside_its_axes(phone, address):
     plot = phone.locator(".stPlotlyChart .gridlayer").first.bounding_box()
     assert legend["y"] + legend["height"] <= plot["y"] + 1
     assert axes["y"] >= plot["y"] + plot["height"]
+    expect(phone.locator(".stPlotlyChart .modebar-container")).to_be_hidden()
 
 
 def test_every_question_of_the_compare_page_can_be_seen(phone, address):
