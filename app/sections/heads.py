@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -152,24 +153,38 @@ def _positional(weight: PositionalWeight) -> None:
     _equation(text["positional_formula"], steps, total)
 
 
-def _channels(sentence: str, q: Array, other: Array) -> list[str]:
-    """The largest terms of a sum over channels, one a line, and what the others make together."""
+class Terms(NamedTuple):
+    """A sum over channels in words: its largest terms, and the others together and one by one."""
+
+    first: list[str]
+    others: str  # empty if there are none
+    rest: list[str]
+
+
+def _channels(sentence: str, q: Array, other: Array) -> Terms:
+    """The terms of a sum over channels, the largest first."""
     terms = q * other
-    first = np.argsort(-np.abs(terms), kind="stable")[:_TERMS]
-    lines = [text[sentence].format(d=d + 1, q=q[d], other=other[d], term=terms[d]) for d in first]
-    if rest := len(terms) - len(first):
-        lines.append(text["more_terms"].format(count=rest, sum=terms.sum() - terms[first].sum()))
-    return lines
+    order = np.argsort(-np.abs(terms), kind="stable")
+    lines = [text[sentence].format(d=d + 1, q=q[d], other=other[d], term=terms[d]) for d in order]
+    rest = terms[order[_TERMS:]]
+    others = text["more_terms"].format(count=len(rest), sum=rest.sum()) if len(rest) else ""
+    return Terms(lines[:_TERMS], others, lines[_TERMS:])
 
 
-def _equation(formula: str, steps: list[tuple[str, list[str]]], total: str) -> None:
+def _equation(formula: str, steps: list[tuple[str, Terms]], total: str) -> None:
     """A formula and the numbers in it: of each step what it is, and its terms."""
     st.markdown(f"${formula}$")
     lists = ""
-    for title, lines in steps:
-        items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
-        lists += f"<p>{html.escape(title)}</p>" * bool(title) + f"<ul>{items}</ul>"
+    for title, terms in steps:
+        lists += f"<p>{html.escape(title)}</p>" * bool(title) + _items(terms.first)
+        if terms.others:  # unfolds to the small terms
+            summary = f"<summary>{html.escape(terms.others)}</summary>"
+            lists += f"<details>{summary}{_items(terms.rest)}</details>"
     st.html(f"<div class='weight'>{lists}<b>{html.escape(total)}</b></div>")
+
+
+def _items(lines: list[str]) -> str:
+    return "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in lines) + "</ul>"
 
 
 def _path(view: View, query: tuple[int, int], source: tuple[int, int]) -> str:

@@ -10,7 +10,7 @@ from tests.app.test_pages import opened
 
 
 def lists(app):
-    """The terms of each sum, and what is said of the whole, of the equations on the page."""
+    """The terms of each sum of the equations on the page: the largest, then those that unfold."""
     equations = [each.body for each in app.get("html") if "class='weight'" in each.body]
     return [
         [re.findall(r"<li>(.*?)</li>", part) for part in body.split("<ul>")[1:]]
@@ -25,8 +25,8 @@ def value(line):
 def test_both_branches_list_the_channels_of_every_step(tiny_checkpoints):
     app = opened("heads", layer="2.1", heads="1")
     content, positional = lists(app)
-    assert len(content) == 1
-    assert len(positional) == 2  # the row step, the column step
+    assert [len(each) for each in content] == [6, 2]
+    assert [len(each) for each in positional] == [6, 2] * 2  # the row step, the column step
     assert all("ρ" in line for line in content[0] if "×" in line)
     for step in positional:
         assert all("× r" in line for line in step if "×" in line)
@@ -35,10 +35,15 @@ def test_both_branches_list_the_channels_of_every_step(tiny_checkpoints):
 def test_listed_terms_sum_to_the_scores(recording):
     layer, query, source = recording["2.1"], (3, 5), (9, 2)
     content = content_weight(layer, 2, query, source)
-    lines = heads._channels("content_term", content.q, content.rho)
-    assert sum(map(value, lines)) == pytest.approx(content.weight, abs=1e-5)
+    terms = heads._channels("content_term", content.q, content.rho)
+    assert sum(map(value, [*terms.first, *terms.rest])) == pytest.approx(content.weight, abs=1e-4)
     positional = positional_weight(layer, 2, query, source)
     for score in (positional.row, positional.column):
-        lines = heads._channels("positional_term", score.q, score.r)
-        assert len(lines) == min(len(score.q), heads._TERMS + 1)
-        assert sum(map(value, lines)) == pytest.approx(score.value, abs=1e-4)
+        terms = heads._channels("positional_term", score.q, score.r)
+        assert len(terms.first) == min(len(score.q), heads._TERMS)
+        assert len(terms.first) + len(terms.rest) == len(score.q)
+        together = sum(map(value, terms.rest))
+        assert bool(terms.others) == bool(terms.rest)
+        if terms.others:
+            assert value(terms.others) == pytest.approx(together, abs=1e-3)
+        assert sum(map(value, terms.first)) + together == pytest.approx(score.value, abs=1e-3)
