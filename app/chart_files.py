@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from app import leaving
 from app.drawing import View
 from app.section_files import provenance_of_twins
-from gsa.export import Provenance
+from gsa import export
 from gsa.record import Array
 
 
@@ -38,7 +37,7 @@ def radius_file(
         value="probability",
     )
     found = {name: [float(each) for each in curve] for name, curve in curves.items()}
-    return _file(made_from, {"radii": list(radii), "probabilities": found})
+    return export.json_bytes(asdict(made_from) | {"radii": list(radii), "probabilities": found})
 
 
 def ranges_file(view: View, rows: Sequence[Mapping[str, Any]], value: str) -> bytes:
@@ -61,9 +60,4 @@ def ranges_file(view: View, rows: Sequence[Mapping[str, Any]], value: str) -> by
         direction="from",
         value=value,
     )
-    return _file(made_from, {"rows": list(rows)})
-
-
-def _file(made_from: Provenance, numbers: dict[str, Any]) -> bytes:
-    whole = asdict(made_from) | numbers
-    return json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1).encode()
+    return export.json_bytes(asdict(made_from) | {"rows": list(rows)})

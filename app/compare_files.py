@@ -42,8 +42,7 @@ class Measurement:
 
     def json_bytes(self, result: Any) -> bytes:
         """A result, JSON-ready, with its provenance."""
-        whole = self.provenance | {"result": result}
-        return json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1).encode()
+        return export.json_bytes(self.provenance | {"result": result})
 
     def npz_bytes(self, arrays: Mapping[str, Array]) -> bytes:
         """Arrays by name, with `provenance`, one JSON object as text."""

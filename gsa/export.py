@@ -139,9 +139,14 @@ def npz_bytes(recording: Recording, provenance: Provenance) -> bytes:
 def archive_bytes(arrays: Mapping[str, np.ndarray], provenance: str) -> bytes:
     """Arrays by name as an NPZ archive; `provenance`, one JSON object, lies in it as text."""
     stream = io.BytesIO()
-    said = np.array(provenance)
-    np.savez_compressed(stream, provenance=said, **arrays)  # type: ignore[arg-type]
+    held = np.array(provenance)
+    np.savez_compressed(stream, provenance=held, **arrays)  # type: ignore[arg-type]
     return stream.getvalue()
+
+
+def json_bytes(value: Mapping[str, object]) -> bytes:
+    """A JSON object for people to read, too; ValueError for a number that JSON does not have."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1).encode()
 
 
 def write_all(

@@ -18,6 +18,7 @@ from PIL import Image
 
 from gsa import maps
 from gsa.cells import Cells
+from gsa.files import said
 from gsa.ranges import PRACTICALLY_ZERO, RangeMeasures, measure, two_digits
 from gsa.record import Array, Recording
 
@@ -129,8 +130,7 @@ def strip(crop: Image.Image, panels: list[Panel], title: str = "", legend: str =
 
 def _wrapped(text: str, letters: float) -> list[str]:
     """The lines of a text, none longer than so many letters; what UTF-8 has not becomes `?`."""
-    plain = text.encode("utf-8", "replace").decode("utf-8")
-    return [line for part in plain.splitlines() for line in textwrap.wrap(part, int(letters))]
+    return [line for part in said(text).splitlines() for line in textwrap.wrap(part, int(letters))]
 
 
 def _draw_picture(axis: Axes, crop: Image.Image, caption: str) -> None:

@@ -20,9 +20,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     partial.replace(path)
 
 
-def said(name: str) -> str:
-    """A file's name with a question mark for each byte that is not UTF-8."""
-    return name.encode(errors="replace").decode()
+def said(text: str) -> str:
+    """A text with a question mark for what UTF-8 has not, such as some bytes of a file's name."""
+    return text.encode(errors="replace").decode()
 
 
 PAGE = "README.md"

@@ -171,13 +171,12 @@ def _change(view: View) -> None:
 
 
 def _with_place(picture: Image.Image, place: tuple[float, float]) -> Image.Image:
-    """A picture with a ring at (row, column) in pixels, readable on any ground."""
+    """The picture, now with a ring at (row, column) in pixels, readable on any ground."""
     row, column = place
-    marked = picture.copy()
     for radius, colour in ((4, "black"), (3, "white")):
         edges = (column - radius, row - radius, column + radius, row + radius)
-        ImageDraw.Draw(marked).ellipse(edges, outline=colour)
-    return marked
+        ImageDraw.Draw(picture).ellipse(edges, outline=colour)
+    return picture
 
 
 def _part_cells(view: View) -> tuple[int, int, int, int]:
