@@ -15,7 +15,18 @@ AddCommand = Callable[[Run, str, str], argparse.ArgumentParser]  # (run, name, h
 
 
 class Parser(argparse.ArgumentParser):
-    """Says in one sentence what is wrong with arguments, without the usage; so do subparsers."""
+    """Says in one sentence what is wrong with arguments, without the usage; so do subparsers.
+
+    The help of an argument names its default, in its own words or else as the value.
+    """
+
+    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        """As of its base class."""
+        words = options.get("help", "")
+        unsaid = options.get("default") not in (None, argparse.SUPPRESS) and "default" not in words
+        if unsaid:
+            options["help"] = f"{words}; default: %(default)s".removeprefix("; ")
+        return super().add_argument(*names, **options)
 
     def error(self, message: str) -> NoReturn:
         """Exit with status 2."""

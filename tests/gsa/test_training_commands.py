@@ -100,3 +100,13 @@ def test_a_study_that_cannot_be_written_is_not_made(root, tiny_checkpoints, monk
     assert "recipe.toml' cannot be used" in capsys.readouterr().err
     assert main([*arguments, "/proc/x.json"]) == 2  # a folder that is there, and takes no file
     assert "cannot be used" in capsys.readouterr().err
+
+
+def test_help_names_every_default(capsys):
+    with pytest.raises(SystemExit):
+        main(["bench", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "ratios of each pair; default: 7" in told  # as its value
+    assert "--threads N default: 1" in told  # without other words
+    assert "inputs of the networks; default: that of the paper" in told  # in words of its own
+    assert "show this help message and exit" in told and "SUPPRESS" not in told
