@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from gsa import _bench_command, _compare_commands, _training_commands, checkpoints, commands
 from gsa._console import Arguments, Parser, Run, pictures, print_json
 from gsa.files import json_ready
@@ -235,6 +237,11 @@ def main(argv: list[str] | None = None) -> int:
         # or Python would flush once more at its end, and complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except (MemoryError, torch.OutOfMemoryError):
+        print(
+            "gsa: there is not enough memory for this; choose a smaller batch or input.",
+            file=sys.stderr,
+        )
     except ValueError as error:  # what the project raises for bad input
         print(f"gsa: {error}", file=sys.stderr)
     except OSError as error:  # a folder that is not there or may not be written

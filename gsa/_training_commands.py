@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from gsa._console import AddCommand, Arguments, pictures, print_json
 from gsa.checkpoints import Checkpoint, folder, load
 from gsa.config import Mixer
-from gsa.files import whole_file
+from gsa.files import write_text
 from gsa.report import SHARES, write_report
 
 if TYPE_CHECKING:
@@ -26,15 +26,16 @@ def _train(arguments: Arguments) -> int:
     from gsa.data import open_split
     from gsa.recipe import read_recipe
     from gsa.run import launched
-    from gsa.train import train
+    from gsa.train import check_pair, train
 
     recipe = read_recipe(arguments.recipe)
-    # by one process: further ones start after it, and find what it fetched
-    open_split(recipe.data, "train", arguments.data, download=arguments.download)
-    fabric = launched(recipe, arguments.devices)
     mixers: tuple[Mixer, ...] = ("conv", "gsa")
     if arguments.mixer != "both":
         mixers = (arguments.mixer,)
+    check_pair(recipe, mixers, arguments.out)  # found wrong now, and not after the first twin
+    # by one process: further ones start after it, and find what it fetched
+    open_split(recipe.data, "train", arguments.data, download=arguments.download)
+    fabric = launched(recipe, arguments.devices)
     cards = [
         train(
             recipe,
@@ -83,8 +84,7 @@ def _shares(arguments: Arguments) -> int:
     checkpoint, split = _checkpoint_and_split(arguments)
     out = _ready(arguments.out)
     results = study(checkpoint, split, arguments.pictures, arguments.seeds)
-    with whole_file(out) as partial:
-        partial.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    write_text(out, json.dumps(results, indent=1) + "\n")
     if arguments.json:
         print_json(results)
         return 0

@@ -16,7 +16,7 @@ from gsa.config import Mixer
 from gsa.costs import flops, parameters
 from gsa.data import about, open_split
 from gsa.evaluate import wilson
-from gsa.files import whole_file
+from gsa.files import write_text
 from gsa.recipe import Recipe, RecipeError, read_toml, recipe_of
 from gsa.run import SAVE_EVERY, Run
 from gsa.split import Split, hold_out
@@ -31,6 +31,13 @@ class Variant:
     gsa: dict[str, Any] = field(default_factory=dict)  # on top of the recipe's own table `gsa`
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not _folder_name(self.name):
+            raise RecipeError(
+                f"`name` (={self.name!r}) of a variant must have a letter from a to z or a digit: "
+                "its run lies in a folder called after it."
+            )
+        if not isinstance(self.gsa, dict):
+            raise RecipeError(f"`gsa` (={self.gsa!r}) of {self.name!r} must be a table.")
         if self.mixer not in get_args(Mixer):
             raise RecipeError(
                 f"`mixer` (={self.mixer!r}) of {self.name!r} must be one of {get_args(Mixer)}."
@@ -42,8 +49,8 @@ class Ablation:
     """A recipe and its variants.
 
     Raises:
-        RecipeError: if two variants have one name, no pictures are held out to judge by, or the
-            recipe starts from other weights or has teachers.
+        RecipeError: if two variants have one name or one folder, no pictures are held out to judge
+            by, or the recipe starts from other weights or has teachers.
     """
 
     recipe: Recipe
@@ -54,6 +61,14 @@ class Ablation:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise RecipeError(f"two variants of the ablation are called {twice[0]!r}.")
+        folders: dict[str, str] = {}
+        for name in names:
+            other = folders.setdefault(_folder_name(name), name)
+            if other != name:
+                raise RecipeError(
+                    f"the variants {other!r} and {name!r} would have one folder for their runs, "
+                    f"`{_folder_name(name)}`: letters from a to z and digits must tell them apart."
+                )
         if not self.recipe.hold_out:
             raise RecipeError("`hold_out` (=0) must be above 0: an ablation is judged by it.")
         if self.recipe.init_from:
@@ -70,6 +85,11 @@ class Ablation:
     def recipe_of(self, variant: Variant) -> Recipe:
         """The recipe that trains a variant."""
         return replace(self.recipe, gsa={**self.recipe.gsa, **variant.gsa})
+
+
+def _folder_name(variant: str) -> str:
+    """What a variant's run lies in, after the name of the pair."""
+    return re.sub(r"[^a-z0-9]+", "_", variant.lower()).strip("_")
 
 
 def read_ablation(path: Path) -> Ablation:
@@ -169,15 +189,14 @@ def _read(out: Path, ablation: Ablation, counts: dict[str, int]) -> list[dict[st
 def _write(out: Path, results: dict[str, Any]) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
-    with whole_file(out) as partial:
-        partial.write_text(text, encoding="utf-8")
+    write_text(out, text)
 
 
 def _train(
     ablation: Ablation, variant: Variant, learn: Split, held: Split, runs: Path, save_every: int
 ) -> dict[str, Any]:
     recipe = ablation.recipe_of(variant)
-    folder = runs / f"{recipe.pair}_{re.sub(r'[^a-z0-9]+', '_', variant.name.lower())}"
+    folder = runs / f"{recipe.pair}_{_folder_name(variant.name)}"
     run = Run(recipe, variant.mixer, learn, held, folder, save_every=save_every)
     run.follow()
     last = run.history[-1]

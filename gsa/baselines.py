@@ -30,7 +30,7 @@ def shuffled(checkpoint: Checkpoint, seed: int = 0) -> Checkpoint:
     Every layer keeps the distribution of its weights and loses what they learned. The statistics
     of the batch norms are taken anew, as in `untrained`.
     """
-    model = ResNet(checkpoint.card.network)
+    model = ResNet(checkpoint.card.network, seed=0)
     model.load_state_dict(checkpoint.model.state_dict())
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
+from multiprocessing import get_all_start_methods
 
 import torch
 from torch import Tensor
@@ -71,12 +72,15 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
             workers: processes that make them in advance; 0 makes each when it is asked for.
             pin: whether to keep them in memory from which a GPU copies without a stop.
         """
+        forked = workers > 0 and "fork" in get_all_start_methods()
         loader = DataLoader(
             self,
             batch_size=None,  # an item is a whole batch
             sampler=range(step, len(self)),
             num_workers=workers,
             pin_memory=pin,
+            # a fork shares the pictures; others would get each of them through a file of its own
+            multiprocessing_context="fork" if forked else None,
             generator=torch.Generator(),  # for a seed of the processes that no batch depends on
         )
         return iter(loader)

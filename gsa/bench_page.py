@@ -13,7 +13,7 @@ import torch
 from gsa import native
 from gsa.bench import AIM_SIZE, Effort, Ratio
 from gsa.bench_limits import LARGEST_EXPONENT, Part, Rates
-from gsa.files import GENERATED, PAGE, check_page
+from gsa.files import GENERATED, PAGE, check_page, write_text
 from gsa.machine import gpu, processor
 
 _INTRODUCTION = f"""# Benchmarks
@@ -74,8 +74,8 @@ def write(folder: Path, found: dict[str, Any]) -> Path:
     if tuple(setting["sizes"]) != (AIM_SIZE,):
         name += f"-{'-'.join(map(str, setting['sizes']))}px"
     path = folder / f"{name}.json"
-    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    (folder / PAGE).write_text(page(folder), encoding="utf-8")
+    write_text(path, json.dumps(found, indent=1) + "\n")
+    write_text(folder / PAGE, page(folder))
     return path
 
 

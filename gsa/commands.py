@@ -176,6 +176,7 @@ def verify_checkpoints(name: str | None, queries: int) -> Iterator[dict[str, Any
     names = checkpoints.available() if name is None else [name]
     if not names:
         raise CheckpointError(f"there is no checkpoint in {checkpoints.folder()}.")
+    proved = False
     for each in names:
         checkpoint = checkpoints.load(each)
         if not checkpoint.model.gsa_layers():
@@ -187,7 +188,10 @@ def verify_checkpoints(name: str | None, queries: int) -> Iterator[dict[str, Any
         for dtype in (torch.float32, torch.float64):
             model = checkpoint.model.to(dtype)
             for result in verify(model, sizes, queries=queries):
+                proved = True
                 yield {"checkpoint": each, **asdict(result), "passed": result.passed}
+    if not proved:
+        raise CheckpointError(f"no checkpoint in {checkpoints.folder()} has maps to prove.")
 
 
 def measure_ranges(

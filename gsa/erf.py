@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from gsa import ranges
 from gsa.files import json_ready
+from gsa.preprocess import Grid
 from gsa.receptive_field import TheoreticalField, field_of, nearest_unit
 from gsa.record import Array
 from gsa.resnet import ResNet
@@ -102,11 +103,7 @@ def fields(
         raise ValueError("the model must be in eval mode; call model.eval() first.")
     x = model.prepared(x)
     size = (x.shape[2], x.shape[3])
-    if not (0 <= place[0] < size[0] and 0 <= place[1] < size[1]):
-        raise ValueError(
-            f"the place ({place[0]:g}, {place[1]:g}) must lie inside the {size[0]} x {size[1]} "
-            "pixels of the network input (row, column, from 0)."
-        )
+    Grid(*size, *size).cell_at(*place)  # which refuses one outside
     unknown = sorted(set(layers or ()) - set(model.blocks()))
     if unknown:
         known = ", ".join(model.blocks())

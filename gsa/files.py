@@ -13,11 +13,21 @@ from typing import Any
 def whole_file(path: Path) -> Iterator[Path]:
     """Where to write what is to be `path`: a file beside it, which takes its name at the end.
 
-    A kill or an error on the way leaves the old file as it was.
+    A kill or an error on the way leaves the old file as it was; after an error the other is gone.
     """
     partial = path.with_name(path.name + ".partial")
-    yield partial
-    partial.replace(path)
+    try:
+        yield partial
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Make a text, in UTF-8, what a file holds."""
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def said(text: str) -> str:

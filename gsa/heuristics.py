@@ -46,23 +46,21 @@ def rollout(recording: Recording, layer: str, cells: Cells) -> Array:
     cells.of(share)[...] = 1 / cells.of(share).size
     for name in reversed(names[: names.index(layer) + 1]):
         record = recording[name]
-        spread, kept = _unpooled(share, record.shape)
+        spread, kept = _unpooled(share, record)
         share = 0.5 * kept + 0.5 * _spread(record, spread)
     return share
 
 
-def _unpooled(share: Array, shape: tuple[int, int]) -> tuple[Array, Array]:
+def _unpooled(share: Array, layer: LayerRecord) -> tuple[Array, Array]:
     """Shares of a pooled grid on the full one: through the pooling, and through the shortcut."""
-    if share.shape == shape:
+    stride = layer.stride
+    if stride == 1:
         return share, share
-    stride = round(shape[0] / share.shape[0]), round(shape[1] / share.shape[1])
-    spread, kept = np.zeros(shape), np.zeros(shape)
+    spread, kept = np.zeros(layer.shape), np.zeros(layer.shape)
     for row, column in np.argwhere(share > 0):
-        window = spread[
-            row * stride[0] : (row + 1) * stride[0], column * stride[1] : (column + 1) * stride[1]
-        ]
+        window = spread[row * stride : (row + 1) * stride, column * stride : (column + 1) * stride]
         window += share[row, column] / window.size
-        kept[row * stride[0], column * stride[1]] += share[row, column]
+        kept[row * stride, column * stride] += share[row, column]
     return spread, kept
 
 

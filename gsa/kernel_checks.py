@@ -49,6 +49,15 @@ def trusted(
     return False
 
 
+def check_table(table: Tensor, cells: int, channels: int, device: torch.device) -> None:
+    """ValueError for relative embeddings that are not those of an axis."""
+    if table.shape != (2 * cells - 1, channels) or table.device != device:
+        raise ValueError(
+            f"The embeddings must be ({2 * cells - 1}, {channels}) on {device}, not "
+            f"{tuple(table.shape)} on {table.device}."
+        )
+
+
 def relative_error(
     plain: Callable[..., Tensor],
     quick: Callable[..., Tensor],

@@ -183,15 +183,6 @@ class Function:
         return self._struct(**numbers, threads=torch.get_num_threads(), half=half, **given)
 
 
-def check_table(table: Tensor, cells: int, channels: int, device: torch.device) -> None:
-    """ValueError for relative embeddings that are not those of an axis."""
-    if table.shape != (2 * cells - 1, channels) or table.device != device:
-        raise ValueError(
-            f"The embeddings must be ({2 * cells - 1}, {channels}) on {device}, not "
-            f"{tuple(table.shape)} on {table.device}."
-        )
-
-
 def takes(*tensors: Tensor, channels: int) -> bool:
     """Whether the library has functions for tensors of some pictures.
 

@@ -87,8 +87,8 @@ def branches(
                 f"Gain and offset must be (heads, channels) of {width} channels on {q.device}, not "
                 f"{tuple(each.shape)} on {each.device}."
             )
-    native.check_table(r_c, y, d, q.device)
-    native.check_table(r_r, x, d, q.device)
+    kernel_checks.check_table(r_c, y, d, q.device)
+    kernel_checks.check_table(r_r, x, d, q.device)
     dtype = fast.step_dtype(q)
     wanted = ("out", "content", "positional") if apart else ("out",)
     made = {name: q.new_empty((b, y, x, width), dtype=dtype) for name in wanted}

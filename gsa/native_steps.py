@@ -73,7 +73,7 @@ def row_attention(q: Tensor, r_r: Tensor, u: Tensor) -> Tensor:
 
 
 def _step(q: Tensor, table: Tensor, v: Tensor, *, columns: bool) -> Tensor:
-    native.check_table(table, q.shape[-2 if columns else -1], q.shape[2], q.device)
+    kernel_checks.check_table(table, q.shape[-2 if columns else -1], q.shape[2], q.device)
     dtype = fast.step_dtype(q)
     q, v = (fast.pixels(each.to(dtype)) for each in (q, v))
     out = _AxialAttention.apply(q, table, v, columns)

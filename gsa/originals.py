@@ -209,7 +209,11 @@ class TinyImageNet:
     def _read(self, split: str, root: Path, download: bool) -> tuple[list[Found], dict[str, str]]:
         folder = root / self.folder
         if download and not folder.is_dir():
-            download_and_extract_archive(self.url, str(root), md5=self.md5)
+            # whole or not at all: a folder from which a kill kept some pictures would look like all
+            partial = root / f"{self.folder}.partial"
+            download_and_extract_archive(self.url, str(root), str(partial), md5=self.md5)
+            (partial / self.folder).rename(folder)
+            partial.rmdir()
         found = self._train(folder) if split == "train" else self._val(folder)
         return sorted(found), self._words(folder, {each.class_ for each in found})
 

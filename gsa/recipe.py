@@ -53,8 +53,8 @@ class Recipe:
     seed: int = 0
     precision: Precision = "bf16-mixed"  # as Lightning Fabric names it
     compile: bool = False  # by torch.compile: minutes at the start, then GSA steps 1.2 times faster
-    use: str = ""
-    limits: str = ""
+    use: str = field(default="", compare=False)  # words for the card, which change no run
+    limits: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "restart", _epochs(self.restart))

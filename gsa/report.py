@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from gsa.checkpoints import Card, CheckpointError, available, pairs, read_card
 from gsa.curves import draw_shares
-from gsa.files import GENERATED, PAGE, check_page
+from gsa.files import GENERATED, PAGE, check_page, write_text
 from gsa.recipe import Recipe
 from gsa.seeds import Difference, Scatter, cards_of_seeds
 
@@ -29,9 +30,10 @@ def report(folder: Path) -> str:
         gsa, conv = (read_card(twins[mixer], folder) for mixer in ("gsa", "conv"))
         if not (gsa.results and conv.results):
             continue
-        seeds = cards_of_seeds(gsa, folder), cards_of_seeds(conv, folder)
-        parts += [f"## {pair}", _verdict(*seeds), _seeds(*seeds)]
-        parts += [_recipe(gsa, folder), _curves(gsa, conv, folder)]
+        with _of(f"a card of {pair!r}"):
+            seeds = cards_of_seeds(gsa, folder), cards_of_seeds(conv, folder)
+            parts += [f"## {pair}", _verdict(*seeds), _seeds(*seeds)]
+            parts += [_recipe(gsa, folder), _curves(gsa, conv, folder)]
     sections: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
         ABLATION: ("The parts of the module", _ablation),
         SHARES: ("What each branch carries", lambda study: _shares(study, folder)),
@@ -40,7 +42,8 @@ def report(folder: Path) -> str:
     }
     for name, (title, section) in sections.items():
         if (folder / name).is_file():
-            parts += [f"## {title}", section(_read(folder / name))]
+            with _of(repr(str(folder / name))):
+                parts += [f"## {title}", section(_read(folder / name))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -64,13 +67,15 @@ def _table(cards: list[Card]) -> str:
 
 def _row(card: Card) -> str:
     results, training = card.results, card.training
-    return (
-        f"| `{card.name}` | {card.mixer} | {card.params / 1e6:.2f} M | {card.flops / 1e9:.2f} G "
-        f"| {card.preprocess.size} px | {_in_interval(results, 'top1')} "
-        f"| {_in_interval(results, 'top5')} | {results['mean_per_class']:.1%} "
-        f"| {results['calibration_error']:.3f} | {training['epochs']} epochs, "
-        f"{training['seconds'] / 60:.0f} minutes on {_machine(training)} |"
-    )
+    with _of(f"the card of {card.name!r}"):
+        return (
+            f"| `{card.name}` | {card.mixer} "
+            f"| {card.params / 1e6:.2f} M | {card.flops / 1e9:.2f} G "
+            f"| {card.preprocess.size} px | {_in_interval(results, 'top1')} "
+            f"| {_in_interval(results, 'top5')} | {results['mean_per_class']:.1%} "
+            f"| {results['calibration_error']:.3f} | {training['epochs']} epochs, "
+            f"{training['seconds'] / 60:.0f} minutes on {_machine(training)} |"
+        )
 
 
 def _in_interval(results: dict[str, Any], figure: str) -> str:
@@ -94,7 +99,7 @@ def _verdict(gsa: list[Card], conv: list[Card]) -> str:
     word = "ahead of" if difference.gain > 0 else "behind"
     points = f"{abs(difference.gain) * 100:.1f}"
     place = "level with" if points == "0.0" else f"{points} points {word}"
-    several = math.isfinite(difference.scatter)
+    several = math.isfinite(difference.error)
     by_mean = f" (means over {one.n} and {other.n} seeds)" if several else ""
     verdict = (
         f"**GSA is {place} its conv twin** in top-1"
@@ -105,9 +110,10 @@ def _verdict(gsa: list[Card], conv: list[Card]) -> str:
     if not several:
         return verdict + "there is one seed, so how far seeds scatter is not known."
     return verdict + (
-        f"with the seed alone the difference of two runs scatters by "
-        f"{difference.scatter * 100:.1f} points (standard deviation), so it "
-        f"**{'exceeds' if difference.exceeds else 'does not exceed'} one standard deviation**."
+        f"by the seeds alone the difference of these means has a standard error of "
+        f"{difference.error * 100:.1f} points, so it "
+        f"**{'exceeds' if difference.exceeds else 'does not exceed'} two standard errors** (with "
+        "so few seeds a rough rule)."
     )
 
 
@@ -248,8 +254,21 @@ def _picture(name: str) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} is not JSON ({error}).") from None
     return found
+
+
+@contextmanager
+def _of(what: str) -> Iterator[None]:
+    """Say of what it is that an entry is missing or of another kind than the page needs."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        kind = "lacks the entry" if isinstance(error, KeyError) else "has a wrong entry:"
+        raise ValueError(f"{what} {kind} {error}; the page needs it.") from None
 
 
 def _earlier(results: dict[str, Any]) -> str:
@@ -312,7 +331,7 @@ def write_report(folder: Path) -> Path:
     check_page(path)
     if not available(folder):
         raise CheckpointError(f"there is no checkpoint in {str(folder)!r} to report on.")
-    path.write_text(report(folder), encoding="utf-8")
+    write_text(path, report(folder))
     if (folder / SHARES).is_file():
         draw_shares(_read(folder / SHARES), folder / _picture(SHARES))
     return path

@@ -2,7 +2,8 @@
 
 Everything random is in its batches, which are a function of the recipe's seed and the step. The
 state is written atomically, so a run that was killed goes on from its last state and ends with
-the same weights.
+the same weights: to the bit on a CPU with as many threads, up to rounding on a GPU, where torch
+adds some gradients up in any order.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from gsa.checkpoints import Checkpoint
 from gsa.config import Mixer
 from gsa.distillation import Teachers
 from gsa.evaluate import prepared
-from gsa.files import whole_file
+from gsa.files import whole_file, write_text
 from gsa.formulas import resize_embeddings
 from gsa.machine import gpu, memory, processor, versions
 from gsa.preprocess import Preprocess
@@ -91,7 +92,7 @@ class Run:
         identity = Identity(
             recipe, mixer, learn.labels, learn.digest(), held.digest(), used, taught
         )
-        state, self.identity = read_state(folder / "state.pt", identity, self.fabric.device)
+        state, self.identity = read_state(folder / "state.pt", identity)
         model = ResNet(recipe.config(mixer, len(learn.labels)), seed=recipe.seed)
         if start:
             _take_over(model, start)
@@ -164,7 +165,7 @@ class Run:
             self._save()
             if first:
                 lines = (json.dumps(each) + "\n" for each in self.history)
-                (self.folder / "log.jsonl").write_text("".join(lines))
+                write_text(self.folder / "log.jsonl", "".join(lines))
 
     def _learn(self, x: Tensor, targets: Tensor) -> float:
         """One step on a batch, of which every device takes its part; returns the loss."""
@@ -185,7 +186,13 @@ class Run:
             raise ValueError(f"the loss is {mean.item()} at step {self.step}; training stops.")
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
-        self.fabric.clip_gradients(self.forward, self.optimizer, max_norm=recipe.clip)
+        norm = self.fabric.clip_gradients(
+            self.forward, self.optimizer, max_norm=recipe.clip, error_if_nonfinite=False
+        )
+        if norm is not None and not torch.isfinite(norm):
+            raise ValueError(
+                f"the norm of the gradient is {norm.item()} at step {self.step}; training stops."
+            )
         self.optimizer.step()
         self.ema.update_parameters(self.model)
         return mean.item()

@@ -17,7 +17,8 @@ from gsa.recipe import Recipe
 class Identity:
     """What a state belongs to: a run goes on with the same of each alone.
 
-    Pictures are told by their file names, classes and order, so that a data set may be moved.
+    Pictures are told by their file names, classes and order, so that a known data set may be moved;
+    the recipe tells one that it names by a path.
     """
 
     recipe: Recipe
@@ -44,19 +45,17 @@ _OTHERS = {  # what a state belongs to that differs in a field
 }
 
 
-def read_state(
-    path: Path, identity: Identity, device: torch.device
-) -> tuple[dict[str, Any] | None, Identity]:
+def read_state(path: Path, identity: Identity) -> tuple[dict[str, Any] | None, Identity]:
     """The state of a run, if there is one.
 
     Args:
         path: the file.
         identity: of the run. What a state does not tell of its own, as those of earlier versions
             tell the recipe alone, is taken to be the same.
-        device: where its tensors are wanted.
 
     Returns:
-        The state or None; and the identity, with a start that is not known if the state has none.
+        The state, its tensors in the memory of the CPU, or None; and the identity, with a start
+        that is not known if the state has none.
 
     Raises:
         ValueError: if the file is damaged or belongs to another run.
@@ -65,13 +64,23 @@ def read_state(
         return None, identity
     data = BytesIO(path.read_bytes())
     try:
-        state = torch.load(data, map_location=device, weights_only=True)
-        recipe = Recipe(**state["recipe"])
+        # not where the network is, which may have no room left
+        state = torch.load(data, map_location="cpu", weights_only=True)
+        entries = dict(state["recipe"])
         told = dict(state.get("identity", {}))
+        unknown = sorted(entries.keys() - {each.name for each in fields(Recipe)})
+        recipe = None if unknown else Recipe(**entries)
+    except MemoryError:
+        raise
     except Exception:  # whatever damage makes of the archive, its pickle and its entries
         raise ValueError(
             f"the state {str(path)!r} is damaged; remove it to train from the first step."
         ) from None
+    if recipe is None:
+        raise ValueError(
+            f"the recipe of {str(path)!r} has a field {unknown[0]!r} that this version does not "
+            "know; go on with the version that wrote it, or choose another folder."
+        )
     others = [
         words
         for name, words in _OTHERS.items()
@@ -87,5 +96,5 @@ def read_state(
 
 
 def _differing(one: Recipe, other: Recipe) -> str:
-    names = [each.name for each in fields(Recipe)]
+    names = [each.name for each in fields(Recipe) if each.compare]
     return ", ".join(f"`{name}`" for name in names if getattr(one, name) != getattr(other, name))

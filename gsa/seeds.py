@@ -66,14 +66,15 @@ class Difference:
     """How far one mixer is ahead of the other, and by how much chance alone moves that."""
 
     gain: float  # difference of the means, as a share
-    scatter: float  # standard deviation of the difference between two runs; NaN if not known
+    error: float  # standard error of the difference, as Welch has it; NaN if not known
 
     @classmethod
     def between(cls, one: Scatter, other: Scatter) -> Difference:
         """`one` less `other`, whose seeds are independent."""
-        return cls(one.mean - other.mean, math.hypot(one.deviation, other.deviation))
+        errors = (each.deviation / math.sqrt(each.n) for each in (one, other))
+        return cls(one.mean - other.mean, math.hypot(*errors))
 
     @property
     def exceeds(self) -> bool:
-        """Whether the difference is larger than the scatter."""
-        return abs(self.gain) > self.scatter
+        """Whether the difference is larger than two standard errors."""
+        return abs(self.gain) > 2 * self.error

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from lightning_fabric import Fabric
 
@@ -24,7 +25,8 @@ from gsa.config import Mixer
 from gsa.curves import draw_curves
 from gsa.data import about, open_split
 from gsa.evaluate import evaluate, fit_temperature, in_order
-from gsa.recipe import Recipe
+from gsa.files import write_text
+from gsa.recipe import Recipe, RecipeError
 from gsa.run import SAVE_EVERY, Run, launched
 from gsa.run_state import Identity
 from gsa.seeds import seeds_folder
@@ -68,6 +70,7 @@ def train(
     Raises:
         ValueError: for data, a start, teachers, a network or a state that do not fit the recipe.
     """
+    check_pair(recipe, (mixer,), out)
     own = recipe.seed
     recipe = replace(recipe, seed=own if seed is None else seed)
     further = recipe.seed != own
@@ -79,11 +82,13 @@ def train(
         raise DataError(f"the data {recipe.data!r} has no `train` and `val` folders of its own.")
     val = in_order(val, full.labels, "`train`", data_name="`val`")
     teachers = [_load(each, out) for each in recipe.teachers]
-    # with teachers, whatever the seed, pictures that none of them has learned
-    apart = own if teachers else recipe.seed
-    _check_apart(recipe, apart, teachers)
-    learn, held = hold_out(full, recipe.hold_out, apart)
     start = _load(f"{recipe.init_from}_{mixer}", out) if recipe.init_from else None
+    known = [*teachers, *([start] if start else [])]
+    of_these = any(each.card.recipe.get("data") == recipe.data for each in known)
+    # whatever the seed, pictures that none of them has learned
+    apart = own if teachers or of_these else recipe.seed
+    _check_apart(recipe, apart, known)
+    learn, held = hold_out(full, recipe.hold_out, apart)
     out.mkdir(parents=True, exist_ok=True)
     run = Run(
         recipe,
@@ -121,24 +126,54 @@ def _load(name: str, out: Path) -> Checkpoint:
     return load(name, out if name in available(out) else folder())
 
 
-def _check_apart(recipe: Recipe, seed: int, teachers: list[Checkpoint]) -> None:
-    """Refuse teachers that have learned pictures which are held out to judge by.
+def check_pair(recipe: Recipe, mixers: Sequence[Mixer], out: Path) -> None:
+    """Refuse what would fail, or give no pair, when one twin or both are trained.
+
+    Args:
+        recipe: what is to be done.
+        mixers: of the twins that are to be trained.
+        out: where a start is looked for first.
+
+    Raises:
+        ValueError: if the recipe makes no pair that differs in the mixer alone, or a start is
+            missing.
+    """
+    for mixer in get_args(Mixer):  # both, since the other one is to be trained some day
+        config = recipe.config(mixer, num_classes=2)
+        if config.mixer != mixer:
+            raise RecipeError(
+                f"with `network` (={recipe.network!r}) and its table `gsa` the recipe makes no "
+                f"{mixer} network but a {config.mixer} one."
+            )
+    others = sorted(recipe.gsa.keys() - config.module_options().keys())
+    if others:
+        raise RecipeError(
+            f"`gsa` must not set {others[0]!r}: twins differ in the mixer alone, so it takes "
+            f"{', '.join(config.module_options())}."
+        )
+    if recipe.init_from:
+        for mixer in mixers:
+            _load(f"{recipe.init_from}_{mixer}", out)
+
+
+def _check_apart(recipe: Recipe, seed: int, known: list[Checkpoint]) -> None:
+    """Refuse a start or teachers that have learned pictures which are held out to judge by.
 
     Args:
         recipe: names the data, and the share that is held out.
         seed: that they are drawn by.
-        teachers: whose cards say the same of them; of other data, or none, nothing is known.
+        known: whose cards say the same of them; of other data, or none, nothing is known.
 
     Raises:
-        ValueError: if a teacher had other pictures of the same data held out.
+        ValueError: if one of them had other pictures of the same data held out.
     """
-    for card in (each.card for each in teachers):
+    for card in (each.card for each in known):
         theirs = card.recipe.get("hold_out"), card.recipe.get("seed")
         if card.recipe.get("data") == recipe.data and theirs != (recipe.hold_out, seed):
             raise ValueError(
-                f"the teacher {card.name!r} has learned pictures that are held out here: its "
-                f"`hold_out` and `seed` (={theirs[0]} and {theirs[1]}) must be {recipe.hold_out} "
-                f"and {seed}."
+                f"{card.name!r}, a start or a teacher, has learned pictures that are held out "
+                f"here: its `hold_out` and `seed` (={theirs[0]} and {theirs[1]}) must be "
+                f"{recipe.hold_out} and {seed}."
             )
 
 
@@ -153,7 +188,7 @@ def _keep(run: Run, card: Card, held: Split, val: Split, out: Path, *, further: 
     weights = run.folder if further else out
     card = save(run.averaged(), card, weights)
     if not further:
-        (out / f"{card.name}{HISTORY}").write_text(json.dumps(run.history, indent=1) + "\n")
+        write_text(out / f"{card.name}{HISTORY}", json.dumps(run.history, indent=1) + "\n")
         draw_curves({card.name: run.history}, out / f"{card.name}.curves.png")
     card = _judge(card, weights, held, val)
     if further:

@@ -26,9 +26,16 @@ def takes(*tensors: Tensor) -> bool:
         return False
     if fast.step_dtype(q) not in _DTYPES:
         return False
+    if any(each.device != q.device or _places(each) != _places(q) for each in tensors):
+        return False
     # nothing to do otherwise, or an image too large for offsets of 32 bits
     fits = all(0 < each.numel() < 2**31 * len(each) for each in tensors)
     return fits and max(each.shape[2] for each in tensors) <= MOST_CHANNELS
+
+
+def _places(x: Tensor) -> tuple[int, ...]:
+    """(b, h, y, x), which tensors of one call have in common."""
+    return *x.shape[:2], *x.shape[3:]
 
 
 @cache

@@ -44,6 +44,8 @@ from gsa import fast, kernel_checks, triton_gate
 
 _LINES = 16  # the fewest that a matrix product on tensor cores takes, as are the cells of a step
 _STEP = 16
+# along an axis: the embeddings' gradient is summed from n (2n - 1) d numbers, in (n / 16)² blocks
+_MOST_CELLS = 1024
 _WARPS = 16  # of one multiprocessor that the kernels' registers leave room for
 
 
@@ -60,7 +62,7 @@ def available(q: Tensor, v: Tensor, axis: int) -> bool:
         v: values (b, h, e, y, x).
         axis: -2 for `column_attention`, -1 for `row_attention`.
     """
-    if not triton_gate.takes(q, v):
+    if not triton_gate.takes(q, v) or q.shape[axis] > _MOST_CELLS:
         return False
     (_, h, d, _, _), e = q.shape, v.shape[2]
     n = 5 if q.shape[axis] <= _STEP else _STEP + 4
@@ -97,6 +99,7 @@ def row_attention(q: Tensor, r_r: Tensor, u: Tensor) -> Tensor:
 
 
 def _attention(q: Tensor, table: Tensor, v: Tensor, *, axis: int) -> Tensor:
+    kernel_checks.check_table(table, q.shape[axis], q.shape[2], q.device)
     dtype = fast.step_dtype(q)
     return _AxialAttention.apply(q.to(dtype), table, v.to(dtype), axis)
 

@@ -127,6 +127,13 @@ def test_results_of_another_ablation_are_not_mixed_in(folder, results, tmp_path)
         ('[[variants]]\nname = "x"\ncolour = 1', "does not fit"),
         ('[[variants]]\nname = "x"\nmixer = "mlp"', "`mixer` (='mlp') of 'x' must be one of"),
         ('[[variants]]\nname = "x"\n[[variants]]\nname = "x"', "two variants"),
+        (
+            '[[variants]]\nname = "k+v"\n[[variants]]\nname = "k-v"',
+            "one folder for their runs, `k_v`",
+        ),
+        ("[[variants]]\nname = 3", "`name` (=3) of a variant must have a letter"),
+        ('[[variants]]\nname = "β"', "`name` (='β') of a variant must have a letter"),
+        ('[[variants]]\nname = "x"\ngsa = "y"', "`gsa` (='y') of 'x' must be a table"),
     ],
 )
 def test_variants_that_break_a_rule_are_refused(tmp_path, text, sentence):

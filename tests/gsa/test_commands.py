@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from gsa import checkpoints, commands, maps
 from gsa.__main__ import main
@@ -213,6 +214,28 @@ def test_a_conv_network_proves_nothing(capsys, tiny_checkpoints):
     status, _, err = run(capsys, "verify", "--checkpoint", "tiny_conv")
     assert status == 2
     assert "has no maps to prove" in err
+
+
+def test_a_folder_of_conv_networks_is_not_verified(
+    capsys, tmp_path, monkeypatch, checkpoint_folder
+):
+    for path in checkpoint_folder.glob("tiny_conv.*"):
+        shutil.copy(path, tmp_path)
+    monkeypatch.setenv("GSA_CHECKPOINTS", str(tmp_path))
+    status, _, err = run(capsys, "verify")
+    assert status == 2
+    assert f"no checkpoint in {tmp_path} has maps to prove" in err
+
+
+@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
+def test_too_little_memory_gets_a_sentence(capsys, image, monkeypatch, error):
+    def fail(*_, **__):
+        raise error("Tried to allocate 3 TiB.")
+
+    monkeypatch.setattr(commands, "record", fail)
+    status, _, err = run(capsys, "classify", image)
+    assert status == 2
+    assert err == "gsa: there is not enough memory for this; choose a smaller batch or input.\n"
 
 
 def test_a_step_larger_than_the_grid_leaves_one_query(capsys, image):

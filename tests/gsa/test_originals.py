@@ -168,6 +168,26 @@ def test_tiny_imagenet_is_unpacked_once(tmp_path, monkeypatch):
     for split, count in (("train", 6), ("val", 3)):
         assert len(open_split("tiny-imagenet", split, root, download=True)) == count
     assert fetched == ["http://cs231n.stanford.edu/tiny-imagenet-200.zip"]
+    assert sorted(path.name for path in root.iterdir()) == [
+        "tiny-imagenet-200",
+        "tiny-imagenet-200.zip",
+    ]
+
+
+def test_a_tiny_imagenet_whose_unpacking_was_broken_off_is_not_taken_for_whole(
+    tmp_path, monkeypatch
+):
+    def broken_off(url, root, to, **options):
+        pictures = pathlib.Path(to) / "tiny-imagenet-200" / "train" / "n01" / "images"
+        pictures.mkdir(parents=True)
+        (pictures / "n01_0.JPEG").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gsa.originals.download_and_extract_archive", broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        open_split("tiny-imagenet", "train", tmp_path, download=True)
+    with pytest.raises(DataError):
+        open_split("tiny-imagenet", "train", tmp_path)
 
 
 ORIGINALS = ["cifar-10", "cifar-100", "caltech-101", "imagenette-original", "tiny-imagenet"]

@@ -1,6 +1,7 @@
 """The page of the checkpoints: what it says of cards made up for the purpose."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -71,12 +72,12 @@ def test_twins_with_the_same_figure_are_level(folder):
     assert "**GSA is level with its conv twin** in top-1" in report(folder)
 
 
-def test_a_difference_larger_than_the_scatter_is_called_so(folder):
+def test_a_difference_larger_than_chance_is_called_so(folder):
     add_seeds(folder, gsa=[0.52, 0.54], conv=[0.61, 0.59])
     page = report(folder)
     assert "GSA is 8.0 points behind its conv twin** in top-1 (means over 3 and 3 seeds)" in page
     assert (
-        "scatters by 2.2 points (standard deviation), so it **exceeds one standard deviation**"
+        "has a standard error of 1.3 points, so it **exceeds two standard errors** (with so few"
         in page
     )
     assert "| gsa | 52.0% ± 2.0% | 50.0% (0), 52.0% (1), 54.0% (2) |" in page
@@ -86,7 +87,7 @@ def test_a_difference_within_the_scatter_is_called_so(folder):
     add_seeds(folder, gsa=[0.7, 0.6], conv=[0.5, 0.7])
     page = report(folder)
     assert "GSA is level with" in page
-    assert "**does not exceed one standard deviation**" in page
+    assert "**does not exceed two standard errors**" in page
 
 
 def test_seeds_of_one_mixer_alone_prove_no_difference(folder):
@@ -200,9 +201,34 @@ def test_trials_of_recipes_follow_those_of_the_module(folder):
     )
 
 
-def test_the_difference_of_two_means_has_both_scatters():
-    one, other = Scatter(0.5, 0.03, 3), Scatter(0.4, 0.04, 3)
+def test_the_difference_of_two_means_has_the_errors_of_both():
+    one, other = Scatter(0.5, 0.03, 4), Scatter(0.4, 0.06, 9)
     difference = Difference.between(one, other)
-    assert (difference.gain, difference.scatter) == pytest.approx((0.1, 0.05))
+    assert (difference.gain, difference.error) == pytest.approx((0.1, 0.025))
     assert difference.exceeds
-    assert not Difference.between(Scatter(0.44, 0.03, 3), other).exceeds
+    assert not Difference.between(Scatter(0.44, 0.03, 4), other).exceeds
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"results": {"top1": 0.5}},
+            "the card of 'made_gsa' lacks the entry 'top5'; the page needs",
+        ),
+        ({"training": {}}, "the card of 'made_gsa' lacks the entry 'epochs'"),
+        ({"recipe": {}}, "a card of 'made' lacks the entry 'seed'"),
+    ],
+)
+def test_a_card_that_lacks_what_the_page_needs_is_named(folder, changes, sentence):
+    write_card(replace(card("gsa", 0.5), **changes), folder)
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        report(folder)
+
+
+@pytest.mark.parametrize("name", ["ablation.json", "branch_share.json", "trials.json"])
+@pytest.mark.parametrize(("text", "sentence"), [("{", "is not JSON"), ("{}", "lacks the entry")])
+def test_a_study_that_cannot_be_shown_is_named(folder, name, text, sentence):
+    (folder / name).write_text(text)
+    with pytest.raises(ValueError, match=f"{name}' {sentence}"):
+        report(folder)

@@ -137,7 +137,7 @@ def test_a_state_that_was_cut_off_is_named(root, trained, part):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("written", [b"cut", {"recipe": {}}, [1], {"recipe": {"colour": 1}}])
+@pytest.mark.parametrize("written", [b"cut", {"recipe": {}}, [1], {"recipe": {"size": "x"}}])
 def test_a_file_that_is_no_state_is_named(root, recipe, written):
     path = root / "runs" / "p_conv" / "state.pt"
     path.parent.mkdir(parents=True)
@@ -147,3 +147,29 @@ def test_a_file_that_is_no_state_is_named(root, recipe, written):
         torch.save(written, path)
     with pytest.raises(ValueError, match="state.pt' is damaged; remove it"):
         train(recipe, "conv", None, root / "runs", root / "out")
+
+
+def test_a_state_of_a_later_version_is_not_called_damaged(root, trained):
+    path = root / "runs" / "p_conv" / "state.pt"
+    state = torch.load(path, weights_only=True)
+    torch.save(state | {"recipe": {**state["recipe"], "colour": 1}}, path)
+    with pytest.raises(
+        ValueError, match="has a field 'colour' that this version does not know; go"
+    ):
+        trained()
+
+
+def test_a_state_for_which_there_is_no_memory_is_not_called_damaged(root, trained, monkeypatch):
+    def fail(*_, map_location, **__):
+        assert map_location == "cpu"  # a GPU may have no room beside what is there
+        raise MemoryError
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(MemoryError):
+        trained()
+
+
+def test_other_words_for_the_card_are_no_other_recipe(root, recipe, trained):
+    card = trained(replace(recipe, use="Other words.", limits="None."))
+    assert card.use == "Other words."
+    assert card.sha256 == trained().sha256

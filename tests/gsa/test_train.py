@@ -1,6 +1,7 @@
 """Training: resuming exactly, and what a run leaves behind."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -158,7 +159,10 @@ def test_a_state_from_before_a_field_was_added_is_resumed(folder, tmp_path):
     assert path.read_bytes() == trained  # nothing was left to do
 
 
-def test_a_compiled_network_learns_what_an_uncompiled_one_does(folder, tmp_path, monkeypatch):
+@pytest.mark.parametrize("mixer", ["conv", "gsa"])
+def test_a_compiled_network_learns_what_an_uncompiled_one_does(
+    folder, tmp_path, monkeypatch, mixer
+):
     """The compiler itself takes minutes; its graphs are run as they are."""
     compiled = []
 
@@ -170,10 +174,10 @@ def test_a_compiled_network_learns_what_an_uncompiled_one_does(folder, tmp_path,
     monkeypatch.setattr(torch, "compile", compile_)
     recipe = replace(read_recipe(folder / "recipe.toml"), epochs=1, restart=())
     for out, each in (("plain", recipe), ("fast", replace(recipe, compile=True))):
-        train(each, "conv", None, tmp_path / out / "runs", tmp_path / out)
+        train(each, mixer, None, tmp_path / out / "runs", tmp_path / out)
     assert compiled[0] == {"dynamic": False}
     plain, fast = (
-        load("colours_conv", tmp_path / out).model.state_dict() for out in ("plain", "fast")
+        load(f"colours_{mixer}", tmp_path / out).model.state_dict() for out in ("plain", "fast")
     )
     assert plain.keys() == fast.keys()
     assert all(torch.allclose(plain[key], fast[key], atol=1e-3) for key in plain)
@@ -192,6 +196,64 @@ def test_a_run_can_start_from_other_weights(folder, unbroken, tmp_path):
     assert tuned.card.training["start_sha256"] == start.card.sha256
     with pytest.raises(ValueError, match="there is no checkpoint 'colours_conv'"):
         train(recipe, "conv", None, tmp_path / "runs", tmp_path)
+
+
+def test_a_start_that_learned_what_a_seed_holds_out_is_not_judged_by_it(
+    folder, unbroken, tmp_path, monkeypatch
+):
+    """Whatever the seed, the same pictures are held out as of the start, which never saw them."""
+    recipe = replace(
+        read_recipe(folder / "recipe.toml"), pair="tuned", init_from="colours", epochs=1, restart=()
+    )
+    for path in unbroken.glob("colours_gsa.*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    drawn = []
+
+    def hold_out_(full, share, seed):
+        drawn.append(seed)
+        return hold_out(full, share, seed)
+
+    monkeypatch.setattr("gsa.train.hold_out", hold_out_)
+    train(recipe, "gsa", None, tmp_path / "runs", tmp_path, seed=recipe.seed + 1)
+    assert drawn == [recipe.seed]
+    other = replace(recipe, hold_out=0.3)
+    with pytest.raises(ValueError, match="'colours_gsa', a start or a teacher, has learned"):
+        train(other, "gsa", None, tmp_path / "runs", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"gsa": {"query_gian": 1.0}}, "query_gian"),
+        (
+            {"gsa": {"mixers": ["gsa", "gsa", "conv", "conv"]}},
+            "makes no gsa network but a mixed one",
+        ),
+        (
+            {"gsa": {"widths": [8, 8, 8, 8]}},
+            "`gsa` must not set 'widths': twins differ in the mixer",
+        ),
+        ({"network": "gsa_resnet14_tiny"}, "there is no preset 'gsa_gsa_resnet14_tiny'"),
+        ({"init_from": "nobody"}, "there is no checkpoint 'nobody_conv'"),
+    ],
+)
+def test_what_would_fail_for_one_twin_is_found_before_the_other_is_trained(
+    folder, tmp_path, monkeypatch, capsys, changes, sentence
+):
+    monkeypatch.setattr("gsa.train.train", lambda *_, **__: pytest.fail("it trains"))
+    recipe = replace(read_recipe(folder / "recipe.toml"), **changes)
+    monkeypatch.setattr("gsa.recipe.read_recipe", lambda _: recipe)
+    assert main(["train", "r.toml", "--out", str(tmp_path)]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_gradients_that_are_not_finite_stop_the_training(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "lightning_fabric.Fabric.clip_gradients", lambda *_, **__: torch.tensor(math.inf)
+    )
+    recipe = read_recipe(folder / "recipe.toml")
+    with pytest.raises(ValueError, match="the norm of the gradient is inf at step 0; training st"):
+        train(recipe, "conv", None, tmp_path, tmp_path)
 
 
 def test_a_batch_larger_than_the_data_is_refused(folder, tmp_path):

@@ -109,4 +109,5 @@ def test_help_names_every_default(capsys):
     assert "ratios of each pair; default: 7" in told  # as its value
     assert "--threads N default: 1" in told  # without other words
     assert "inputs of the networks; default: that of the paper" in told  # in words of its own
-    assert "show this help message and exit" in told and "SUPPRESS" not in told
+    assert "show this help message and exit" in told
+    assert "SUPPRESS" not in told
