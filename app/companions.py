@@ -58,10 +58,6 @@ def rows(view: View) -> dict[Branch, list[Beside]]:
                 other = replace(other, limit=own.limit)
             agreement = _agreement(own.shown, *(panels.as_shown(w, chosen.value) for w in drawn))
             found[branch].append(Beside(title, kind, other, (*_notes(other), agreement)))
-        if shared and any(each.panel.signed for each in found[branch]):
-            found[branch] = [
-                replace(each, panel=replace(each.panel, signed=True)) for each in found[branch]
-            ]
     return found
 
 

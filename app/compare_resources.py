@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import streamlit as st
 import torch
 from PIL import Image, ImageOps
 
@@ -29,12 +30,14 @@ if TYPE_CHECKING:  # they take time to load, and few sessions ask for them
     from gsa.samples import Pixels
     from gsa.split import Split
 
-DATA = "GSA_DATA"  # names the folder that data sets must lie in; anywhere if it is not set
+DATA = "GSA_DATA"  # names the folder that data sets must lie in
 SHOWN = 6  # pictures that one twin alone gets right, of each twin
 SIDE = 180  # of these, in pixels of the page
 PICTURES = 16  # of the gallery, that receptive fields are averaged over
 MIXERS: tuple[Mixer, Mixer] = ("gsa", "conv")
 Pair = dict[str, str]  # names of checkpoints by mixer, as `resources.twins` gives them
+# measurements at once that hold the pictures of a folder, up to 250 MB each
+_FOLDERS = threading.Semaphore(2)
 _MEASURING = threading.Lock()  # one clock at a time, or they would measure each other
 
 
@@ -178,7 +181,8 @@ def costs(
     config = cards(pair)["gsa"].network
     if kind == "layer":
         width, heads = config.widths[0], config.heads
-        steps = scaling.measure_layers(width, heads, scaling.SIZES, setting)
+        norm = config.projection_norm
+        steps = scaling.measure_layers(width, heads, scaling.SIZES, setting, norm)
         total = len(scaling.mixers(width, heads, 1)) * len(scaling.SIZES)
     else:
         steps = scaling.measure_networks(config, scaling.SIZES, setting)
@@ -193,17 +197,29 @@ def costs(
         yield len(found) / total, found
 
 
+def _from_elsewhere() -> bool:
+    """Whether the visitor sits at another computer, as far as the connection tells."""
+    return st.context.ip_address is not None  # there is none on the same one
+
+
 def data_folder(text: str) -> Path:
-    """The folder that a user named.
+    """The folder that a user named, on the computer that serves the page.
+
+    Any that this computer has is open to who sits at it; to others those alone that `DATA` allows.
 
     Raises:
         ValueError: if it is none, or lies where it may not.
     """
+    root = os.environ.get(DATA)
+    if not root and _from_elsewhere():
+        raise ValueError(
+            "from another computer a folder can be named only where whoever runs this page has "
+            f"set {DATA} to the folder that it must lie in."
+        )
     try:
         path = Path(text).expanduser().resolve()
     except RuntimeError:  # ~name of a user that there is not
         raise ValueError(f"{text!r} is no folder.") from None
-    root = os.environ.get(DATA)
     if root and not path.is_relative_to(Path(root).resolve()):
         raise ValueError(f"the folder must lie below the one that {DATA} names.")
     if not path.is_dir():
@@ -228,6 +244,16 @@ def _sample(pair: Pair, folder: str, count: int) -> Split:
     return found
 
 
+def _few_at_once(steps: Iterator[tuple[float, Any]]) -> Iterator[tuple[float, Any]]:
+    """The same steps, once there is room for their pictures; waiting can be cancelled too."""
+    while not _FOLDERS.acquire(timeout=0.5):
+        yield 0.0, None
+    try:
+        yield from steps
+    finally:
+        _FOLDERS.release()
+
+
 def _pixels(
     twins: list[Checkpoint], sample: Split, part: float
 ) -> Generator[tuple[float, None], None, Pixels]:
@@ -248,6 +274,12 @@ def stress(
     pair: Pair, test: str, folder: str, count: int
 ) -> Iterator[tuple[float, list[Any] | None]]:
     """Scores of both twins in a test, on up to `count` pictures of a folder or the gallery."""
+    return _few_at_once(_stress(pair, test, folder, count))
+
+
+def _stress(
+    pair: Pair, test: str, folder: str, count: int
+) -> Iterator[tuple[float, list[Any] | None]]:
     from gsa import robustness
 
     sample = _sample(pair, folder, count)
@@ -266,6 +298,10 @@ def differences(pair: Pair, folder: str, count: int) -> Iterator[tuple[float, An
     Yields:
         At the end: what was found, and the pictures to show of it, by position.
     """
+    return _few_at_once(_differences(pair, folder, count))
+
+
+def _differences(pair: Pair, folder: str, count: int) -> Iterator[tuple[float, Any]]:
     from gsa import differences as between
 
     twins = _twins(pair)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import streamlit as st
@@ -18,6 +20,33 @@ _KEPT = 128
 @st.cache_resource(show_spinner=False)
 def _store() -> tuple[OrderedDict[str, Any], threading.Lock]:
     return OrderedDict(), threading.Lock()
+
+
+@st.cache_resource(show_spinner=False)
+def _running() -> tuple[set[str], threading.Lock]:
+    return set(), threading.Lock()
+
+
+@contextmanager
+def running(key: str) -> Iterator[bool]:
+    """Say that a measurement runs while the block does; False if it does already elsewhere."""
+    keys, lock = _running()
+    with lock:
+        first = key not in keys
+        keys.add(key)
+    try:
+        yield first
+    finally:
+        if first:
+            with lock:
+                keys.discard(key)
+
+
+def is_running(key: str) -> bool:
+    """Whether some session measures this now."""
+    keys, lock = _running()
+    with lock:
+        return key in keys
 
 
 def kept(key: str) -> Any:

@@ -15,7 +15,7 @@ from app.resources import Seen
 from app.selection import Selection
 from app.state import Picture
 from app.text import words
-from gsa.ranges import two_digits
+from gsa.ranges import even_distance, two_digits
 
 text = words("look")
 WEAK = 0.15  # below this share of its scale, a map's own peak is said too
@@ -56,6 +56,7 @@ def drawn(
     id_: str,
     title: str,
     extra: Sequence[str] = (),
+    even: bool = False,
     marked: bool = False,
     source: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
@@ -67,6 +68,7 @@ def drawn(
         id_: what a click on it leaves.
         title: above the map.
         extra: more lines below it.
+        even: whether to name the distance that it would have if all cells counted alike, too.
         marked: whether it is the chosen one.
         source: (row, column) of a second cell to mark.
     """
@@ -74,7 +76,9 @@ def drawn(
     rgba = raster.coloured(weights, panel.limit, signed=panel.signed, see_through=chosen.beneath)
     notes = [text["zero"] if panel.zero else scale(panel.limit, signed=panel.signed)]
     if math.isfinite(panel.measures.mean_distance):
-        notes.append(text["far"].format(distance=panel.measures.mean_distance))
+        of_all = even_distance(panel.cells, panel.grid)
+        far = text["far_even" if even else "far"]
+        notes.append(far.format(distance=panel.measures.mean_distance, even=of_all))
     weak = not panel.zero and panel.peak < WEAK * panel.limit
     peak = text["peak"].format(peak=two_digits(panel.peak))
     last = [peak] if weak and peak not in extra else []

@@ -35,7 +35,14 @@ def input_of(seen: Seen) -> torch.Tensor:
 _HASH: dict[str | type[Any], Callable[[Any], Any]] = {Seen: lambda seen: seen.key}
 
 
-@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=_HASH)
+def _kept(entries: int) -> Any:
+    """Keep results of a picture by what was seen of it, and no longer than the picture itself."""
+    return st.cache_resource(
+        show_spinner=False, max_entries=entries, ttl=resources.KEPT, hash_funcs=_HASH
+    )
+
+
+@_kept(64)
 def ranges_everywhere(seen: Seen, heads: str, value: Value) -> Spread:
     """`panels.everywhere` of every layer and branch."""
     recording, chosen = seen.recording, Selection(heads=heads, value=value)
@@ -47,58 +54,56 @@ def ranges_everywhere(seen: Seen, heads: str, value: Value) -> Spread:
 
 
 @st.cache_resource(show_spinner=False, max_entries=12)
-def _baseline(name: str, weights: str, kind: str, seed: int) -> gsa.Checkpoint:
-    trained = resources.checkpoint(name)
+def _baseline(weights: str, kind: str, seed: int, _trained: gsa.Checkpoint) -> gsa.Checkpoint:
     with resources.TURNS:  # the statistics of its batch norms take a forward pass
         if kind == "untrained":
-            return gsa.untrained(trained.card, seed)
-        return gsa.shuffled(trained, seed)
+            return gsa.untrained(_trained.card, seed)
+        return gsa.shuffled(_trained, seed)
 
 
-@st.cache_resource(show_spinner=False, max_entries=128, hash_funcs=_HASH)
+@_kept(128)
 def companion(seen: Seen, kind: str, pixels: tuple[int, int] = (0, 0), seed: int = 0) -> Recording:
     """The picture mirrored or moved, or as an untrained or shuffled network saw it."""
-    x, card = input_of(seen), seen.card
-    network = resources.checkpoint(card.name)
+    x, network = input_of(seen), seen.network
     if kind == "mirrored":
         x = stability.mirrored(x)
     elif kind == "moved":
         x = stability.moved(x, *pixels)
     else:
-        network = _baseline(card.name, card.sha256, kind, seed)
+        network = _baseline(seen.card.sha256, kind, seed, network)
     with resources.TURNS:
         return gsa.record(network.model, x)
 
 
-@st.cache_resource(show_spinner=False, max_entries=256, hash_funcs=_HASH)
+@_kept(256)
 def limited(seen: Seen, limits: Limits) -> Array:
     """Class probabilities (classes,) of the GSA network under limits."""
-    checkpoint = resources.checkpoint(seen.card.name)
+    checkpoint = seen.network
     model = interventions.limited(checkpoint.model, limits)
     with resources.TURNS:
         return interventions.probabilities(model, input_of(seen), checkpoint.card.temperature)[0]
 
 
-@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=_HASH)
+@_kept(64)
 def by_radius(seen: Seen, radii: tuple[float, ...], cut: Cut) -> Array:
     """Class probabilities (radii, classes) while all weights beyond or up to each are cut."""
-    checkpoint = resources.checkpoint(seen.card.name)
+    checkpoint = seen.network
     with resources.TURNS:
         return interventions.by_radius(checkpoint, input_of(seen), radii, cut)
 
 
-@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=_HASH)
+@_kept(64)
 def by_shuffling(seen: Seen, place: tuple[float, float], radii: tuple[float, ...]) -> Array:
     """Class probabilities (radii, classes) while all beyond each radius is shuffled."""
-    checkpoint = resources.checkpoint(seen.card.name)
+    checkpoint = seen.network
     with resources.TURNS:
         return perturbations.by_shuffled_radius(checkpoint, input_of(seen), place, radii)
 
 
-@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=_HASH)
+@_kept(64)
 def effect(seen: Seen, box: Box, how: Change, place: tuple[float, float]) -> Effect:
     """What a changed part of the picture does to a network."""
-    checkpoint, x = resources.checkpoint(seen.card.name), input_of(seen)
+    checkpoint, x = seen.network, input_of(seen)
     changed = perturbations.change(x, box, how)
     with resources.TURNS:
         return perturbations.effect(checkpoint, x, changed, place)
@@ -112,23 +117,23 @@ class Explained:
     deletion: Curve
 
 
-@st.cache_resource(show_spinner=False, max_entries=128, hash_funcs=_HASH)
+@_kept(128)
 def explained(seen: Seen, target: int, method: str) -> Explained:
     """A class attribution by captum with its deletion curve."""
     from gsa.attribution import attribute
     from gsa.faithfulness import deletion
 
-    checkpoint, x = resources.checkpoint(seen.card.name), input_of(seen)
+    checkpoint, x = seen.network, input_of(seen)
     with _EXPLAINING, resources.TURNS:
         found = attribute(checkpoint, x, target, method)
     with resources.TURNS:
         return Explained(found, deletion(checkpoint, x, target, found.values))
 
 
-@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=_HASH)
+@_kept(64)
 def by_chance(seen: Seen, target: int) -> Curve:
     """The deletion curve of blocks in random order."""
     from gsa import faithfulness
 
     with resources.TURNS:
-        return faithfulness.by_chance(resources.checkpoint(seen.card.name), input_of(seen), target)
+        return faithfulness.by_chance(seen.network, input_of(seen), target)

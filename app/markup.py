@@ -11,6 +11,7 @@ import streamlit as st
 
 from app import leaving, resources, state
 from app.drawing import View
+from app.figures import theme
 from app.selection import PAIR
 from app.state import Widget
 from app.text import words
@@ -30,7 +31,8 @@ def predictions(columns: Sequence[tuple[str, str, str, Sequence[tuple[str, float
     for mixer, title, note, top in columns:
         bars = "".join(
             f"<li><span class='bar' style='width:{probability:.1%}'></span>"
-            f"<span class='label'>{html.escape(label)}</span>"
+            f"<span class='label' title='{html.escape(label, quote=True)}'>"
+            f"{html.escape(label)}</span>"
             f"<span class='value'>{probability:.0%}</span></li>"
             for label, probability in top
         )
@@ -38,6 +40,18 @@ def predictions(columns: Sequence[tuple[str, str, str, Sequence[tuple[str, float
             f"<section class='{mixer}'><h2>{title}</h2><p>{note}</p><ol>{bars}</ol></section>"
         )
     return f"<div class='predictions'>{''.join(sections)}</div>"
+
+
+def chart(figure: Any, title: str, key: str | None = None) -> None:
+    """A plotly figure of `app.figures`, with its lines in words for those who do not see them.
+
+    Args:
+        figure: as `theme.finished` leaves it.
+        title: what it shows.
+        key: of the widget.
+    """
+    said = theme.in_words(figure, title)
+    st.plotly_chart(figure, theme=None, config=CHART, key=key, alt=said)
 
 
 def pair_name(pair: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from gsa import maps
 from gsa.cells import Cells
 from gsa.record import Array, LayerRecord
@@ -41,6 +43,19 @@ class PositionalWeight:
     column: Score  # q(via) · r_c
     weight: float
     gain: tuple[float, float]  # the least and the largest gain of a value channel on this weight
+
+
+def constant_query(layer: LayerRecord, head: int, query: tuple[int, int]) -> float:
+    """The part of a query that no place and no picture changes.
+
+    The length of the constant over the sum of its length and that of the rest; 0 without one.
+    """
+    if layer.q_constant is None:
+        return 0.0
+    constant = layer.q_constant[head]
+    rest = layer.q[head, :, query[0], query[1]] - constant
+    lengths = [float(np.linalg.norm(part)) for part in (constant, rest)]
+    return lengths[0] / sum(lengths) if any(lengths) else 0.0
 
 
 def content_weight(

@@ -33,7 +33,7 @@ class Panel:
     branch: Drawn
     heads: str  # as in `Selection.heads`
     shown: NDArray[np.floating]  # (y, x), as `as_shown` makes it of the weights
-    signed: bool  # whether any of its scale is negative
+    signed: bool  # whether what is shown can be negative, as `can_be_negative` says
     limit: float  # |weight| of the strongest colour, above 0
     peak: float  # largest |shown|
     nothing: float  # a peak up to which a map of its branch is called practically zero
@@ -141,7 +141,6 @@ def with_map(panel: Panel, weights: Array, value: str) -> Panel:
     return replace(
         panel,
         shown=shown,
-        signed=bool((shown < 0).any()),
         peak=peak,
         limit=peak or 1.0,
         measures=measure(np.nan_to_num(weights), panel.cells, panel.grid),
@@ -153,6 +152,19 @@ def as_shown(weights: Array, value: str) -> Array:
     if value == "absolute":
         return np.abs(weights)
     return weights - np.nanmean(weights) if value == "deviation" else weights
+
+
+def can_be_negative(value: str, heads: str) -> bool:
+    """Whether a quantity has a sign, and so a scale of two directions.
+
+    By the quantity and not by the map at hand: one weight below zero, or one place further on,
+    must not change what a colour says.
+
+    Args:
+        value: as `Selection.value`.
+        heads: as `Selection.heads`.
+    """
+    return value == "deviation" or (value == "weight" and heads not in ("absolute", "max"))
 
 
 def proof(recording: Recording, chosen: Selection) -> tuple[Proof, int]:
@@ -235,7 +247,7 @@ def _panel(
         branch=branch,
         heads=heads,
         shown=shown,
-        signed=bool((shown < 0).any()),
+        signed=branch != "key" and can_be_negative(chosen.value, heads),
         limit=peak,
         peak=peak,
         nothing=0.0,
@@ -251,22 +263,20 @@ def _constant(layer: LayerRecord, cells: Cells) -> float:
 
 
 def _scaled(panels: Sequence[Panel], scale: str) -> list[Panel]:
-    """Give each panel the limit and colours of its group; say which are practically zero."""
+    """Give each panel the limit of its group; say which are practically zero."""
     strongest: dict[str, float] = {}
     for panel in panels:
         strongest[panel.branch] = max(strongest.get(panel.branch, 0.0), panel.peak)
     largest: dict[tuple[str, ...], float] = {}
-    signed: dict[tuple[str, ...], bool] = {}
     panels = [
         replace(panel, nothing=PRACTICALLY_ZERO * strongest[panel.branch]) for panel in panels
     ]
     groups = [_group(panel, scale) for panel in panels]
     for panel, group in zip(panels, groups, strict=True):
         largest[group] = max(largest.get(group, 0.0), panel.peak)
-        signed[group] = signed.get(group, False) or (panel.signed and not panel.zero)
     return [
         # where there is nothing to colour, any limit will do
-        replace(panel, limit=largest[group] or 1.0, signed=signed[group])
+        replace(panel, limit=largest[group] or 1.0)
         for panel, group in zip(panels, groups, strict=True)
     ]
 

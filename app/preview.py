@@ -57,7 +57,8 @@ def draw(picture: str) -> None:
     """The page as it will be, as far as it is known without the networks."""
     heading(text["title"], text["lead"])
     left, right = st.columns([5, 12], gap="medium")
-    left.image(str(gallery.FOLDER / picture), width="stretch")
+    title = gallery.titles()[picture]
+    left.image(str(gallery.FOLDER / picture), width="stretch", alt=title)
     left.caption(text["starting"])
     with right:
         strip(json.loads(file(picture).read_text(encoding="utf-8"))["rows"], "", KEY)

@@ -26,6 +26,7 @@ from gsa.checkpoints import Card, folder
 from gsa.record import Array
 
 PHOTO_SIDE = 720  # longest side of the photo as it is sent to the browser
+KEPT = "1h"  # how long the app remembers a picture, and what was computed of it
 LONGEST = 2  # longer side over shorter of what is shown of it: in more, the square is too small
 TURNS = threading.Semaphore(2)  # forward passes at once; more of them only wait for the cores
 _DECODER = threading.Lock()  # one picture at a time: a large one takes hundreds of megabytes
@@ -36,12 +37,17 @@ class Seen:
     """A picture as one network saw it."""
 
     key: str  # changes with the picture, the network, its weights or its card
-    card: Card
+    network: gsa.Checkpoint  # which experiments go on with, whatever becomes of its files
     recording: gsa.Recording
     crop: Image.Image  # what the network saw
     crop_box: tuple[float, float, float, float]  # left, top, right, bottom in photo pixels
     photo_size: tuple[int, int]  # width, height of the file, upright
     top: tuple[tuple[str, float], ...]  # label and calibrated probability, best first
+
+    @property
+    def card(self) -> Card:
+        """Of the network."""
+        return self.network.card
 
 
 def device() -> str:
@@ -74,7 +80,7 @@ def twins(pair: str = "") -> dict[str, str]:
     return known.get(pair) or next(iter(known.values()), {})
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
+@st.cache_resource(show_spinner=False, max_entries=64, ttl=KEPT)
 def _seen(key: str, _network: gsa.Checkpoint, _data: bytes) -> Seen:
     network, photo = _network, _opened(_data)
     crop = network.preprocess.crop(photo)
@@ -84,7 +90,7 @@ def _seen(key: str, _network: gsa.Checkpoint, _data: bytes) -> Seen:
     size = gsa.upright_size(_data)
     box = network.preprocess.crop_box(*size)
     top = best(network.card, probabilities)
-    return Seen(key, network.card, recording, crop, box, size, top)
+    return Seen(key, network, recording, crop, box, size, top)
 
 
 def best(card: Card, probabilities: Array) -> tuple[tuple[str, float], ...]:
@@ -133,7 +139,7 @@ def shown_part(width: int, height: int) -> tuple[int, int, int, int]:
     return left, top, left + wide, top + tall
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
+@st.cache_resource(show_spinner=False, max_entries=64, ttl=KEPT)
 def photo_url(digest: str, _data: bytes) -> str:
     """The part of the photo that is shown, reduced for the screen, as a data URL."""
     photo = _opened(_data)

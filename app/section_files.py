@@ -182,4 +182,4 @@ def _attribution(each: Explained, mixer: str, title: str) -> figures.Panel:
     rows, columns = values.shape
     whole = Cells(0, 0, rows, columns)
     nothing = measure(np.zeros_like(values), whole, Grid(rows, columns, rows, columns))
-    return figures.Panel("", mixer, values, whole, nothing, title=title)
+    return figures.Panel("", mixer, values, whole, nothing, title, signed=each.attribution.signed)

@@ -103,10 +103,16 @@ def _saliency(model: nn.Module, x: Tensor, target: int, effort: int) -> Attribut
 
 
 def _smooth_grad(model: nn.Module, x: Tensor, target: int, effort: int) -> Attribution:
+    # signed, so that what the noise does cancels in the mean (Smilkov et al. 2017); then the size
     values = NoiseTunnel(Saliency(model)).attribute(
-        x, nt_samples=effort, nt_samples_batch_size=min(effort, 8), stdevs=0.2, target=target
+        x,
+        nt_samples=effort,
+        nt_samples_batch_size=min(effort, 8),
+        stdevs=0.2,
+        target=target,
+        abs=False,
     )
-    return Attribution("smooth_grad", target, _plane(values), False)
+    return Attribution("smooth_grad", target, _plane(values.abs()), False)
 
 
 def _edges(model: nn.Module, x: Tensor, target: int, effort: int) -> Attribution:

@@ -191,15 +191,29 @@ def available(directory: str | Path | None = None) -> list[str]:
 def pairs(directory: str | Path | None = None) -> dict[str, dict[str, str]]:
     """Twins by pair and mixer, `{"caltech94": {"gsa": name, "conv": name}}`; whole pairs only.
 
-    A card that cannot be read is passed over, and named in the log.
+    A card that cannot be read is passed over, and named in the log; so are twins that do not see
+    the same picture or do not number the same classes alike.
     """
-    found: dict[str, dict[str, str]] = {}
-    for name, card in read_cards(directory).items():
+    found: dict[str, dict[str, Card]] = {}
+    for card in read_cards(directory).values():
         if isinstance(card, CheckpointError):
             _warn_once(str(card))
         else:
-            found.setdefault(card.pair, {})[card.mixer] = name
-    return {pair: twins for pair, twins in found.items() if {"gsa", "conv"} <= set(twins)}
+            found.setdefault(card.pair, {})[card.mixer] = card
+    whole = {}
+    for pair, twins in found.items():
+        if not {"gsa", "conv"} <= set(twins):
+            continue
+        if _shared(twins["gsa"]) != _shared(twins["conv"]):
+            _warn_once(f"the twins of {pair!r} differ in their classes or their preprocessing.")
+            continue
+        whole[pair] = {mixer: card.name for mixer, card in twins.items()}
+    return whole
+
+
+def _shared(card: Card) -> tuple[tuple[str, ...], Preprocess]:
+    """What twins must have in common."""
+    return card.classes, card.preprocess
 
 
 @cache
@@ -275,7 +289,7 @@ def load(name: str, directory: str | Path | None = None, device: str = "cpu") ->
     card = read_card(name, directory)
     path = folder(directory) / f"{name}.safetensors"
     state = _read_weights(path, name, card.sha256)
-    model = ResNet(card.network)
+    model = ResNet(card.network, seed=0)  # leaves torch's random numbers as they are
     try:
         model.load_state_dict({key: value.float() for key, value in _floats(state)}, strict=False)
         missing = set(model.state_dict()) - set(state)

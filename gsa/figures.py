@@ -23,7 +23,7 @@ from gsa.ranges import PRACTICALLY_ZERO, RangeMeasures, measure, two_digits
 from gsa.record import Array, Recording
 
 LEGEND = (
-    "Square: the place. Above each map: where its colours end, ± where the scale has both signs. "
+    "Square: the place. Above each map: where its colours end, ± where what is drawn has a sign. "
     "Below: mean distance from the place, in pixels of the network's input."
 )
 _ROWS = {
@@ -48,7 +48,7 @@ class Panel:
     measures: RangeMeasures
     title: str = ""  # above the map; by default its layer
     limit: float | None = None  # |weight| of the strongest colour; None: the map's own largest
-    signed: bool | None = None  # colours for both signs; None: where the map has negative weights
+    signed: bool = True  # colours for both signs; False: of sizes, which have none
     zero: bool | None = None  # too small to be drawn; None: where it is so beside others of its row
 
 
@@ -158,19 +158,18 @@ def _draw_map(axis: Axes, panel: Panel, largest: float) -> None:
     zero = peak <= PRACTICALLY_ZERO * largest if panel.zero is None else panel.zero
     limit = panel.limit or peak
     shown = np.zeros_like(panel.weights) if zero else panel.weights
-    signed = bool((panel.weights < 0).any()) if panel.signed is None else panel.signed
-    low = -limit if signed else 0.0
+    low = -limit if panel.signed else 0.0
     axis.set_facecolor(UNKNOWN)  # seen where a weight is NaN
     axis.imshow(
         shown,
-        cmap=SIGNED if signed else UNSIGNED,
+        cmap=SIGNED if panel.signed else UNSIGNED,
         vmin=low if not zero else -1,
         vmax=limit if not zero else 1,
         interpolation="nearest",
         extent=(0, columns, rows, 0),
     )
     _mark(axis, panel, rows, columns)
-    scale = "practically zero" if zero else f"{'±' if signed else '0 to '}{two_digits(limit)}"
+    scale = "practically zero" if zero else f"{'±' if panel.signed else '0 to '}{two_digits(limit)}"
     distance = panel.measures.mean_distance
     axis.set_title("\n".join([*_title(panel), scale]), fontsize=7, parse_math=False)
     if np.isfinite(distance):

@@ -62,6 +62,7 @@ class LayerRecord(_ReadOnly):
     r_r: Array | None = None  # relative embeddings of the row step (2x - 1, d)
     gain: Array | None = None  # of the batch norm between the steps (h, e)
     offset: Array | None = None  # of the batch norm between the steps (h, e)
+    q_constant: Array | None = None  # what a norm adds to every query, as part of `q` (h, d)
     reach: int | None = None  # cells along either axis beyond which weights are cut; None: no cut
     stride: int = 1  # of the pooling that follows the layer
 
@@ -128,8 +129,11 @@ class _Collector:
             for key, tensor in tensors.items()
             if key in _RECORDED
         }
-        reach, stride = self.modules[name].reach, self.blocks[name].stride
-        self.layers[name] = LayerRecord(name=name, reach=reach, stride=stride, **arrays)
+        module, stride = self.modules[name], self.blocks[name].stride
+        bias = getattr(module.q_norm, "bias", None)
+        if bias is not None:
+            arrays["q_constant"] = _frozen(bias.unflatten(0, (module.heads, -1)))
+        self.layers[name] = LayerRecord(name=name, reach=module.reach, stride=stride, **arrays)
 
 
 _RECORDED = {field.name for field in fields(LayerRecord)}

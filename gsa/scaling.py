@@ -13,6 +13,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import combinations, pairwise
 from typing import Any
 
@@ -23,7 +24,7 @@ from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 
 from gsa.attention import GlobalSelfAttention
-from gsa.config import Mixer, NetworkConfig
+from gsa.config import Mixer, NetworkConfig, ProjectionNorm
 from gsa.costs import forward_flops
 from gsa.files import json_ready
 from gsa.pointwise import PointwiseConv2d
@@ -116,8 +117,12 @@ class Cost:
         return json_ready(asdict(self))
 
 
-def mixers(width: int, heads: int, grid: int) -> dict[str, nn.Module]:
+def mixers(
+    width: int, heads: int, grid: int, norm: ProjectionNorm = "none"
+) -> dict[str, nn.Module]:
     """The mixers that are compared, at one width, for a grid of grid x grid cells.
+
+    `norm` is the GSA modules' `projection_norm`; the paper has none.
 
     Raises:
         ValueError: for a width that `heads` does not divide, or either below 1.
@@ -125,11 +130,12 @@ def mixers(width: int, heads: int, grid: int) -> dict[str, nn.Module]:
     if width < 1 or heads < 1:
         raise ValueError(f"`width` (={width}) and `heads` (={heads}) must be at least 1.")
     size = (grid, grid)
+    module = partial(GlobalSelfAttention, width, width, heads, size, projection_norm=norm)
     return {
         "conv": nn.Conv2d(width, width, 3, padding=1, bias=False),
-        "gsa": GlobalSelfAttention(width, width, heads, size),
-        "content": GlobalSelfAttention(width, width, heads, size, positional="none"),
-        "positional": GlobalSelfAttention(width, width, heads, size, content=False),
+        "gsa": module(),
+        "content": module(positional="none"),
+        "positional": module(content=False),
         "dense": DenseAttention(width, heads),
     }
 
@@ -151,9 +157,15 @@ def networks(config: NetworkConfig, size: int) -> dict[str, ResNet]:
 
 
 def measure_layers(
-    width: int, heads: int, sizes: Sequence[int] = SIZES, setting: Setting | None = None
+    width: int,
+    heads: int,
+    sizes: Sequence[int] = SIZES,
+    setting: Setting | None = None,
+    norm: ProjectionNorm = "none",
 ) -> Iterator[Cost]:
     """Cost of each mixer in the first stage, whose grid has a quarter of the input's side.
+
+    `norm` as in `mixers`.
 
     Raises:
         ValueError: for sizes below 8 pixels or of one grid, or a width not divided by `heads`.
@@ -161,8 +173,8 @@ def measure_layers(
     _check(sizes)
 
     def build(name: str, size: int) -> tuple[nn.Module, tuple[int, ...], int]:
-        grid = size // 4
-        return mixers(width, heads, grid)[name], (1, width, grid, grid), grid * grid
+        grid = math.ceil(size / 4)  # as the stem of a network leaves it
+        return mixers(width, heads, grid, norm)[name], (1, width, grid, grid), grid * grid
 
     return _series(list(mixers(width, heads, 1)), sizes, build, setting or Setting())
 
@@ -245,6 +257,8 @@ def _timed(cost: Cost, model: nn.Module, shape: tuple[int, ...], setting: Settin
     from torch.utils.benchmark.utils.timer import timer as clock
 
     with set_torch_threads(setting.threads):
+        if torch.device(setting.device).type == "cuda":
+            forward()  # what libraries and kernels take for themselves at first is not the mixer's
         peak = peak_bytes(forward, setting.device)  # which also warms up
         start = clock()
         forward()

@@ -42,7 +42,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   let chosen = data.cells;
   if (own === JSON.stringify(data.cells)) delete seen.dataset.cells;
   else if (own && waiting) chosen = JSON.parse(own);
-  draw(chosen);
+  if (!seen.dataset.start) draw(chosen); // a drag goes on, whatever answer comes meanwhile
 
   // While keys move the place it is not settled; when they rest, the same place is said again as
   // one that is, so that a run of key presses can be told from as many choices.
@@ -85,27 +85,29 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const drawing = seen.classList.toggle("drawing");
     region.setAttribute("aria-pressed", String(drawing));
   };
-  let start = null;
+  // The cell where a drag began: on the element, as an answer that comes meanwhile calls this anew.
+  const started = () => seen.dataset.start && JSON.parse(seen.dataset.start);
   seen.onpointerdown = (event) => {
     if (event.button !== 0) return;
     if (event.pointerType === "touch" && !seen.classList.contains("drawing")) return;
     event.preventDefault();
-    start = cellAt(event);
+    const start = cellAt(event);
+    seen.dataset.start = JSON.stringify(start);
     seen.setPointerCapture(event.pointerId);
     draw(spanned(start, start));
   };
   seen.onpointermove = (event) => {
-    if (start) draw(spanned(start, cellAt(event)));
+    if (started()) draw(spanned(started(), cellAt(event)));
   };
   seen.onpointerup = (event) => {
-    if (!start) return;
-    const cells = spanned(start, cellAt(event));
-    start = null;
+    if (!started()) return;
+    const cells = spanned(started(), cellAt(event));
+    delete seen.dataset.start;
     seen.focus({ preventScroll: true });
     choose(cells);
   };
   seen.onpointercancel = () => {
-    start = null;
+    delete seen.dataset.start;
     draw(chosen);
   };
   seen.onclick = (event) => {

@@ -62,6 +62,7 @@ function fill(element_, panel, picture) {
   const find = (selector) => element_.querySelector(selector);
   element_.dataset.id = panel.id;
   element_.classList.toggle("chosen", panel.chosen);
+  if (element_.type === "button") element_.setAttribute("aria-pressed", String(panel.chosen));
   find(".title").textContent = panel.title;
   find(".map").src = panel.url;
   find(".map").alt = panel.alt;

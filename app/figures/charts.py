@@ -61,8 +61,7 @@ def depth(lines: Mapping[str, Mapping[str, float]], axis: str, layer_axis: str) 
 
 def by_radius(
     radii: Sequence[float],
-    lines: Mapping[str, Iterable[float]],
-    control: str,
+    lines: Mapping[str, tuple[str, str, Iterable[float]]],
     axis: str,
     value_axis: str,
 ) -> go.Figure:
@@ -70,15 +69,14 @@ def by_radius(
 
     Args:
         radii: in pixels.
-        lines: probabilities by the name of the experiment, the control last; at most four.
-        control: the name of the experiment that the others are held against.
+        lines: by the name of the experiment, at most four: the colour of its network, the dash of
+            what is done to it, as plotly names them, and probabilities.
         axis: title of the radius axis.
         value_axis: title of the probability axis.
     """
     figure = go.Figure()
     names = [f"{radius:.0f}" for radius in radii]
-    for (name, values), colour in zip(lines.items(), (*_LINES, theme.QUIET), strict=False):
-        dash = "dash" if name == control else "solid"
+    for name, (colour, dash, values) in lines.items():
         _line(figure, name, names, list(values), colour, "%{x} px: %{y:.0%}", dash)
     figure.update_xaxes(type="category")
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
@@ -87,6 +85,7 @@ def by_radius(
 
 def deletion(
     curves: Mapping[tuple[str, str], tuple[Iterable[float], Iterable[float]]],
+    chance: str,
     axis: str,
     value_axis: str,
 ) -> go.Figure:
@@ -94,20 +93,25 @@ def deletion(
 
     Args:
         curves: shares of pixels and probabilities by the method's name and its network's mixer.
+        chance: name of the method that the others are held against, drawn in grey.
         axis: title of the share's axis.
         value_axis: title of the probability axis.
     """
     figure = go.Figure()
-    colours: dict[str, str] = {}
+    looks = dict(zip(theme.SERIES, theme.SYMBOLS, strict=True))
+    methods = [each for each in dict.fromkeys(method for method, _ in curves) if each != chance]
+    styles = dict(zip(methods, looks.items(), strict=False)) | {chance: (theme.QUIET, "line-ew")}
+    named = set()
     for (method, mixer), (shares, values) in curves.items():
-        fresh = method not in colours
-        colour = colours.setdefault(method, theme.SERIES[len(colours) % len(theme.SERIES)])
+        colour, symbol = styles[method]
         figure.add_scatter(
-            x=list(shares), y=list(values), name=method, mode="lines",
-            legendgroup=method, showlegend=fresh,
+            x=list(shares), y=list(values), name=method, mode="lines+markers",
+            legendgroup=method, showlegend=method not in named,
             line={"color": colour, "width": 2, "dash": "dot" if mixer == "conv" else "solid"},
+            marker={"symbol": symbol, "size": 6},
             hovertemplate=f"%{{x:.0%}} removed: %{{y:.2~p}}<extra>{method}, {mixer}</extra>",
         )  # fmt: skip
+        named.add(method)
     top = max((max(values) for _, values in curves.values()), default=1.0)
     figure.update_xaxes(tickformat=".0%", range=[0, 1.02], tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1])
     figure.update_yaxes(tickformat=".2~p", range=[0, min(1.02, max(1.15 * top, 1e-4))])

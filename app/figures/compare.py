@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import plotly.graph_objects as go
@@ -131,7 +132,7 @@ def against(
     lines: Mapping[str, tuple[str, Sequence[str], Sequence[tuple[float, float, float]]]],
     axis: str,
     value_axis: str,
-    level: tuple[str, float] | None = None,
+    levels: Mapping[str, float] = MappingProxyType({}),
     shaded: Sequence[tuple[str, float, float]] = (),
 ) -> go.Figure:
     """Shares with their intervals against steps that are drawn equally far apart.
@@ -141,7 +142,7 @@ def against(
             the two ends of its interval.
         axis: title of the axis of steps.
         value_axis: title of the axis of shares.
-        level: name and height of a line for comparison.
+        levels: heights of lines for comparison by their names.
         shaded: parts of the axis of steps, each darker than the one before: name, start and end,
             where the first step is at 0 and the next at 1.
     """
@@ -159,9 +160,9 @@ def against(
             error_y=_intervals(*table.T),
             hovertemplate="%{x}: %{y:.0%}<extra>" + name + "</extra>",
         )  # fmt: skip
-    if level is not None:
+    for name, height in levels.items():
         figure.add_hline(
-            y=level[1], line={"dash": "dot", "color": theme.QUIET}, annotation_text=level[0],
+            y=height, line={"dash": "dot", "color": theme.QUIET}, annotation_text=name,
             annotation_position="bottom left",  # lines come down to the level at the right
         )  # fmt: skip
     figure.update_xaxes(type="category")

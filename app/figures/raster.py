@@ -27,7 +27,7 @@ def coloured(
         weights: (y, x); NaN is grey.
         limit: |weight| of the strongest colour, above 0; larger weights get it too.
         signed: diverging scale from -limit to limit; otherwise |weights| from 0 to limit.
-        see_through: weak weights are transparent, to lie over a picture.
+        see_through: the opacity is in proportion to |weights|, to lie over a picture.
 
     Returns:
         (y, x, 4) uint8.
@@ -42,7 +42,7 @@ def coloured(
         rgba[..., :3] = _colours(theme.SIGNED if signed else theme.UNSIGNED)[
             (strong * 255).round().astype(int)
         ]
-        rgba[..., 3] = (np.abs(share) ** 0.8 * 235).round()
+        rgba[..., 3] = (np.abs(share) * 255).round()
     else:
         rgba[..., :3] = _colours(theme.SIGNED if signed else theme.UNSIGNED)[
             (at * 255).round().astype(int)

@@ -15,11 +15,16 @@ POSITIONAL = "#7f6fb5"
 CONV = "#4575b4"
 LIGHT_CONTENT = "#dd8a3c"  # where the content branch stands beside the whole module
 DENSE = "#1b7837"
-SERIES = (CONTENT, CONV, DENSE, POSITIONAL, "#888888", "#c51b7d")
+# of lines that stand for no network and no branch (Okabe and Ito 2008)
+SERIES = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")  # of the same, besides
 BORDER = "#ff7f50"  # of what a unit can see at all: plain on every colour of the maps
-QUIET = "#7d7a76"  # of words and of lines to compare with, readable on light and dark pages
+# of words and of lines to compare with: contrast 4.2 on light and dark pages, the most that one
+# colour can have on both
+QUIET = "#7d7a76"
 _GRID = "rgba(128,128,128,.25)"
 _CLEAR = "rgba(0,0,0,0)"
+_TOLD = 16
 TEMPLATE = "none"  # not the one that importing streamlit sets
 FONT = {"family": "Source Sans, sans-serif", "size": 14}
 
@@ -28,6 +33,17 @@ def lookup(name: str) -> NDArray[np.uint8]:
     """A colour scale as 256 RGB rows."""
     colours = sample_colorscale(get_colorscale(name), np.linspace(0, 1, 256).tolist())
     return np.array([unlabel_rgb(colour) for colour in colours]).round().astype(np.uint8)
+
+
+def in_words(figure: go.Figure, title: str) -> str:
+    """The title and the values of all lines with a name and at most `_TOLD` points."""
+    said = []
+    for trace in figure.data:
+        points = list(zip(trace.x, trace.y, strict=False)) if trace.type == "scatter" else []
+        if trace.name and points and len(points) <= _TOLD:
+            values = ", ".join(f"{x}: {y:.3g}" for x, y in points if y is not None)
+            said.append(f"{trace.name}: {values}")
+    return ". ".join([title, *said])
 
 
 def finished(figure: go.Figure, x_title: str, y_title: str, height: int = 340) -> go.Figure:

@@ -13,7 +13,13 @@ from app import panels, resources, state
 from app.components.strip import strip
 from app.drawing import View, beneath, drawn
 from app.figures import theme
-from app.one_weight import ContentWeight, PositionalWeight, content_weight, positional_weight
+from app.one_weight import (
+    ContentWeight,
+    PositionalWeight,
+    constant_query,
+    content_weight,
+    positional_weight,
+)
 from app.selection import ANCHOR
 from app.state import Widget
 from app.text import words
@@ -120,6 +126,8 @@ def _one_weight(view: View, record: LayerRecord) -> None:
             _content(content_weight(record, head, query, source))
         if record.r_c is not None and record.r_r is not None:
             _positional(positional_weight(record, head, query, source))
+    if share := constant_query(record, head, query):
+        st.caption(text["constant_query"].format(share=share))
     for kind in maps.kinds(record):
         # of the map from the place, whatever the direction: the weight above is one of its cells
         error = prove(record, kind, chosen.cells(grid)).max_rel_error

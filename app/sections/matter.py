@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from app import chart_files, experiments, markup, resources, state
 from app.components.picker import picker
 from app.drawing import View
-from app.figures import charts
+from app.figures import charts, theme
 from app.resources import Seen
 from app.selection import ANCHOR, Selection
 from app.state import Widget
@@ -167,7 +167,7 @@ def _change(view: View) -> None:
             text["layer_axis"],
         )
         st.markdown(text["feature_title"])
-        st.plotly_chart(figure, theme=None, config=markup.CHART, alt=text["feature_title"])
+        markup.chart(figure, text["feature_title"])
 
 
 def _with_place(picture: Image.Image, place: tuple[float, float]) -> Image.Image:
@@ -195,6 +195,15 @@ def _part(view: View) -> perturbations.Box:
     return top, left, bottom, right
 
 
+# colours tell networks, dashes what is done to them; the control is grey
+_STYLES = {
+    "gsa_cut_far": (theme.CONTENT, "solid"),
+    "gsa_shuffled_far": (theme.CONTENT, "dash"),
+    "conv_shuffled_far": (theme.CONV, "dash"),
+    "gsa_cut_near": (theme.QUIET, "dot"),
+}
+
+
 def _curve(view: View) -> None:
     seen = view.gsa
     size = seen.recording.height
@@ -215,12 +224,11 @@ def _curve(view: View) -> None:
     with left:
         figure = charts.by_radius(
             radii,
-            {titles[name]: curve for name, curve in curves.items()},
-            titles["gsa_cut_near"],
+            {titles[name]: (*_STYLES[name], curve) for name, curve in curves.items()},
             text["radius_axis"],
             text["probability_axis"].format(label=label),
         )
-        st.plotly_chart(figure, theme=None, config=markup.CHART, alt=text["curve_title"])
+        markup.chart(figure, text["curve_title"])
         make = partial(chart_files.radius_file, view, label, radii, curves)
         markup.numbers(view, "matter", make)
     with right:

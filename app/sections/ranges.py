@@ -8,7 +8,7 @@ from functools import partial
 import streamlit as st
 
 from app import chart_files, experiments, markup, panels
-from app.drawing import View
+from app.drawing import View, head_names
 from app.figures import charts
 from app.selection import ANCHOR, Value
 from app.text import words
@@ -22,7 +22,9 @@ def show(view: View) -> None:
     st.subheader(text["range_title"], anchor=ANCHOR)
     recording = view.gsa.recording
     places = panels.PLACES**2
-    st.caption(text["range_lead"].format(size=recording.height, places=places))
+    names = head_names(recording[view.layer].heads)
+    heads = names.get(view.chosen.heads, names["mean"])  # as `panels.combine` takes it
+    st.caption(text["range_lead"].format(size=recording.height, places=places, heads=heads))
     contribution = view.chosen.value == "contribution"  # else the figures are of the weights
     value: Value = "contribution" if contribution else "weight"
     everywhere = experiments.ranges_everywhere(view.gsa, view.chosen.heads, value)
@@ -49,7 +51,7 @@ def show(view: View) -> None:
             text["range_axis"],
             text["layer_axis"],
         )
-        st.plotly_chart(figure, theme=None, config=markup.CHART, alt=text["range_title"])
+        markup.chart(figure, text["range_title"])
     with st.container():
         titles: dict[str, str] = text["range_columns"]
         rows = []

@@ -28,7 +28,7 @@ def show(view: View) -> None:
     with left:
         markup.target_box(view)
     target = resources.target(view.gsa, view.chosen.target)
-    key = f"why {view.gsa.key} {target}"
+    key = f"why {' '.join(seen.key for seen in view.seen.values())} {target}"
     with right:
         asked = st.button(text["why_button"], key=Widget.why)
     if asked:
@@ -76,7 +76,7 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
             each = found[method, mixer]
             values = each.attribution.values
             limit = float(np.abs(values).max()) or 1.0
-            signed = bool((values < 0).any())
+            signed = each.attribution.signed
             rgba = raster.coloured(values, limit, signed=signed, see_through=view.chosen.beneath)
             drawn.append(
                 {
@@ -110,9 +110,10 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
                 (text["chance"], mixer): (curve.shares, curve.probabilities)
                 for mixer, curve in chance.items()
             },
+            text["chance"],
             text["deleted_axis"],
             text["probability_axis"].format(label=label),
         )
         st.markdown(f"**{text['deletion_title']}**")
-        st.plotly_chart(figure, theme=None, config=markup.CHART, alt=text["deletion_title"])
+        markup.chart(figure, text["deletion_title"])
         st.caption(text["deletion_words"])

@@ -61,7 +61,8 @@ def show(pair: Pair) -> None:
         _chart(found, figure, "final")
     with right:
         _figures(found, figure)
-    st.caption(text["note"].format(limit=LIMIT, fitted=scaling.FIT_FROM))
+    threads = scaling.Setting.threads
+    st.caption(text["note"].format(limit=LIMIT, fitted=scaling.FIT_FROM, threads=threads))
 
 
 def _by_name(costs: list[Cost]) -> dict[str, list[Cost]]:
@@ -79,13 +80,7 @@ def _chart(costs: list[Cost], figure: str, key: str) -> None:
         values = [getattr(cost, figure) * UNITS[figure] for cost in known]
         series[text["names"][name]] = (name, sizes, values)
     drawn = figures.growth(series, text["size_axis"], text["axes"][figure])
-    st.plotly_chart(
-        drawn,
-        theme=None,
-        config=markup.CHART,
-        key=f"{Widget.compare_cost} {key}",
-        alt=text["axes"][figure],
-    )
+    markup.chart(drawn, text["axes"][figure], f"{Widget.compare_cost} {key}")
 
 
 def _figures(costs: list[Cost], figure: str) -> None:

@@ -142,9 +142,7 @@ def _depth(found: Fields, layers: list[str]) -> None:
     lines[names["limit"]] = ("conv", [_farthest(field) for field in found.of["conv"]], True)
     lines[text["even"]] = ("even", [spread.radius_90 for spread in found.even], True)
     figure = figures.over_depth(layers, lines, text["depth_axis"], text["layer_axis"])
-    st.plotly_chart(
-        figure, theme=None, config=markup.CHART, key=Widget.compare_depth, alt=text["depth"]
-    )
+    markup.chart(figure, text["depth"], Widget.compare_depth)
     st.caption(text["depth_note"])
 
 
@@ -157,7 +155,5 @@ def _distances(found: Fields, layers: list[str]) -> None:
     lines[names["reach"]] = ("conv", found.reach, False)
     lines[names["even"]] = ("even", found.even_distances, True)
     figure = figures.over_depth(layers, lines, text["distance_axis"], text["layer_axis"])
-    st.plotly_chart(
-        figure, theme=None, config=markup.CHART, key=Widget.compare_distance, alt=text["distance"]
-    )
+    markup.chart(figure, text["distance"], Widget.compare_distance)
     st.caption(text["distance_note"].format(places=ranges.PLACES**2, picture=found.names[0]))

@@ -119,13 +119,7 @@ def _calibration(answers: dict[Mixer, Answers], cards: dict[str, Card]) -> None:
         text["calibration_ideal"],
         joined=n >= _ENOUGH,
     )
-    st.plotly_chart(
-        figure,
-        theme=None,
-        config=markup.CHART,
-        key=Widget.compare_calibration,
-        alt=text["calibration"],
-    )
+    markup.chart(figure, text["calibration"], Widget.compare_calibration)
     said = [text["calibration_note"]]
     if n < _ENOUGH:
         said.append(text["calibration_few"].format(n=n, enough=_ENOUGH))
@@ -148,7 +142,7 @@ def _alone(
         caption = text["caption"].format(
             label=between.labels[i], other=text["short"][other], guess=said.guesses[i]
         )
-        column.image(pictures[i], caption=caption)
+        column.image(pictures[i], caption=caption, alt=caption)
 
 
 def _classes(between: Any) -> None:

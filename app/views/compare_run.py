@@ -52,6 +52,9 @@ def measured(
             if isinstance(found, Fields):  # the one result that has maps
                 _file(measurement, "npz", lambda: measurement.npz_bytes(found.maps()))
         return found
+    if compare_results.is_running(key):  # somewhere else: here it would have ended before this run
+        _awaited(key)
+        return None
     start_key = f"{Widget.compare_start} {key}"
     # known before the button is drawn: it must not stay beside what it started
     if not state.widget_value(start_key):
@@ -71,11 +74,13 @@ def measured(
     )
     drawing = st.empty()
     try:
-        for share, found in steps():
-            bar.progress(min(share, 1.0), text["running"].format(share=share))
-            if meanwhile is not None and found is not None:
-                with drawing.container():
-                    meanwhile(found)
+        with compare_results.running(key):
+            for share, found in steps():
+                bar.progress(min(share, 1.0), text["running"].format(share=share))
+                if meanwhile is not None and found is not None:
+                    with drawing.container():
+                        meanwhile(found)
+            compare_results.keep(key, found)
     except (ValueError, OSError) as error:
         for place in (bar, cancel, drawing):
             place.empty()
@@ -86,8 +91,15 @@ def measured(
     except Exception:  # Streamlit's own ends of a run are none
         state.end("measurement")
         raise
-    compare_results.keep(key, found)
     return st.rerun()  # which finds the result, draws it, and ends the measurement
+
+
+@st.fragment(run_every=2)
+def _awaited(key: str) -> None:
+    """Say that another session measures this; draw the page anew when that has come to an end."""
+    st.info(text["elsewhere"], icon=":material/hourglass_top:")
+    if not compare_results.is_running(key):
+        st.rerun()
 
 
 def _file(measurement: Measurement, kind: str, make: Callable[[], bytes]) -> None:

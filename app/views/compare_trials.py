@@ -16,7 +16,7 @@ from app.state import Widget
 from app.text import words
 from app.views.compare_right import folder_and_count
 from app.views.compare_run import measured
-from gsa.probes import BINS, MARK, SIDE, Probe, examples, fitting
+from gsa.probes import BINS, MARK, SIDE, SUMMED_AT_BEST, Probe, examples, fitting
 
 page = words("compare")
 _ENLARGED = 4  # screen pixels for one of an example
@@ -47,13 +47,7 @@ def stress(pair: Pair) -> None:
             shares = [(score.right, score.low, score.high) for score in own]
             lines[page["twins"][mixer]] = (mixer, steps, shares)
         figure = figures.against(lines, text["axes"][test], text["value"])
-        st.plotly_chart(
-            figure,
-            theme=None,
-            config=markup.CHART,
-            key=f"{Widget.compare_stress} {key}",
-            alt=text["tests"][test],
-        )
+        markup.chart(figure, text["tests"][test], f"{Widget.compare_stress} {key}")
 
     found = measured(
         Measurement("stress", settings, pair),
@@ -85,7 +79,7 @@ def probes(_: Pair) -> None:
             large = picture.repeat(_ENLARGED, axis=0).repeat(_ENLARGED, axis=1)
             answer = text["answers"][task][0 if yes else 1]
             said = text["example"].format(answer=answer, distance=distance)
-            st.image(large, said, clamp=True, width="stretch")
+            st.image(large, said, clamp=True, width="stretch", alt=said)
 
     def progress(so_far: dict[str, Any]) -> None:
         for mixer, each in so_far.items():
@@ -113,12 +107,11 @@ def probes(_: Pair) -> None:
     level, longest = fitting(task, sees)
     distances = [f"{low} – {high}" for low, high in BINS]
     lines = {page["twins"][mixer]: (mixer, distances, found[mixer].accuracy) for mixer in MIXERS}
-    figure = figures.against(
-        lines, text["axis"], text["value"], (text["chance"], 0.5), _shaded(level, longest)
-    )
-    st.plotly_chart(
-        figure, theme=None, config=markup.CHART, key=Widget.compare_probe, alt=text["tasks"][task]
-    )
+    levels = {text["chance"]: 0.5}
+    if task in SUMMED_AT_BEST:
+        levels[text["summed"]] = SUMMED_AT_BEST[task]
+    figure = figures.against(lines, text["axis"], text["value"], levels, _shaded(level, longest))
+    markup.chart(figure, text["tasks"][task], Widget.compare_probe)
     limit = text["limits"]["bars" if longest > level else "line"]
     distance = text["distances"][task]
     said = (

@@ -17,7 +17,6 @@ from app.selection import ANCHOR, Selection
 from app.state import Picture, Widget
 from app.text import words
 from gsa.proofs import TOLERANCE_FLOAT32
-from gsa.ranges import even_distance
 
 text = words("look")
 SECTIONS = {
@@ -186,6 +185,7 @@ def strip_rows(found: list[Panel], layer: str, chosen: Selection) -> list[dict[s
                 id_=f"{panel.layer} {panel.branch}",
                 title=panel.layer,
                 extra=_of_output(panel) if reading else [],
+                even=True,
                 marked=panel.layer == layer,
             )
             for panel in found
@@ -206,15 +206,28 @@ def _of_output(panel: Panel) -> list[str]:
 def _strip(view: View) -> None:
     rows = strip_rows(view.found, view.layer, view.chosen)
     strip(rows, beneath(view.gsa, view.chosen), Widget.strip, take_layer)
-    recording = view.gsa.recording
-    grid = panels.finest_grid(recording)
-    even = even_distance(view.chosen.cells(grid), grid)
-    under = text["legend_under"][view.chosen.direction].format(size=recording.height, even=even)
     legend, button = st.columns([10, 2], vertical_alignment="top")
-    legends = text["legend"]
-    legend.caption(legends.get(view.chosen.value, legends["weight"]).format(under=under))
+    legend.caption(_legend(view.chosen, view.gsa.recording.height))
     with button.popover(text["words_button"], width="stretch"):
-        st.markdown(text["words"])
+        st.markdown(_terms(view.gsa.card.network.projection_norm))
+
+
+def _legend(chosen: Selection, size: int) -> str:
+    """What the colours mean, and the figures under the maps."""
+    kind = "signed" if panels.can_be_negative(chosen.value, chosen.heads) else "size"
+    if chosen.value == "deviation":
+        kind = "deviation"
+    return text["legend"].format(
+        colours=text["legend_beneath" if chosen.beneath else "legend_colours"][kind],
+        meaning=text["figure_values"][chosen.value],
+        under=text["legend_under"][chosen.direction].format(size=size),
+    )
+
+
+def _terms(norm: str) -> str:
+    """The words of the page, for networks with such a norm on their projections."""
+    constant = "" if norm == "none" else text["words_constant"]
+    return text["words"].format(constant=constant, normed=text["words_normed"][norm])
 
 
 def _proof(recording: Any, chosen: Selection) -> None:

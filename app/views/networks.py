@@ -77,13 +77,10 @@ def draw_training(twins: list[checkpoints.Card]) -> None:
         if not lines:
             continue
         chart = compare.over_epochs(lines, title, text["epoch"], share=figure != "loss")
-        column.plotly_chart(
-            chart,
-            theme=None,
-            config=markup.CHART,
-            key=f"{Widget.training} {figure} {twins[0].pair}",
-            alt=f"{title}: {markup.pair_name(twins[0].pair)}",
-        )
+        with column:
+            pair = twins[0].pair
+            said = f"{title}: {markup.pair_name(pair)}"
+            markup.chart(chart, said, f"{Widget.training} {figure} {pair}")
 
 
 by_pair: dict[str, list[checkpoints.Card]] = {}

@@ -16,11 +16,11 @@ from gsa import probes, scaling
 from gsa.checkpoints import read_card
 from gsa.commands import GALLERY
 from gsa.machine import processor, versions
-from tests.app import test_compare_page
-from tests.app.test_compare_page import section, start
+from tests.app import compare_support
+from tests.app.compare_support import section, start
 
 TEXT = words("compare")
-page, data = test_compare_page.page, test_compare_page.data
+page, data = compare_support.page, compare_support.data
 
 
 @pytest.fixture

@@ -1,88 +1,33 @@
 """The Compare page without a browser: each section, its buttons, and what bad input does."""
 
 import base64
-import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-import gsa
-from app import compare_resources, compare_results, gallery, state
+from app import compare_resources
 from app.figures import compare as figures
 from app.figures import theme
-from app.selection import PAIR, QUESTION
 from app.state import Widget
 from app.text import words
-from app.views import compare_right
 from gsa import ranges
-from gsa.checkpoints import read_card
 from gsa.preprocess import Grid
-from tests.app import test_pages
+from tests.app import compare_support
+from tests.app.compare_support import (
+    TEXT,
+    charts,
+    drawn,
+    labels,
+    lines,
+    opened,
+    section,
+    start,
+    texts,
+)
 from tests.app.test_pages import MAIN
-from tests.conftest import photo
 
-TEXT = words("compare")
-two_pairs = test_pages.two_pairs
-
-
-@pytest.fixture
-def page(tiny_checkpoints):
-    results, _ = compare_results._store()
-    results.clear()
-    app = AppTest.from_file(MAIN, default_timeout=120).run()
-    app.switch_page("views/compare.py").run()
-    assert not app.exception
-    return app
-
-
-def section(app, name):
-    app.button_group(Widget.compare_section).set_value(name).run()
-    assert not app.exception
-    return app
-
-
-def start(app):
-    (button,) = [each for each in app.button if each.key.startswith(Widget.compare_start)]
-    button.click().run()
-    assert not app.exception
-    return app
-
-
-def texts(app):
-    return " ".join(str(each.value) for each in [*app.caption, *app.markdown, *app.error])
-
-
-def labels(app):
-    return [each.label for each in app.button]
-
-
-def charts(app):
-    return len(app.get("plotly_chart"))
-
-
-def drawn(app):
-    """The figures of the page as JSON says them."""
-    return [json.loads(each.proto.spec) for each in app.get("plotly_chart")]
-
-
-def lines(figure):
-    """What a figure draws, by name."""
-    return {trace["name"]: trace for trace in figure["data"] if "name" in trace}
-
-
-def test_a_sample_of_the_gallery_has_as_many_pictures_as_were_asked_for(
-    monkeypatch, checkpoint_folder
-):
-    own = read_card("tiny_gsa", checkpoint_folder)
-    known = replace(own, classes=tuple(gallery.titles().values())[: len(own.classes)])
-    monkeypatch.setattr(compare_resources, "cards", lambda pair: {"gsa": known})
-    assert len(compare_resources._sample({}, "", 1000)) > 3
-    assert len(compare_resources._sample({}, "", 3)) == 3
-    monkeypatch.setattr(compare_resources, "cards", lambda pair: {"gsa": own})
-    with pytest.raises(ValueError, match="no picture of the gallery is of a class"):
-        compare_resources._sample({}, "", 3)
+page, two_pairs = compare_support.page, compare_support.two_pairs
 
 
 def test_nothing_is_measured_before_it_is_asked_for(page, monkeypatch):
@@ -156,14 +101,6 @@ def test_costs_are_measured_live(page, monkeypatch):
     assert labels(page) == [TEXT["again"]]
 
 
-def opened(name="fields"):
-    results, _ = compare_results._store()
-    results.clear()
-    app = AppTest.from_file(MAIN, default_timeout=120).run()
-    app.switch_page("views/compare.py").run()
-    return section(app, name)
-
-
 def test_another_pair_is_what_everything_on_the_page_is_of(two_pairs, monkeypatch):
     monkeypatch.setitem(words("look")["pairs"], "tiny", "Tiny")
     app = opened()
@@ -210,85 +147,8 @@ def test_pages_share_the_pair(two_pairs):
     assert app.selectbox(Widget.pair).value == "small"
 
 
-def test_where_no_pair_has_a_part_none_is_chosen(two_pairs, monkeypatch):
-    monkeypatch.setattr(state, "_SETTLED", 0)
-    _, second = gsa.pairs()
-    app = linked(question="probes", pair=second)
-    assert Widget.pair not in [each.key for each in app.selectbox]
-    section(app, "paper")
-    assert app.selectbox(Widget.pair).value == named(app, PAIR) == second
-    section(app, "probes")
-    assert Widget.pair not in [each.key for each in app.selectbox]
-    assert named(app, PAIR) == second  # and with the next question it is there again
-
-
 def test_one_pair_is_no_choice(page):
     assert Widget.pair not in [each.key for each in page.selectbox]
-
-
-@pytest.fixture
-def data(tmp_path):
-    for label in ("ant", "bee"):
-        (tmp_path / "data" / label).mkdir(parents=True)
-        for seed in range(3):
-            photo(seed=seed).save(tmp_path / "data" / label / f"{seed}.png")
-    return tmp_path / "data"
-
-
-def test_a_folder_is_compared_picture_by_picture(page, data):
-    section(page, "right")
-    page.text_input(f"{Widget.compare_right}_folder").set_value(str(data)).run()
-    start(page)
-    assert "on 6 pictures" in texts(page)
-    (figure,) = drawn(page)
-    assert {trace["mode"] for trace in figure["data"][1:]} == {"markers"}
-    assert "With 6 pictures most dots stand for a few answers" in texts(page)
-    assert "calibration error of the cards above" not in texts(page)  # these have none
-
-
-def test_with_many_pictures_calibration_has_a_course(page, data, monkeypatch):
-    monkeypatch.setattr(compare_right, "_ENOUGH", 6)
-    section(page, "right")
-    page.text_input(f"{Widget.compare_right}_folder").set_value(str(data)).run()
-    start(page)
-    (figure,) = drawn(page)
-    assert {trace["mode"] for trace in figure["data"][1:]} == {"lines+markers"}
-    assert "most dots stand for a few answers" not in texts(page)
-
-
-def test_a_dot_of_calibration_is_as_large_as_its_number_and_has_an_interval():
-    bins = [(0.2, 0.5, 0.1, 0.8, 4), (0.9, 1.0, 0.7, 1.0, 16)]
-    drawn = figures.calibration({"a": ("gsa", bins)}, "x", "y", "ideal", joined=False).data[1]
-    assert (list(drawn.marker.size), drawn.marker.sizemode) == ([4, 16], "area")
-    assert list(drawn.error_y.array) == pytest.approx([0.3, 0])
-    assert list(drawn.error_y.arrayminus) == pytest.approx([0.4, 0.3])
-
-
-def test_stress_is_drawn_over_severity(page, data):
-    section(page, "stress")
-    page.text_input(f"{Widget.compare_stress}_folder").set_value(str(data)).run()
-    page.selectbox(Widget.compare_stress_test).set_value("shift").run()
-    start(page)
-    assert "6 pictures from" in texts(page)
-    assert charts(page) == 1
-
-
-@pytest.mark.parametrize("name", ["", "/nowhere/at/all"])
-def test_pictures_that_cannot_be_used_get_a_sentence(page, name):
-    section(page, "stress")  # the tiny twins know none of the gallery's classes
-    page.text_input(f"{Widget.compare_stress}_folder").set_value(name).run()
-    start(page)
-    assert "cannot be measured" in page.error[0].value
-    assert "no picture" in page.error[0].value or "no folder" in page.error[0].value
-
-
-def test_a_server_can_limit_the_folders(data, monkeypatch):
-    assert compare_resources.data_folder(str(data / "ant")) == data / "ant"
-    monkeypatch.setenv(compare_resources.DATA, str(data / "bee"))
-    assert compare_resources.data_folder(str(data / "bee")) == data / "bee"
-    for outside in (data / "ant", data / "bee" / ".." / "ant"):
-        with pytest.raises(ValueError, match="must lie below"):
-            compare_resources.data_folder(str(outside))
 
 
 @pytest.mark.parametrize("task", TEXT["probes"]["tasks"])
@@ -354,17 +214,6 @@ def test_without_checkpoints_there_is_a_sentence(tmp_path, monkeypatch):
     assert "nothing to compare" in app.error[0].value
 
 
-def test_results_are_forgotten_oldest_first(monkeypatch):
-    results, _ = compare_results._store()
-    results.clear()
-    monkeypatch.setattr(compare_results, "_KEPT", 2)
-    for key in "ab":
-        compare_results.keep(key, key)
-    compare_results.kept("a")
-    compare_results.keep("c", "c")
-    assert (compare_results.kept("a"), compare_results.kept("b")) == ("a", None)
-
-
 def test_a_field_is_drawn_with_its_square_and_circles():
     weights = np.zeros((8, 6), dtype=np.float32)
     markup = figures.field(weights, (1, 2, 5, 6), (3.5, 4.0), (1.5, float("nan")), "a <field>")
@@ -378,114 +227,8 @@ def test_a_field_is_drawn_with_its_square_and_circles():
 def test_growth_has_logarithmic_axes_and_against_has_intervals():
     drawn = figures.growth({"a": ("gsa", [32, 64], [1.0, 2.0])}, "size", "cost")
     assert (drawn.layout.xaxis.type, drawn.layout.yaxis.type) == ("log", "log")
-    drawn = figures.against({"a": ("gsa", ["1"], [(0.5, 0.4, 0.7)])}, "x", "y", ("even", 0.5))
+    drawn = figures.against({"a": ("gsa", ["1"], [(0.5, 0.4, 0.7)])}, "x", "y", {"even": 0.5})
     bars = drawn.data[0].error_y
     assert (bars.array[0], bars.arrayminus[0]) == (pytest.approx(0.2), pytest.approx(0.1))
     (name,) = drawn.layout.annotations
     assert (name.text, name.x, name.yanchor) == ("even", 0, "top")  # away from where lines end
-
-
-def named(app, parameter):
-    """What the address says: a list of one after a link, text after a choice."""
-    value = app.query_params[parameter]
-    return value if isinstance(value, str) else value[0]
-
-
-def linked(**parameters):
-    app = AppTest.from_file(MAIN, default_timeout=120).run()
-    app.query_params.clear()
-    app.query_params.update(parameters)
-    app.switch_page("views/compare.py").run()
-    assert not app.exception
-    return app
-
-
-def test_a_link_opens_its_question_and_a_choice_is_written_into_it(page):
-    app = linked(question="stress")
-    assert app.button_group(Widget.compare_section).value == "stress"
-    assert not app.warning
-    section(app, "paper")
-    assert app.button_group(Widget.compare_section).value == "paper"
-    assert named(app, QUESTION) == "paper"
-
-
-def test_a_question_there_is_not_gets_one_sentence_and_the_first(page):
-    app = linked(question="probe")
-    (warning,) = app.warning
-    assert "`question` (= `probe`) must be one of fields, cost, right" in warning.value
-    assert app.button_group(Widget.compare_section).value == "fields"
-    section(app, "probes")
-    assert not app.warning
-
-
-def test_an_address_that_was_gone_back_to_is_followed(page, monkeypatch):
-    app = section(linked(question="stress"), "paper")
-    app.query_params[QUESTION] = "stress"
-    app.run()  # the browser has not got the address of the choice yet
-    assert app.button_group(Widget.compare_section).value == "paper"
-    monkeypatch.setattr(state, "_SETTLED", 0)
-    app.query_params[QUESTION] = "stress"
-    app.run()
-    assert app.button_group(Widget.compare_section).value == "stress"
-
-
-def test_the_question_is_kept_while_another_page_is_looked_at(page, monkeypatch):
-    monkeypatch.setattr(state, "_SETTLED", 0)
-    app = section(page, "paper")
-    app.query_params.clear()  # as the navigation does
-    app.switch_page("views/networks.py").run()
-    app.switch_page("views/compare.py").run()
-    assert app.button_group(Widget.compare_section).value == "paper"
-    assert named(app, QUESTION) == "paper"
-    app.query_params[QUESTION] = "stress"  # as a link opens it, or Back
-    app.run()
-    app.query_params.clear()
-    app.switch_page("views/networks.py").run()
-    app.switch_page("views/compare.py").run()
-    assert app.button_group(Widget.compare_section).value == "stress"
-    app.query_params.clear()  # Back, to before the question was asked
-    assert app.run().button_group(Widget.compare_section).value == "fields"
-
-
-def test_a_link_opens_its_pair_and_a_choice_is_written_into_it(two_pairs, monkeypatch):
-    monkeypatch.setattr(state, "_SETTLED", 0)
-    first, second = gsa.pairs()
-    app = linked(question="paper", pair=second)
-    assert app.selectbox(Widget.pair).value == second
-    assert not app.warning
-    app.selectbox(Widget.pair).select(first).run()
-    assert (named(app, PAIR), named(app, QUESTION)) == (first, "paper")
-    app.query_params[PAIR] = second  # Back
-    assert app.run().selectbox(Widget.pair).value == second
-    app.query_params.clear()  # Back, to before anything was chosen
-    assert app.run().selectbox(Widget.pair).value == first
-
-
-def test_the_pair_of_another_page_is_put_into_the_address(two_pairs, monkeypatch):
-    monkeypatch.setattr(state, "_SETTLED", 0)
-    _, second = gsa.pairs()
-    app = AppTest.from_file(MAIN, default_timeout=120).run()
-    app.selectbox(Widget.pair).select(second).run()
-    app.query_params.clear()  # as the navigation does
-    app.switch_page("views/compare.py").run()
-    assert app.selectbox(Widget.pair).value == named(app, PAIR) == second
-
-
-def test_a_pair_there_is_not_gets_one_sentence_and_the_first(two_pairs):
-    first, second = gsa.pairs()
-    app = linked(question="probe", pair="other")
-    (warning,) = app.warning
-    assert "`question` (= `probe`) must be one of fields, cost, right" in warning.value
-    assert f"`pair` (= `other`) must be one of {first}, {second}." in warning.value
-    assert app.selectbox(Widget.pair).value == first
-
-
-def test_the_look_page_says_nothing_of_a_question(tiny_checkpoints):
-    app = AppTest.from_file(MAIN, default_timeout=120)
-    app.query_params[QUESTION] = "stress"
-    app.switch_page("views/compare.py").run()
-    assert app.button_group(Widget.compare_section).value == "stress"
-    app.query_params.clear()
-    app.switch_page("views/look.py").run()
-    assert not app.exception
-    assert not app.warning

@@ -2,11 +2,13 @@ import base64
 import io
 import json
 import re
+import tomllib
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from app.figures import charts, compare, raster, theme
 
@@ -82,11 +84,71 @@ def test_the_range_chart_has_a_line_for_each_branch():
 
 def test_the_deletion_chart_names_each_method_once():
     curve = ([0.0, 1.0], [0.9, 0.1])
-    curves = {(method, mixer): curve for method in ("one", "other") for mixer in ("gsa", "conv")}
-    drawn = charts.deletion(curves, "share", "probability").data
-    assert [trace.name for trace in drawn if trace.showlegend] == ["one", "other"]
-    assert [trace.line.dash for trace in drawn] == ["solid", "dot", "solid", "dot"]
-    assert drawn[0].line.color == drawn[1].line.color != drawn[2].line.color
+    methods = ("one", "other", "chance")
+    curves = {(method, mixer): curve for method in methods for mixer in ("gsa", "conv")}
+    drawn = charts.deletion(curves, "chance", "share", "probability").data
+    assert [trace.name for trace in drawn if trace.showlegend] == list(methods)
+    assert [trace.line.dash for trace in drawn] == ["solid", "dot"] * 3
+    looks = [(trace.line.color, trace.marker.symbol) for trace in drawn]
+    assert looks[::2] == looks[1::2]
+    colours, symbols = zip(*looks[::2], strict=True)
+    assert len(set(colours)) == len(set(symbols)) == 3
+    assert colours[2] == theme.QUIET
+
+
+# simulations of dichromats: Machado, Oliveira and Fernandes 2009, severity 1, linear RGB
+_SEEN_BY = {
+    "all": np.eye(3),
+    "protanopes": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopes": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+}
+
+
+def linear(colour):
+    share = np.array(ImageColor.getrgb(colour)[:3]) / 255
+    return np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb):
+    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    white = xyz @ np.ones(3)
+    f = np.cbrt(np.clip(xyz @ rgb, 0, None) / white)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("eyes", _SEEN_BY)
+def test_networks_and_branches_can_be_told_apart_by_all_eyes(eyes):
+    seen = {
+        name: lab(np.clip(_SEEN_BY[eyes] @ linear(colour), 0, 1))
+        for name, colour in (("gsa", theme.CONTENT), ("conv", theme.CONV), ("quiet", theme.QUIET))
+    }
+    for one, other in combinations(seen, 2):
+        assert np.linalg.norm(seen[one] - seen[other]) > 25, (one, other)
+
+
+def test_words_of_charts_can_be_read_on_both_pages():
+    config = tomllib.loads((APP.parent / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    of = np.array([0.2126, 0.7152, 0.0722])
+    for page in ("light", "dark"):
+        ground = of @ linear(config["theme"][page]["backgroundColor"]) + 0.05
+        letters = of @ linear(theme.QUIET) + 0.05
+        assert max(ground, letters) / min(ground, letters) > 4.2
+
+
+def test_a_chart_is_told_in_words():
+    figure = charts.depth(
+        {"GSA": {"1.1": 0.5, "2.1": 0.25}, "conv": {"1.1": 0.2}}, "share", "layer"
+    )
+    said = theme.in_words(figure, "What changes")
+    assert said == "What changes. GSA: 1.1: 0.5, 2.1: 0.25. conv: 1.1: 0.2"
 
 
 @pytest.mark.parametrize("see_through", [False, True])

@@ -27,7 +27,7 @@ def view(checkpoint_folder):
     crop = checkpoint.preprocess.crop(shot)
     recording = record(checkpoint.model, checkpoint.preprocess.tensor(crop))
     box = checkpoint.preprocess.crop_box(*shot.size)
-    seen = Seen("key", checkpoint.card, recording, crop, box, shot.size, ())
+    seen = Seen("key", checkpoint, recording, crop, box, shot.size, ())
     chosen = Selection(0.25, 0.5, bottom=0.5, right=0.75)
     found = panels.all_layers(recording, chosen)
     return View({"gsa": seen}, Picture("blobs.png", stream.getvalue()), chosen, "2.1", found)

@@ -194,7 +194,7 @@ def test_the_airplane_is_lost_where_all_layers_are_cut_and_not_where_one_is():
     said = " ".join(TEXT["lessons"]["cut"]["do"])
     assert f"The radius is {radius} px" in said
     assert "64 px" in said
-    seen = Seen("", checkpoint().card, recording("cut"), None, (0, 0, 1, 1), (1, 1), ())
+    seen = Seen("", checkpoint(), recording("cut"), None, (0, 0, 1, 1), (1, 1), ())
     assert {radius, 64} <= set(_radii(seen))
     assert best("cut", Limits()) == "airplane"
     assert best("cut", Limits(radius=radius)) != "airplane"

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -73,6 +74,12 @@ def test_a_link_opens_its_state(tiny_checkpoints):
     assert any("2.1" in heading.value for heading in app.subheader)
 
 
+def pictures_of_maps(app):
+    """What the strip of all layers draws."""
+    protos = (str(each.proto) for each in app.get("bidi_component"))
+    return re.findall(r"data:image/png[^\"]*", next(p for p in protos if Widget.strip in p))
+
+
 @pytest.mark.parametrize(
     ("widget", "value"),
     [
@@ -86,9 +93,12 @@ def test_a_link_opens_its_state(tiny_checkpoints):
     ],
 )
 def test_every_switch_redraws(page, widget, value):
+    before = pictures_of_maps(page)
+    assert len(before) == 8
     page.selectbox(widget).set_value(value).run()
     assert not page.exception
     assert page.query_params[widget.removeprefix("widget_")] in (value, [value])
+    assert pictures_of_maps(page) != before
 
 
 def opened(section, **parameters):

@@ -58,15 +58,6 @@ def test_scales_are_shared_as_chosen(recording):
     assert {panel.limit for panel in every} == {max(panel.limit for panel in own)}
 
 
-def test_maps_that_share_a_scale_share_its_colours(recording):
-    first, second, *rest = panels.all_layers(recording, Selection(0.4, 0.7, heads="absolute"))
-    assert not any(panel.signed for panel in (first, second, *rest))
-    found = [first, replace(second, signed=True), *rest]
-    for scale, expected in (("own", [second]), ("layer", [first, second]), ("all", found)):
-        signed = [panel for panel in panels._scaled(found, scale) if panel.signed]
-        assert [(p.layer, p.branch) for p in signed] == [(p.layer, p.branch) for p in expected]
-
-
 @pytest.mark.parametrize("heads", ["2", "mean"])
 def test_sizes_have_no_sign_and_keep_the_ranges(recording, heads):
     plain = panels.all_layers(recording, replace(PLACE, heads=heads))
@@ -124,11 +115,30 @@ def test_key_maps_times_the_query_are_the_content_map(recording, monkeypatch):
     assert all(panel.shown.sum() == pytest.approx(1) for _, _, panel in found)
 
 
-def test_a_map_is_signed_where_it_has_negative_weights(recording):
-    for heads in ("mean", "absolute"):
-        for panel in panels.all_layers(recording, Selection(0.4, 0.7, heads=heads)):
-            assert panel.signed == (panel.shown < 0).any()
-    assert not panel.signed
+@pytest.mark.parametrize(
+    ("chosen", "signed"),
+    [
+        ({}, True),
+        ({"heads": "1"}, True),
+        ({"heads": "absolute"}, False),
+        ({"heads": "max"}, False),
+        ({"heads": "max", "value": "deviation"}, True),
+        ({"value": "absolute"}, False),
+        ({"value": "contribution"}, False),
+    ],
+)
+def test_what_is_shown_says_whether_there_is_a_sign_and_not_the_map_at_hand(
+    recording, chosen, signed
+):
+    """Else one weight below zero, or the next place, would turn what a colour means."""
+    layer = recording["1.1"]
+    positive = replace(layer, q=np.abs(layer.q))  # all content weights above zero
+    for record in (layer, positive):
+        seen = replace(recording, layers={**recording.layers, "1.1": record})
+        found = panels.all_layers(seen, replace(PLACE, **chosen))
+        assert {panel.signed for panel in found} == {signed}
+        assert signed or all((panel.shown >= 0).all() for panel in found)
+    assert not any(panel.signed for *_, panel in panels.keys(recording, "1.1", 0, PLACE))
 
 
 def test_heads_of_a_layer_stand_in_one_order_by_distance(recording):

@@ -107,3 +107,44 @@ def test_a_late_answer_does_not_take_the_place_back(browser):
     cells = [(row * 16 - 0.5, column * 16 - 0.5) for row, column in places]
     assert cells == [(8, 9), (8, 10), (9, 10), (1, 0)]
     context.close()
+
+
+def test_an_answer_during_a_drag_does_not_end_it(browser):
+    """The script alone: the data of an earlier choice arrive while the pointer is down."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_content(asset("picker.html"))
+    said, drawn = page.evaluate(
+        """async (source) => {
+          const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+          const picker = (await import(url)).default;
+          const said = [];
+          const answer = (cells) => picker({
+            data: {
+              photo: "", crop: "", label: "", region: "", photo_size: [16, 16],
+              crop_box: [0, 0, 16, 16], rows: 16, columns: 16, cells,
+            },
+            parentElement: document.body,
+            setTriggerValue: (_, place) => said.push(place),
+          });
+          const seen = document.querySelector(".seen");
+          seen.setPointerCapture = () => {};  // of a pointer that there is not
+          seen.getBoundingClientRect = () => new DOMRect(0, 0, 160, 160);
+          const point = (kind, clientX, clientY) =>
+            seen.dispatchEvent(new PointerEvent(kind, { clientX, clientY, button: 0 }));
+          answer([8, 8, 9, 9]);
+          point("pointerdown", 25, 15);
+          point("pointermove", 55, 45);
+          answer([3, 3, 4, 4]);
+          const cell = document.querySelector(".cell");
+          const drawn = ["x", "y", "width", "height"].map((name) => cell.getAttribute(name));
+          point("pointerup", 65, 45);
+          return [said, drawn];
+        }""",
+        asset("picker.js"),
+    )
+    assert drawn == ["2", "1", "4", "4"]  # as it was dragged so far
+    (place,) = said
+    edges = [place[edge] * 16 for edge in ("row", "column", "bottom", "right")]
+    assert edges == [1, 2, 5, 7]
+    context.close()

@@ -46,12 +46,13 @@ def still(view, monkeypatch):
 @pytest.fixture
 def twins(view, checkpoint_folder):
     """The view with both twins, and attributions of one class, made up."""
-    conv = replace(view.gsa, card=load("tiny_conv", checkpoint_folder).card)
+    conv = replace(view.gsa, network=load("tiny_conv", checkpoint_folder))
     rng = np.random.default_rng(0)
     found = {
         (method, mixer): SimpleNamespace(
             attribution=SimpleNamespace(
                 values=rng.standard_normal((64, 64)),
+                signed=True,
                 delta=DELTAS[mixer] if method == "integrated_gradients" else None,
             ),
             deletion=SimpleNamespace(

@@ -11,14 +11,14 @@ from app.state import Widget
 from app.text import words
 from gsa import erf, perturbations, ranges, scaling
 from gsa.pictures import FORMATS
-from tests.app import test_compare_page, test_pages
-from tests.app.test_compare_page import section, start
+from tests.app import compare_support, test_pages
+from tests.app.compare_support import section, start
 from tests.app.test_pages import opened
 
 LOOK, COMPARE = words("look"), words("compare")
 ROOT = Path(__file__).parents[2]
 page = test_pages.page
-compare = test_compare_page.page
+compare = compare_support.page
 
 
 def said(app):

@@ -10,11 +10,11 @@ from app.compare_resources import MIXERS
 from gsa import samples
 from gsa.interventions import Limits
 from gsa.resnet import ResNet
-from tests.app import test_compare_page
+from tests.app import compare_support
 from tests.app.test_pages import encoded
 from tests.conftest import photo
 
-data = test_compare_page.data
+data = compare_support.data
 
 
 class Turns:

@@ -1,4 +1,5 @@
 import json
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -58,6 +59,17 @@ def test_marks_are_as_far_apart_as_asked_and_alike_as_answered():
             assert (tall != 1) == yes
 
 
+def corners(picture):
+    """The top left corners of upright bars."""
+    tall, wide = MARK, MARK - 2
+    return [
+        np.array((row, column))
+        for row in range(SIDE - tall + 1)
+        for column in range(SIDE - wide + 1)
+        if picture[row : row + tall, column : column + wide].all()
+    ]
+
+
 @pytest.mark.parametrize("distance", [NEAREST, 20.0, FARTHEST])
 def test_the_number_of_bars_is_even_or_odd_as_answered(distance):
     rng = np.random.default_rng(2)
@@ -65,8 +77,13 @@ def test_the_number_of_bars_is_even_or_odd_as_answered(distance):
         drawn = [probes.draw_count(rng, distance, yes) for _ in range(20)]
         assert {picture.sum() / (MARK * (MARK - 2)) for picture in drawn} == counts
         for picture in drawn:
-            rows, columns = np.nonzero(picture)
-            assert max(np.ptp(rows), np.ptp(columns)) <= 2 * distance + MARK
+            bars = corners(picture)
+            apart = np.array([[np.hypot(*(one - other)) for other in bars] for one in bars])
+            assert any(  # two that are so far apart, and no other farther from either
+                apart[one, other] == pytest.approx(distance, abs=0.75)  # whole pixels
+                and apart[[one, other]].max() <= max(distance, apart[one, other])
+                for one, other in combinations(range(len(bars)), 2)
+            )
 
 
 @pytest.mark.parametrize("yes", [True, False])
@@ -92,6 +109,40 @@ def test_a_line_goes_on_behind_its_wall_as_answered(yes):
         assert before.sum() == behind.sum() == 2
         assert np.array_equal(before, behind) == yes
         assert (picture == 0.5).sum() == 20 * SIDE  # nothing is seen through the wall
+
+
+def test_no_answer_can_be_read_off_one_line_by_itself():
+    """Each of the two lies in all rows alike, whether they are one or not."""
+    rng = np.random.default_rng(6)
+    found = {True: [], False: []}
+    for yes, rows in found.items():
+        while len(rows) < 1500:
+            picture = probes.draw_line(rng, 20.0, yes)
+            if picture[:, 0].sum() == 2:  # of a lying line
+                rows.append([int(np.argmax(picture[:, side])) for side in (0, -1)])
+    for part in (0, 1):
+        counts = {yes: np.bincount(np.array(rows)[:, part]) for yes, rows in found.items()}
+        most = max(map(len, counts.values()))
+        yes, no = (np.pad(each, (0, most - len(each))) for each in counts.values())
+        assert np.array_equal(yes > 0, no > 0)
+        # what the best rule on one line is right in, beyond a guess: chance alone gives 2 %
+        assert np.abs(yes - no).sum() / (4 * 1500) < 0.05
+
+
+@pytest.mark.parametrize("task", probes.SUMMED_AT_BEST)
+def test_a_threshold_on_a_sum_over_the_marks_is_right_in_three_cases_of_four(task, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(probes, "_mark", lambda _, __, upright: drawn.append(upright))
+    rng = np.random.default_rng(8)
+    answers = np.arange(2000) % 2 == 0
+    sums = []
+    for yes in answers:
+        drawn.clear()
+        TASKS[task](rng, 20.0, bool(yes))
+        # of a path the third bar stands aside, and is told by that
+        sums.append(len(drawn) if task == "count" else sum(drawn[:2]))
+    right = [((np.array(sums) >= level) == answers).mean() for level in range(6)]
+    assert max(*right, 1 - min(right)) == pytest.approx(probes.SUMMED_AT_BEST[task], abs=0.03)
 
 
 @pytest.mark.parametrize("task", TASKS)

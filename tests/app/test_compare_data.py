@@ -1,0 +1,146 @@
+"""Measurements of the Compare page: on pictures of a folder, for several visitors at a time."""
+
+import threading
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from app import compare_resources, compare_results, gallery
+from app.figures import compare as figures
+from app.state import Widget
+from app.views import compare_right
+from gsa.checkpoints import read_card
+from tests.app import compare_support
+from tests.app.compare_support import TEXT, charts, drawn, labels, section, start, texts
+
+page, data = compare_support.page, compare_support.data
+
+
+def test_a_sample_of_the_gallery_has_as_many_pictures_as_were_asked_for(
+    monkeypatch, checkpoint_folder
+):
+    own = read_card("tiny_gsa", checkpoint_folder)
+    known = replace(own, classes=tuple(gallery.titles().values())[: len(own.classes)])
+    monkeypatch.setattr(compare_resources, "cards", lambda pair: {"gsa": known})
+    assert len(compare_resources._sample({}, "", 1000)) > 3
+    assert len(compare_resources._sample({}, "", 3)) == 3
+    monkeypatch.setattr(compare_resources, "cards", lambda pair: {"gsa": own})
+    with pytest.raises(ValueError, match="no picture of the gallery is of a class"):
+        compare_resources._sample({}, "", 3)
+
+
+def test_a_folder_is_compared_picture_by_picture(page, data):
+    section(page, "right")
+    page.text_input(f"{Widget.compare_right}_folder").set_value(str(data)).run()
+    start(page)
+    assert "on 6 pictures" in texts(page)
+    (figure,) = drawn(page)
+    assert {trace["mode"] for trace in figure["data"][1:]} == {"markers"}
+    assert "With 6 pictures most dots stand for a few answers" in texts(page)
+    assert "calibration error of the cards above" not in texts(page)  # these have none
+
+
+def test_with_many_pictures_calibration_has_a_course(page, data, monkeypatch):
+    monkeypatch.setattr(compare_right, "_ENOUGH", 6)
+    section(page, "right")
+    page.text_input(f"{Widget.compare_right}_folder").set_value(str(data)).run()
+    start(page)
+    (figure,) = drawn(page)
+    assert {trace["mode"] for trace in figure["data"][1:]} == {"lines+markers"}
+    assert "most dots stand for a few answers" not in texts(page)
+
+
+def test_a_dot_of_calibration_is_as_large_as_its_number_and_has_an_interval():
+    bins = [(0.2, 0.5, 0.1, 0.8, 4), (0.9, 1.0, 0.7, 1.0, 16)]
+    drawn = figures.calibration({"a": ("gsa", bins)}, "x", "y", "ideal", joined=False).data[1]
+    assert (list(drawn.marker.size), drawn.marker.sizemode) == ([4, 16], "area")
+    assert list(drawn.error_y.array) == pytest.approx([0.3, 0])
+    assert list(drawn.error_y.arrayminus) == pytest.approx([0.4, 0.3])
+
+
+def test_stress_is_drawn_over_severity(page, data):
+    section(page, "stress")
+    page.text_input(f"{Widget.compare_stress}_folder").set_value(str(data)).run()
+    page.selectbox(Widget.compare_stress_test).set_value("shift").run()
+    start(page)
+    assert "6 pictures from" in texts(page)
+    assert charts(page) == 1
+
+
+@pytest.mark.parametrize("name", ["", "/nowhere/at/all"])
+def test_pictures_that_cannot_be_used_get_a_sentence(page, name):
+    section(page, "stress")  # the tiny twins know none of the gallery's classes
+    page.text_input(f"{Widget.compare_stress}_folder").set_value(name).run()
+    start(page)
+    assert "cannot be measured" in page.error[0].value
+    assert "no picture" in page.error[0].value or "no folder" in page.error[0].value
+
+
+def test_a_server_can_limit_the_folders(data, monkeypatch):
+    assert compare_resources.data_folder(str(data / "ant")) == data / "ant"
+    monkeypatch.setenv(compare_resources.DATA, str(data / "bee"))
+    assert compare_resources.data_folder(str(data / "bee")) == data / "bee"
+    for outside in (data / "ant", data / "bee" / ".." / "ant"):
+        with pytest.raises(ValueError, match="must lie below"):
+            compare_resources.data_folder(str(outside))
+
+
+def test_from_another_computer_no_folder_is_open_by_itself(data, monkeypatch):
+    context = SimpleNamespace(ip_address="192.168.1.7")
+    monkeypatch.setattr(compare_resources.st, "context", context)
+    for path in (data / "ant", "/nowhere/at/all"):  # nor is it told which there are
+        with pytest.raises(ValueError, match=r"set GSA_DATA to the folder that it must lie in\.$"):
+            compare_resources.data_folder(str(path))
+    monkeypatch.setenv(compare_resources.DATA, str(data))
+    assert compare_resources.data_folder(str(data / "ant")) == data / "ant"
+
+
+def test_what_runs_elsewhere_is_awaited_and_not_measured_twice(page, monkeypatch):
+    key = next(each.key for each in page.button).removeprefix(f"{Widget.compare_start} ")
+    with compare_results.running(key) as first:
+        assert first
+        with compare_results.running(key) as second:
+            assert not second
+        assert compare_results.is_running(key)  # the second did not end the first
+        page.run()
+        assert [each.value for each in page.info] == [TEXT["elsewhere"]]
+        assert not page.button
+    page.run()
+    assert labels(page) == [TEXT["fields"]["start"]]
+    start(page)
+    assert charts(page) == 2
+    assert not compare_results.is_running(key)
+
+
+def test_a_measurement_that_fails_is_not_awaited(page, monkeypatch):
+    def failing(*_, **__):
+        yield 0.5, None
+        raise ValueError("no.")
+
+    monkeypatch.setattr(compare_resources, "fields", failing)
+    start(page)
+    assert "no." in page.error[0].value
+    page.run()
+    assert labels(page) == [TEXT["fields"]["start"]]
+
+
+def test_few_measurements_hold_pictures_at_once(monkeypatch):
+    monkeypatch.setattr(compare_resources, "_FOLDERS", threading.Semaphore(1))
+    first = compare_resources._few_at_once(iter([(0.5, "one"), (1.0, "done")]))
+    assert next(first) == (0.5, "one")
+    second = compare_resources._few_at_once(iter([(1.0, "other")]))
+    assert next(second) == (0.0, None)  # waits, and says so, so that it can be cancelled
+    first.close()  # cancelled
+    assert next(second) == (1.0, "other")
+
+
+def test_results_are_forgotten_oldest_first(monkeypatch):
+    results, _ = compare_results._store()
+    results.clear()
+    monkeypatch.setattr(compare_results, "_KEPT", 2)
+    for key in "ab":
+        compare_results.keep(key, key)
+    compare_results.kept("a")
+    compare_results.keep("c", "c")
+    assert (compare_results.kept("a"), compare_results.kept("b")) == ("a", None)
