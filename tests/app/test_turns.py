@@ -8,6 +8,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from app import compare_resources, experiments, resources
 from app.compare_resources import MIXERS
 from gsa import samples
+from gsa.attention import GlobalSelfAttention
 from gsa.interventions import Limits
 from gsa.resnet import ResNet
 from tests.app import compare_support
@@ -50,7 +51,7 @@ def passes(tiny_checkpoints, monkeypatch):
         return prepared(*rest)
 
     def watched(module, _):
-        if isinstance(module, ResNet):
+        if isinstance(module, ResNet | GlobalSelfAttention):
             found["passes"].append(bool(turns.taken))
 
     monkeypatch.setattr(samples, "prepared", decoded)
@@ -69,6 +70,7 @@ EXPERIMENTS = {
     "by_shuffling": lambda seen: experiments.by_shuffling(seen, (30.0, 30.0), RADII),
     "effect": lambda seen: experiments.effect(seen, (0, 0, 8, 8), "blank", (30.0, 30.0)),
     "explained": lambda seen: experiments.explained(seen, 1, "grad_cam"),
+    "by_chance": lambda seen: experiments.by_chance(seen, 1),
 }
 
 
@@ -84,6 +86,9 @@ PAIR = {mixer: f"tiny_{mixer}" for mixer in MIXERS}
 MEASUREMENTS = {
     "fields": lambda _: compare_resources.fields(PAIR, (0.5, 0.5), trained=True),
     "random fields": lambda _: compare_resources.fields(PAIR, (0.5, 0.5), trained=False),
+    "layers": lambda _: compare_resources.costs(PAIR, "layer", "cpu", "float32", 1e-9),
+    "networks": lambda _: compare_resources.costs(PAIR, "network", "cpu", "float32", 1e-9),
+    "probe": lambda _: compare_resources.probe("same", 6),
     "stress": lambda folder: compare_resources.stress(PAIR, "shift", folder, 6),
     "differences": lambda folder: compare_resources.differences(PAIR, folder, 6),
 }
@@ -97,4 +102,4 @@ def test_every_measurement_waits_for_its_turns_and_decodes_in_none(passes, data,
     assert passes["passes"]
     assert all(passes["passes"])
     assert not any(passes["files"])
-    assert passes["files"] or "fields" in name
+    assert bool(passes["files"]) == (name in ("stress", "differences"))
