@@ -16,7 +16,7 @@ Class attributions (`gsa.attribution`), deletion curves (`gsa.faithfulness`) and
 
 from gsa.attention import GlobalSelfAttention
 from gsa.baselines import edge_map, shuffled, untrained
-from gsa.checkpoints import Card, Checkpoint, CheckpointError, available, load, pairs
+from gsa.checkpoints import Card, Checkpoint, CheckpointError, available, load
 from gsa.config import PRESETS, NetworkConfig, preset
 from gsa.contributions import (
     constant,
@@ -49,6 +49,7 @@ from gsa.proofs import prove, verify
 from gsa.ranges import RangeMeasures, measure, measure_heads
 from gsa.record import LayerRecord, Recording, record
 from gsa.resnet import ResNet
+from gsa.twins import pairs
 
 __all__ = [
     "shuffled",

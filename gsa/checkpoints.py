@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -186,40 +184,6 @@ def available(directory: str | Path | None = None) -> list[str]:
     """Names of the checkpoints that have weights and a card, sorted."""
     weights = folder(directory).glob("*.safetensors")
     return sorted(path.stem for path in weights if path.with_suffix(".json").exists())
-
-
-def pairs(directory: str | Path | None = None) -> dict[str, dict[str, str]]:
-    """Twins by pair and mixer, `{"caltech94": {"gsa": name, "conv": name}}`; whole pairs only.
-
-    A card that cannot be read is passed over, and named in the log; so are twins that do not see
-    the same picture or do not number the same classes alike.
-    """
-    found: dict[str, dict[str, Card]] = {}
-    for card in read_cards(directory).values():
-        if isinstance(card, CheckpointError):
-            _warn_once(str(card))
-        else:
-            found.setdefault(card.pair, {})[card.mixer] = card
-    whole = {}
-    for pair, twins in found.items():
-        if not {"gsa", "conv"} <= set(twins):
-            continue
-        if _shared(twins["gsa"]) != _shared(twins["conv"]):
-            _warn_once(f"the twins of {pair!r} differ in their classes or their preprocessing.")
-            continue
-        whole[pair] = {mixer: card.name for mixer, card in twins.items()}
-    return whole
-
-
-def _shared(card: Card) -> tuple[tuple[str, ...], Preprocess]:
-    """What twins must have in common."""
-    return card.classes, card.preprocess
-
-
-@cache
-def _warn_once(sentence: str) -> None:
-    """The app looks for pairs in every run, and its log is to say a thing once."""
-    logging.getLogger(__name__).warning("gsa: %s", sentence)
 
 
 def read_cards(directory: str | Path | None = None) -> dict[str, Card | CheckpointError]:

@@ -24,6 +24,7 @@ from gsa.pictures import PictureError, open_picture, upright_size
 from gsa.proofs import verify
 from gsa.record import Recording, record
 from gsa.split import is_picture
+from gsa.twins import pairs
 
 Rows = list[dict[str, Any]]
 GALLERY = Path(__file__).resolve().parent.parent / "app" / "gallery"
@@ -65,7 +66,7 @@ def default_checkpoint() -> str:
     Raises:
         CheckpointError: if there is no pair of checkpoints.
     """
-    for twins in checkpoints.pairs().values():
+    for twins in pairs().values():
         return twins["gsa"]
     raise CheckpointError(f"there is no pair of checkpoints in {checkpoints.folder()}.")
 
@@ -230,7 +231,7 @@ def twins_of(name: str | None) -> dict[str, str]:
         CheckpointError: if there is no such checkpoint, or it has no twin.
     """
     card = checkpoints.read_card(default_checkpoint() if name is None else name)
-    for twins in checkpoints.pairs().values():
+    for twins in pairs().values():
         if card.name in twins.values():
             return {mixer: twins[mixer] for mixer in ("gsa", "conv")}
     raise CheckpointError(f"checkpoint {card.name!r} has no twin in {checkpoints.folder()}.")

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gsa.checkpoints import Card, CheckpointError, available, pairs, read_card
+from gsa.checkpoints import Card, CheckpointError, available, read_card
 from gsa.curves import draw_shares
 from gsa.files import GENERATED, PAGE, check_page, write_text
 from gsa.recipe import Recipe
 from gsa.seeds import Difference, Scatter, cards_of_seeds
+from gsa.twins import pairs
 
 # what `python -m gsa ablate` and `shares` write, where the page is to show it
 ABLATION = "ablation.json"

@@ -12,12 +12,13 @@ from PIL import Image
 import gsa
 from gsa.__main__ import main
 from gsa.cells import Cells
-from gsa.checkpoints import available, folder, load, pairs, read_card
+from gsa.checkpoints import available, folder, load, read_card
 from gsa.maps import branches
 from gsa.pictures import open_picture
 from gsa.proofs import TOLERANCE_FLOAT32, Proof, prove
 from gsa.record import record
 from gsa.report import report
+from gsa.twins import pairs
 
 ROOT = Path(__file__).parents[1]
 

@@ -159,48 +159,6 @@ def test_the_camera_takes_a_picture(page):
     page.wait_for_url(lambda url: "picture=" not in url)
 
 
-def test_the_arrow_keys_move_the_place(page):
-    before = maps(page)
-    page.mouse.click(*spot(page, 0.52, 0.52))
-    expect(page.get_by_text("Row 9, column 9 of 16 × 16")).to_be_visible()
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowDown")
-    expect(page.get_by_text("Row 10, column 10 of 16 × 16")).to_be_visible()
-    assert settled(page) != before
-
-
-def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    page.mouse.move(*spot(page, *start))
-    page.mouse.down()
-    page.mouse.move(*spot(page, *end), steps=4)
-    page.mouse.up()
-
-
-def test_a_drag_chooses_a_rectangle_and_a_link_keeps_it(page, browser):
-    before = settled(page)
-    drag(page, (0.1, 0.2), (0.3, 0.55))
-    expect(page.get_by_text("Row 2 to 5, column 4 to 9 of 16 × 16")).to_be_visible()
-    after = settled(page)
-    assert after != before
-    other = browser.new_context().new_page()
-    other.goto(page.url, wait_until="domcontentloaded")
-    wait_for_maps(other)
-    expect(other.get_by_text("Row 2 to 5, column 4 to 9 of 16 × 16")).to_be_visible()
-    assert settled(other) == after
-    other.context.close()
-
-
-def test_shift_and_arrows_stretch_the_place(page):
-    page.mouse.click(*spot(page, 0.52, 0.52))
-    expect(page.get_by_text("Row 9, column 9 of 16 × 16")).to_be_visible()
-    page.keyboard.press("Shift+ArrowDown")
-    page.keyboard.press("Shift+ArrowRight")
-    page.keyboard.press("Shift+ArrowRight")
-    expect(page.get_by_text("Row 9 to 10, column 9 to 11 of 16 × 16")).to_be_visible()
-    page.keyboard.press("ArrowUp")
-    expect(page.get_by_text("Row 8 to 9, column 9 to 11 of 16 × 16")).to_be_visible()
-
-
 def test_back_returns_to_the_place_before(page):
     page.mouse.click(*spot(page, 0.52, 0.52))
     expect(page.get_by_text("Row 9, column 9 of 16 × 16")).to_be_visible()
@@ -328,12 +286,6 @@ def test_the_companions_leave_as_a_picture(page, tmp_path):
     waiting.value.save_as(tmp_path / "companions.png")
     with Image.open(tmp_path / "companions.png") as picture:
         assert json.loads(picture.text["Description"])["scale"] == "shared"
-
-
-def test_a_tap_picks_the_place_that_was_touched(page):
-    for down, across, row, column in ((0.1, 0.1, 2, 2), (0.9, 0.3, 15, 5), (0.4, 0.97, 7, 16)):
-        page.touchscreen.tap(*spot(page, down, across))
-        expect(page.get_by_text(f"Row {row}, column {column} of 16 × 16")).to_be_visible()
 
 
 def test_a_gallery_picture_and_a_link_to_it(page, browser):

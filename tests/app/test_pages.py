@@ -1,9 +1,7 @@
 """The pages without a browser: what they say, and what bad input does."""
 
 import io
-import json
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +9,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app import gallery, markup, panels
-from app.figures import compare
+from app import gallery, panels
 from app.selection import Selection, to_parameters
 from app.state import Widget
 from app.text import words
@@ -269,79 +266,6 @@ def test_a_damaged_checkpoint_gets_a_sentence(checkpoint_folder, tmp_path, monke
     app = AppTest.from_file(MAIN, default_timeout=60).run()
     assert not app.exception
     assert "git lfs pull" in app.error[0].value
-
-
-def test_the_networks_page_shows_the_cards(page):
-    page.switch_page("views/networks.py").run()
-    assert not page.exception
-    table = page.dataframe[0].value
-    assert list(table["Checkpoint"]) == ["tiny_conv", "tiny_gsa"]
-
-
-def test_twins_stand_in_one_chart_of_each_figure(checkpoint_folder, tmp_path, monkeypatch):
-    folder = tmp_path / "checkpoints"
-    shutil.copytree(checkpoint_folder, folder)
-    losses = {"gsa": [2.0, 1.0], "conv": [3.0, 1.5]}
-    for mixer, values in losses.items():
-        history = [
-            {"epoch": at, "loss": value, "held_out_top1": 1 / value}
-            for at, value in enumerate(values, start=1)
-        ]
-        (folder / f"tiny_{mixer}.curves.json").write_text(json.dumps(history))
-    monkeypatch.setenv("GSA_CHECKPOINTS", str(folder))
-    monkeypatch.setitem(TEXT["pairs"], "tiny", "Tiny things")
-    page = AppTest.from_file(MAIN, default_timeout=60).run()
-    page.switch_page("views/networks.py").run()
-    assert not page.exception
-    assert set(page.dataframe[0].value["Trained on"]) == {"Tiny things"}
-    assert [each.value for each in page.subheader] == ["Tiny things"]
-    loss, held_out = (json.loads(each.proto.spec) for each in page.get("plotly_chart"))
-    drawn = {trace["name"]: trace for trace in loss["data"]}
-    for mixer, name in (("gsa", "global self-attention"), ("conv", "3×3 convolution")):
-        assert (drawn[name]["x"], drawn[name]["y"]) == ([1, 2], losses[mixer])
-        assert drawn[name]["line"]["color"] == compare.COLOURS[mixer]
-    assert held_out["layout"]["yaxis"]["tickformat"] == ".0%"
-
-
-def test_networks_whose_training_left_no_notes_have_no_chart(page):
-    page.switch_page("views/networks.py").run()
-    assert not page.exception
-    assert not page.get("plotly_chart")
-    assert not any("how the twins of each pair learned" in each.value for each in page.caption)
-
-
-def test_the_networks_page_names_teachers(checkpoint_folder, tmp_path, monkeypatch):
-    folder = tmp_path / "checkpoints"
-    shutil.copytree(checkpoint_folder, folder)
-    card = json.loads((folder / "tiny_gsa.json").read_text())
-    card["recipe"] |= {"teachers": ["a_conv", "a_gsa"], "teacher_share": 0.25}
-    (folder / "tiny_gsa.json").write_text(json.dumps(card))
-    monkeypatch.setenv("GSA_CHECKPOINTS", str(folder))
-    page = AppTest.from_file(MAIN, default_timeout=60).run()
-    page.switch_page("views/networks.py").run()
-    taught = [each.value for each in page.markdown if "Taught by" in each.value]
-    assert len(taught) == 1
-    assert "a_conv and a_gsa, whose mean prediction for each crop makes 25% of" in taught[0]
-
-
-def test_a_broken_card_is_named_beside_the_others(checkpoint_folder, tmp_path, monkeypatch):
-    folder = tmp_path / "checkpoints"
-    shutil.copytree(checkpoint_folder, folder)
-    (folder / "broken.safetensors").touch()
-    (folder / "broken.json").write_text("{")
-    monkeypatch.setenv("GSA_CHECKPOINTS", str(folder))
-    page = AppTest.from_file(MAIN, default_timeout=60).run()
-    assert not page.exception
-    assert not page.error
-    page.switch_page("views/networks.py").run()
-    assert "'broken' is not valid JSON" in page.error[0].value
-    assert list(page.dataframe[0].value["Checkpoint"]) == ["tiny_conv", "tiny_gsa"]
-
-
-def test_shares_in_tables_have_one_digit_behind_the_dot():
-    share = markup.in_percent(0.8336)
-    assert markup.PERCENT["type_config"]["format"] % share == "83.4%"
-    assert markup.in_percent(None) is None
 
 
 def test_every_gallery_picture_has_a_credit_and_opens():

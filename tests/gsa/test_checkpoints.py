@@ -6,17 +6,18 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from gsa import twins
 from gsa.baselines import untrained
 from gsa.checkpoints import (
     Card,
     CheckpointError,
     available,
     load,
-    pairs,
     read_card,
     read_cards,
     save,
 )
+from gsa.twins import pairs
 from tests.conftest import noise
 
 
@@ -69,6 +70,21 @@ def test_names_and_pairs_are_found(checkpoint_folder, tmp_path):
 def test_half_a_pair_is_none(copied):
     (copied / "tiny_conv.json").unlink()
     assert pairs(copied) == {}
+
+
+@pytest.mark.parametrize(
+    "entries", [{"classes": ["b", "a", "c", "d", "e"]}, {"preprocess": {"size": 96}}]
+)
+def test_twins_that_do_not_see_or_number_alike_are_no_pair(copied, entries, caplog):
+    """A class number of one would be another class of the other."""
+    card = json.loads((copied / "tiny_conv.json").read_text())
+    changed = {
+        key: {**card[key], **new} if isinstance(new, dict) else new for key, new in entries.items()
+    }
+    edit_card(copied, "tiny_conv", **changed)
+    twins._warn_once.cache_clear()  # what is said is said once
+    assert pairs(copied) == {}
+    assert "the twins of 'tiny' differ in their classes or their preprocessing" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["nope", "../tiny_gsa", "/etc/passwd", ""])

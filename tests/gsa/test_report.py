@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from gsa.checkpoints import Card, CheckpointError, pairs, write_card
+from gsa.checkpoints import Card, CheckpointError, write_card
 from gsa.preprocess import Preprocess
 from gsa.recipe import Recipe
 from gsa.report import report, write_report
 from gsa.seeds import Difference, Scatter, cards_of_seeds, seeds_folder
+from gsa.twins import pairs
 
 RECIPE = Recipe("made", "up", "resnet14_tiny", 64, 3, augment="trivial", erase=0.25)
 
