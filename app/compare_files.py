@@ -73,7 +73,9 @@ class Measurement:
         from gsa.scaling import Setting
 
         if self.settings["of"] == "layer":
-            measured: dict[str, Any] = {"width": network.widths[0], "heads": network.heads}
+            names = ("heads", "projection_norm")
+            measured: dict[str, Any] = {name: getattr(network, name) for name in names}
+            measured["width"] = network.widths[0]
         else:
             measured = {"network": network.to_dict()}
         return {"measured": measured, "threads": Setting.threads}

@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import streamlit as st
 import torch
@@ -38,6 +39,7 @@ MIXERS: tuple[Mixer, Mixer] = ("gsa", "conv")
 Pair = dict[str, str]  # names of checkpoints by mixer, as `resources.twins` gives them
 # measurements at once that hold the pictures of a folder, up to 250 MB each
 _FOLDERS = threading.Semaphore(2)
+_HERE = ("localhost", "127.0.0.1", "::1")
 _MEASURING = threading.Lock()  # one clock at a time, or they would measure each other
 
 
@@ -199,7 +201,11 @@ def costs(
 
 def _from_elsewhere() -> bool:
     """Whether the visitor sits at another computer, as far as the connection tells."""
-    return st.context.ip_address is not None  # there is none on the same one
+    headers = st.context.headers
+    host = urlsplit(f"//{headers.get('Host', '')}").hostname
+    through_a_proxy = any(name in headers for name in ("Forwarded", "X-Forwarded-For"))
+    # the address is None on the same computer, and behind a proxy on it
+    return st.context.ip_address is not None or through_a_proxy or host not in _HERE
 
 
 def data_folder(text: str) -> Path:
@@ -274,7 +280,8 @@ def stress(
     pair: Pair, test: str, folder: str, count: int
 ) -> Iterator[tuple[float, list[Any] | None]]:
     """Scores of both twins in a test, on up to `count` pictures of a folder or the gallery."""
-    return _few_at_once(_stress(pair, test, folder, count))
+    steps = _stress(pair, test, folder, count)
+    return _few_at_once(steps) if folder else steps
 
 
 def _stress(
@@ -298,7 +305,8 @@ def differences(pair: Pair, folder: str, count: int) -> Iterator[tuple[float, An
     Yields:
         At the end: what was found, and the pictures to show of it, by position.
     """
-    return _few_at_once(_differences(pair, folder, count))
+    steps = _differences(pair, folder, count)
+    return _few_at_once(steps) if folder else steps
 
 
 def _differences(pair: Pair, folder: str, count: int) -> Iterator[tuple[float, Any]]:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 _KEPT = 128
 
@@ -23,30 +24,37 @@ def _store() -> tuple[OrderedDict[str, Any], threading.Lock]:
 
 
 @st.cache_resource(show_spinner=False)
-def _running() -> tuple[set[str], threading.Lock]:
-    return set(), threading.Lock()
+def _running() -> tuple[list[tuple[str, str]], threading.Lock]:
+    return [], threading.Lock()  # (measurement, session), one for each run
+
+
+def _session() -> str:
+    context = get_script_run_ctx()
+    return context.session_id if context else ""
 
 
 @contextmanager
-def running(key: str) -> Iterator[bool]:
-    """Say that a measurement runs while the block does; False if it does already elsewhere."""
-    keys, lock = _running()
+def running(key: str) -> Iterator[None]:
+    """Say that this session measures something while the block runs."""
+    runs, lock = _running()
+    run = key, _session()
     with lock:
-        first = key not in keys
-        keys.add(key)
+        runs.append(run)
     try:
-        yield first
+        yield
     finally:
-        if first:
-            with lock:
-                keys.discard(key)
+        with lock:
+            runs.remove(run)
 
 
-def is_running(key: str) -> bool:
-    """Whether some session measures this now."""
-    keys, lock = _running()
+def is_running_elsewhere(key: str) -> bool:
+    """Whether another session measures this now.
+
+    A run of this one that was cancelled may go on to its next word to the browser; it is not meant.
+    """
+    runs, lock = _running()
     with lock:
-        return key in keys
+        return any(run[0] == key and run[1] != _session() for run in runs)
 
 
 def kept(key: str) -> Any:

@@ -98,6 +98,17 @@ def drawn(
     }
 
 
+def meaning(value: str, *, signed: bool) -> str:
+    """What the numbers of a map are.
+
+    Args:
+        value: as `Selection.value`.
+        signed: whether they can be negative: the sizes that heads are combined to cannot.
+    """
+    sizes = value == "weight" and not signed
+    return str(text["figure_values"]["absolute" if sizes else value])
+
+
 def scale(limit: float, *, signed: bool) -> str:
     """Where the colours of a map end."""
     return f"{'±' if signed else '0 – '}{two_digits(limit)}"

@@ -36,7 +36,7 @@ _HASH: dict[str | type[Any], Callable[[Any], Any]] = {Seen: lambda seen: seen.ke
 
 
 def _kept(entries: int) -> Any:
-    """Keep results of a picture by what was seen of it, and no longer than the picture itself."""
+    """Keep results of a picture by what was seen of it, for a while from when they were made."""
     return st.cache_resource(
         show_spinner=False, max_entries=entries, ttl=resources.KEPT, hash_funcs=_HASH
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from app import panels, state
-from app.drawing import View, head_names
+from app.drawing import View, head_names, meaning
 from app.selection import ANCHOR, Selection
 from app.text import words
 from gsa import export, figures
@@ -66,7 +66,7 @@ def file(view: View, scope: str, kind: str) -> bytes:
         for panel in shown
     ]
     names = text["figure_title"].format(picture=view.picture.name, name=view.gsa.card.name)
-    legend = f"{figures.LEGEND} {text['figure_values'][view.chosen.value]}"
+    legend = f"{figures.LEGEND} {meaning(view.chosen.value, signed=shown[0].signed)}"
     figure = figures.strip(view.gsa.crop, drawn, f"{names}\n{about(view, scope)}", legend)
     return export.figure_bytes(figure, kind, made_from)
 
@@ -126,6 +126,7 @@ def python(view: View) -> str:
     drawn = {"absolute": "abs(shown)", "deviation": "shown - shown.mean()"}.get(
         chosen.value, "shown"
     )
+    signed = panels.can_be_negative(chosen.value, chosen.heads)
     height, width = recording.height, recording.width
     if edges := chosen.region(height, width):
         numbers = ", ".join(f"{edge:.2f}" for edge in edges)
@@ -149,7 +150,7 @@ for name, layer in recording.layers.items():
         shown = {combined}
         measures = gsa.measure(shown, cells, grid)
         print(name, branch, measures, gsa.prove(layer, branch, cells, {chosen.direction!r}))
-        panels.append(figures.Panel(name, branch, {drawn}, cells, measures))
+        panels.append(figures.Panel(name, branch, {drawn}, cells, measures, signed={signed}))
 figures.strip(crop, panels).savefig("maps.png")  # each map at a scale of its own
 """
 

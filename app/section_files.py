@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from app import companions, leaving
-from app.drawing import View, explained_notes
+from app.drawing import View, explained_notes, meaning
 from app.experiments import Explained
 from app.text import words
 from gsa import export, figures
@@ -91,7 +91,8 @@ def companions_file(view: View, kind: str) -> bytes:
     title = text["stable_figure"].format(title=names, layer=view.layer)
     always_from = replace(view, chosen=replace(chosen, direction="from"))
     title = f"{title}\n{leaving.about(always_from, 'companions')}"
-    value = text["figure_values"][chosen.value]
+    signed = all(each.panel.signed for row in rows.values() for each in row)
+    value = meaning(chosen.value, signed=signed)
     said = f"{figures.LEGEND} {value} {companions.sentences(view, rows)}"
     figure = figures.strip(view.gsa.crop, drawn, title, said)
     return export.figure_bytes(figure, kind, made_from)

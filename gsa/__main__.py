@@ -13,11 +13,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from gsa import _bench_command, _compare_commands, _training_commands, checkpoints, commands
 from gsa._console import Arguments, Parser, Run, pictures, print_json
 from gsa.files import json_ready
+from gsa.machine import out_of_memory
 
 
 def _info(arguments: Arguments) -> int:
@@ -237,7 +236,9 @@ def main(argv: list[str] | None = None) -> int:
         # or Python would flush once more at its end, and complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except (MemoryError, torch.OutOfMemoryError):
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
         print(
             "gsa: there is not enough memory for this; choose a smaller batch or input.",
             file=sys.stderr,

@@ -31,7 +31,7 @@ class Variant:
     gsa: dict[str, Any] = field(default_factory=dict)  # on top of the recipe's own table `gsa`
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not _folder_name(self.name):
+        if not isinstance(self.name, str) or not _folder_name(self.name).strip("_"):
             raise RecipeError(
                 f"`name` (={self.name!r}) of a variant must have a letter from a to z or a digit: "
                 "its run lies in a folder called after it."
@@ -89,7 +89,7 @@ class Ablation:
 
 def _folder_name(variant: str) -> str:
     """What a variant's run lies in, after the name of the pair."""
-    return re.sub(r"[^a-z0-9]+", "_", variant.lower()).strip("_")
+    return re.sub(r"[^a-z0-9]+", "_", variant.lower())
 
 
 def read_ablation(path: Path) -> Ablation:

@@ -70,3 +70,14 @@ def versions() -> dict[str, str]:
     for name, distribution in _DISTRIBUTIONS.items():
         found[name] = version_of(distribution)
     return {"python": platform.python_version(), **found}
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a machine or a device has too little memory.
+
+    On a GPU torch has a class for it; what it raises on a CPU is told by its words alone.
+    """
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    words = ("can't allocate memory", "not enough memory")
+    return isinstance(error, RuntimeError) and any(each in str(error) for each in words)

@@ -29,10 +29,11 @@ MARK = 5  # pixels of a mark
 NEAREST, FARTHEST = 8, 38  # pixels between what decides
 BINS = ((8, 14), (14, 20), (20, 26), (26, 32), (32, 38))  # in which accuracy is measured
 
-# The most that a threshold on a sum over the marks can get right, by task. Of two marks 0, 1 or 2
-# are upright, in a quarter, half and a quarter of the pictures, and the answer for 1 is the other
-# than for 0 and 2; of two, three and four bars likewise. A threshold parts one end from the rest.
-SUMMED_AT_BEST = {"same": 0.75, "count": 0.75, "path": 0.75}
+# The most that a threshold on a sum over single marks can get right, by task: of two marks 0, 1 or
+# 2 are upright, in a quarter, half and a quarter of the pictures, and the answer for 1 is the other
+# than for 0 and 2. A threshold parts one end from the rest. (Of several bars some may be near each
+# other, and valued together.)
+SUMMED_AT_BEST = {"same": 0.75, "path": 0.75}
 
 Picture = NDArray[np.float32]  # (SIDE, SIDE), 0 for ground and 1 for a mark
 Draw = Callable[[np.random.Generator, float, bool], Picture]

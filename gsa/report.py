@@ -12,7 +12,7 @@ from typing import Any
 from gsa.checkpoints import Card, CheckpointError, available, read_card
 from gsa.curves import draw_shares
 from gsa.files import GENERATED, PAGE, check_page, write_text
-from gsa.recipe import Recipe
+from gsa.recipe import Recipe, RecipeError
 from gsa.seeds import Difference, Scatter, cards_of_seeds
 from gsa.twins import pairs
 
@@ -258,8 +258,12 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{str(path)!r} is not JSON ({error}).") from None
+        raise _PageError(f"{str(path)!r} is not JSON ({error}).") from None
     return found
+
+
+class _PageError(ValueError):
+    """What keeps the page from being made; the message is one sentence fit for a user."""
 
 
 @contextmanager
@@ -267,9 +271,11 @@ def _of(what: str) -> Iterator[None]:
     """Say of what it is that an entry is missing or of another kind than the page needs."""
     try:
         yield
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (CheckpointError, RecipeError, _PageError):
+        raise  # which name it themselves
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         kind = "lacks the entry" if isinstance(error, KeyError) else "has a wrong entry:"
-        raise ValueError(f"{what} {kind} {error}; the page needs it.") from None
+        raise _PageError(f"{what} {kind} {error}; the page needs it.") from error
 
 
 def _earlier(results: dict[str, Any]) -> str:

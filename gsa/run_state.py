@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from gsa.config import Mixer
+from gsa.machine import out_of_memory
 from gsa.recipe import Recipe
 
 
@@ -70,9 +71,9 @@ def read_state(path: Path, identity: Identity) -> tuple[dict[str, Any] | None, I
         told = dict(state.get("identity", {}))
         unknown = sorted(entries.keys() - {each.name for each in fields(Recipe)})
         recipe = None if unknown else Recipe(**entries)
-    except MemoryError:
-        raise
-    except Exception:  # whatever damage makes of the archive, its pickle and its entries
+    except Exception as error:  # whatever damage makes of the archive, its pickle and its entries
+        if out_of_memory(error):
+            raise
         raise ValueError(
             f"the state {str(path)!r} is damaged; remove it to train from the first step."
         ) from None

@@ -173,7 +173,7 @@ def measure_layers(
     _check(sizes)
 
     def build(name: str, size: int) -> tuple[nn.Module, tuple[int, ...], int]:
-        grid = math.ceil(size / 4)  # as the stem of a network leaves it
+        grid = _first_grid(size)
         return mixers(width, heads, grid, norm)[name], (1, width, grid, grid), grid * grid
 
     return _series(list(mixers(width, heads, 1)), sizes, build, setting or Setting())
@@ -199,8 +199,13 @@ def _check(sizes: Sequence[int]) -> None:
     named = ", ".join(map(str, sizes))
     if not sizes or not 8 <= min(sizes) <= max(sizes) <= _LARGEST:
         raise ValueError(f"`sizes` (={named}) must be from 8 to {_LARGEST} pixels each.")
-    if len({size // 4 for size in sizes}) < len(sizes):
-        raise ValueError(f"`sizes` (={named}) must differ in a quarter of each, rounded down.")
+    if len({_first_grid(size) for size in sizes}) < len(sizes):
+        raise ValueError(f"`sizes` (={named}) must differ in a quarter of each, rounded up.")
+
+
+def _first_grid(size: int) -> int:
+    """Cells along a side of the first stage, as the stem of a network leaves them."""
+    return math.ceil(size / 4)
 
 
 Build = Callable[[str, int], tuple[nn.Module, tuple[int, ...], int]]

@@ -88,7 +88,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   // The cell where a drag began: on the element, as an answer that comes meanwhile calls this anew.
   const started = () => seen.dataset.start && JSON.parse(seen.dataset.start);
   seen.onpointerdown = (event) => {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || event.ctrlKey) return;  // with Ctrl it opens a menu on some systems
     if (event.pointerType === "touch" && !seen.classList.contains("drawing")) return;
     event.preventDefault();
     const start = cellAt(event);
@@ -97,7 +97,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
     draw(spanned(start, start));
   };
   seen.onpointermove = (event) => {
-    if (started()) draw(spanned(started(), cellAt(event)));
+    if (!started()) return;
+    if (!event.buttons) {  // let go where nobody told, as over a context menu
+      delete seen.dataset.start;
+      draw(chosen);
+      return;
+    }
+    draw(spanned(started(), cellAt(event)));
   };
   seen.onpointerup = (event) => {
     if (!started()) return;

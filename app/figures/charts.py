@@ -108,7 +108,7 @@ def deletion(
             x=list(shares), y=list(values), name=method, mode="lines+markers",
             legendgroup=method, showlegend=method not in named,
             line={"color": colour, "width": 2, "dash": "dot" if mixer == "conv" else "solid"},
-            marker={"symbol": symbol, "size": 6},
+            marker={"symbol": symbol, "size": 6}, meta=mixer,
             hovertemplate=f"%{{x:.0%}} removed: %{{y:.2~p}}<extra>{method}, {mixer}</extra>",
         )  # fmt: skip
         named.add(method)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
@@ -36,14 +38,22 @@ def lookup(name: str) -> NDArray[np.uint8]:
 
 
 def in_words(figure: go.Figure, title: str) -> str:
-    """The title and the values of all lines with a name and at most `_TOLD` points."""
+    """The title and the values of all lines with a name, of long ones every n-th.
+
+    Where lines of several networks have one name, `meta` of a line tells its network.
+    """
     said = []
     for trace in figure.data:
         points = list(zip(trace.x, trace.y, strict=False)) if trace.type == "scatter" else []
-        if trace.name and points and len(points) <= _TOLD:
-            values = ", ".join(f"{x}: {y:.3g}" for x, y in points if y is not None)
-            said.append(f"{trace.name}: {values}")
+        if trace.name and points:
+            told = points[:: math.ceil(len(points) / _TOLD)]
+            values = ", ".join(f"{_short(x)}: {_short(y)}" for x, y in told if y is not None)
+            said.append(f"{trace.name}{f' ({trace.meta})' if trace.meta else ''}: {values}")
     return ". ".join([title, *said])
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def finished(figure: go.Figure, x_title: str, y_title: str, height: int = 340) -> go.Figure:

@@ -61,8 +61,10 @@ def show(pair: Pair) -> None:
         _chart(found, figure, "final")
     with right:
         _figures(found, figure)
-    threads = scaling.Setting.threads
-    st.caption(text["note"].format(limit=LIMIT, fitted=scaling.FIT_FROM, threads=threads))
+    said = [text["note"].format(limit=LIMIT, fitted=scaling.FIT_FROM)]
+    if device == "cpu":
+        said.insert(0, text["note_cpu"].format(threads=scaling.Setting.threads))
+    st.caption(" ".join(said))
 
 
 def _by_name(costs: list[Cost]) -> dict[str, list[Cost]]:

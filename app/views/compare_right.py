@@ -68,12 +68,25 @@ def folder_and_count(key: str, left: Any, right: Any) -> tuple[str, int]:
     return folder.strip(), int(count)
 
 
+def refused(folder: str) -> bool:
+    """Whether the visitor may not use a folder; says why, also where there is a result of it."""
+    try:
+        if folder:
+            compare_resources.data_folder(folder)
+    except ValueError as error:
+        st.error(page["cannot"].format(error=error))
+        return True
+    return False
+
+
 def show(pair: Pair) -> None:
     """The section."""
     st.markdown(text["lead"])
     _cards(compare_resources.cards(pair))
     columns = st.columns([4, 1], vertical_alignment="bottom")
     folder, count = folder_and_count(Widget.compare_right, *columns)
+    if refused(folder):
+        return
     found = measured(
         Measurement("right", {"folder": folder, "at_most": count}, pair),
         text["start"],
@@ -142,7 +155,7 @@ def _alone(
         caption = text["caption"].format(
             label=between.labels[i], other=text["short"][other], guess=said.guesses[i]
         )
-        column.image(pictures[i], caption=caption, alt=caption)
+        column.image(pictures[i], caption=caption, alt=between.labels[i])
 
 
 def _classes(between: Any) -> None:

@@ -52,7 +52,7 @@ def measured(
             if isinstance(found, Fields):  # the one result that has maps
                 _file(measurement, "npz", lambda: measurement.npz_bytes(found.maps()))
         return found
-    if compare_results.is_running(key):  # somewhere else: here it would have ended before this run
+    if compare_results.is_running_elsewhere(key):
         _awaited(key)
         return None
     start_key = f"{Widget.compare_start} {key}"
@@ -98,7 +98,7 @@ def measured(
 def _awaited(key: str) -> None:
     """Say that another session measures this; draw the page anew when that has come to an end."""
     st.info(text["elsewhere"], icon=":material/hourglass_top:")
-    if not compare_results.is_running(key):
+    if not compare_results.is_running_elsewhere(key):
         st.rerun()
 
 

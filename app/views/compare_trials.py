@@ -14,7 +14,7 @@ from app.compare_resources import MIXERS, Pair
 from app.figures import compare as figures
 from app.state import Widget
 from app.text import words
-from app.views.compare_right import folder_and_count
+from app.views.compare_right import folder_and_count, refused
 from app.views.compare_run import measured
 from gsa.probes import BINS, MARK, SIDE, SUMMED_AT_BEST, Probe, examples, fitting
 
@@ -34,6 +34,8 @@ def stress(pair: Pair) -> None:
         key=Widget.compare_stress_test,
     )
     folder, count = folder_and_count(Widget.compare_stress, *others)
+    if refused(folder):
+        return
 
     settings = {"test": test, "folder": folder, "at_most": count}
 
@@ -79,7 +81,7 @@ def probes(_: Pair) -> None:
             large = picture.repeat(_ENLARGED, axis=0).repeat(_ENLARGED, axis=1)
             answer = text["answers"][task][0 if yes else 1]
             said = text["example"].format(answer=answer, distance=distance)
-            st.image(large, said, clamp=True, width="stretch", alt=said)
+            st.image(large, said, clamp=True, width="stretch", alt=answer)
 
     def progress(so_far: dict[str, Any]) -> None:
         for mixer, each in so_far.items():

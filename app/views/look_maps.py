@@ -9,7 +9,7 @@ import streamlit as st
 from app import markup, panels, resources, state
 from app.components.picker import picker
 from app.components.strip import strip
-from app.drawing import View, beneath, drawn, head_names
+from app.drawing import View, beneath, drawn, head_names, meaning
 from app.panels import Panel
 from app.resources import Seen
 from app.sections import heads, matter, ranges, stable, take, why
@@ -219,7 +219,7 @@ def _legend(chosen: Selection, size: int) -> str:
         kind = "deviation"
     return text["legend"].format(
         colours=text["legend_beneath" if chosen.beneath else "legend_colours"][kind],
-        meaning=text["figure_values"][chosen.value],
+        meaning=meaning(chosen.value, signed=kind != "size"),
         under=text["legend_under"][chosen.direction].format(size=size),
     )
 

@@ -72,12 +72,14 @@ def test_stress_is_drawn_over_severity(page, data):
 def test_pictures_that_cannot_be_used_get_a_sentence(page, name):
     section(page, "stress")  # the tiny twins know none of the gallery's classes
     page.text_input(f"{Widget.compare_stress}_folder").set_value(name).run()
-    start(page)
+    if not name:
+        start(page)
     assert "cannot be measured" in page.error[0].value
     assert "no picture" in page.error[0].value or "no folder" in page.error[0].value
 
 
 def test_a_server_can_limit_the_folders(data, monkeypatch):
+    monkeypatch.setattr(compare_resources, "_from_elsewhere", lambda: False)
     assert compare_resources.data_folder(str(data / "ant")) == data / "ant"
     monkeypatch.setenv(compare_resources.DATA, str(data / "bee"))
     assert compare_resources.data_folder(str(data / "bee")) == data / "bee"
@@ -86,8 +88,20 @@ def test_a_server_can_limit_the_folders(data, monkeypatch):
             compare_resources.data_folder(str(outside))
 
 
-def test_from_another_computer_no_folder_is_open_by_itself(data, monkeypatch):
-    context = SimpleNamespace(ip_address="192.168.1.7")
+LOCAL = {"Host": "localhost:8501"}
+
+
+@pytest.mark.parametrize(
+    ("address", "headers"),
+    [
+        ("192.168.1.7", {"Host": "teacher.local:8501"}),
+        ("192.168.1.7", LOCAL),
+        (None, {"Host": "gsa.example.org"}),  # through a proxy or a tunnel
+        (None, {**LOCAL, "X-Forwarded-For": "127.0.0.1"}),
+    ],
+)
+def test_from_another_computer_no_folder_is_open_by_itself(data, monkeypatch, address, headers):
+    context = SimpleNamespace(ip_address=address, headers=headers)
     monkeypatch.setattr(compare_resources.st, "context", context)
     for path in (data / "ant", "/nowhere/at/all"):  # nor is it told which there are
         with pytest.raises(ValueError, match=r"set GSA_DATA to the folder that it must lie in\.$"):
@@ -96,21 +110,53 @@ def test_from_another_computer_no_folder_is_open_by_itself(data, monkeypatch):
     assert compare_resources.data_folder(str(data / "ant")) == data / "ant"
 
 
+@pytest.mark.parametrize("host", ["localhost:8501", "127.0.0.1", "[::1]:80"])
+def test_who_sits_at_the_same_computer_may_name_any_folder(data, monkeypatch, host):
+    context = SimpleNamespace(ip_address=None, headers={"Host": host})
+    monkeypatch.setattr(compare_resources.st, "context", context)
+    assert compare_resources.data_folder(str(data / "ant")) == data / "ant"
+
+
+def test_a_result_of_a_folder_is_for_those_who_may_read_it(page, data, monkeypatch):
+    section(page, "right")
+    page.text_input(f"{Widget.compare_right}_folder").set_value(str(data)).run()
+    start(page)
+    assert charts(page)
+    monkeypatch.setattr(compare_resources, "_from_elsewhere", lambda: True)
+    page.run()
+    assert "from another computer" in page.error[0].value
+    assert not charts(page)
+    assert not page.get("download_button")
+
+
 def test_what_runs_elsewhere_is_awaited_and_not_measured_twice(page, monkeypatch):
     key = next(each.key for each in page.button).removeprefix(f"{Widget.compare_start} ")
-    with compare_results.running(key) as first:
-        assert first
-        with compare_results.running(key) as second:
-            assert not second
-        assert compare_results.is_running(key)  # the second did not end the first
-        page.run()
-        assert [each.value for each in page.info] == [TEXT["elsewhere"]]
-        assert not page.button
+    with monkeypatch.context() as patch:
+        patch.setattr(compare_results, "_session", lambda: "another")
+        other = compare_results.running(key)
+        other.__enter__()
+        assert not compare_results.is_running_elsewhere(key)  # a session does not await itself
+    page.run()
+    assert [each.value for each in page.info] == [TEXT["elsewhere"]]
+    assert not page.button
+    with compare_results.running(key):
+        pass
+    assert compare_results.is_running_elsewhere(key)  # one run does not end another
+    other.__exit__(None, None, None)
     page.run()
     assert labels(page) == [TEXT["fields"]["start"]]
     start(page)
     assert charts(page) == 2
-    assert not compare_results.is_running(key)
+
+
+def test_a_run_of_its_own_that_goes_on_to_its_end_is_not_somebody_elses(page):
+    """A click ends a run at its next word to the browser, and the page is drawn before that."""
+    key = next(each.key for each in page.button).removeprefix(f"{Widget.compare_start} ")
+    compare_results._running()[0].append((key, "test session id"))
+    page.run()
+    assert not page.info
+    assert labels(page) == [TEXT["fields"]["start"]]
+    compare_results._running()[0].clear()
 
 
 def test_a_measurement_that_fails_is_not_awaited(page, monkeypatch):

@@ -195,6 +195,7 @@ def test_the_python_of_the_page_runs_and_gives_its_maps(
     for found, panel in zip(names["panels"], wanted, strict=True):
         assert (found.layer, found.branch, found.cells) == (panel.layer, panel.branch, panel.cells)
         np.testing.assert_array_equal(found.weights, panel.shown)
+        assert found.signed == panel.signed
 
 
 @pytest.mark.parametrize(
@@ -204,6 +205,12 @@ def test_the_python_of_the_page_runs_and_gives_its_maps(
 )  # fmt: skip
 def test_the_legend_is_of_what_is_shown(tiny_checkpoints, value, said):
     assert said in texts(opened("heads", value=value))
+
+
+def test_the_legend_of_sizes_says_nothing_of_signs(tiny_checkpoints):
+    said = texts(opened("heads", heads="max"))
+    assert "Dark blue is zero, yellow most. Shown is the size of the weights" in said
+    assert "Weights are signed" not in said
 
 
 def uploading(app, name, data, kind="image/png"):

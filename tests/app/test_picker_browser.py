@@ -179,7 +179,7 @@ def test_an_answer_during_a_drag_does_not_end_it(browser):
           seen.setPointerCapture = () => {};  // of a pointer that there is not
           seen.getBoundingClientRect = () => new DOMRect(0, 0, 160, 160);
           const point = (kind, clientX, clientY) =>
-            seen.dispatchEvent(new PointerEvent(kind, { clientX, clientY, button: 0 }));
+            seen.dispatchEvent(new PointerEvent(kind, { clientX, clientY, button: 0, buttons: 1 }));
           answer([8, 8, 9, 9]);
           point("pointerdown", 25, 15);
           point("pointermove", 55, 45);

@@ -196,7 +196,7 @@ def test_a_further_seed_holds_out_what_the_teachers_had_held_out(root):
             train(recipe, "conv", None, root / "runs", root / "out", seed=seed)
     assert held[0] == held[1]
     for changes in ({"seed": 1}, {"hold_out": 0.5}):
-        sentence = "the teacher 'first_gsa' has learned pictures that are held out here"
+        sentence = "'first_gsa', a start or a teacher, has learned pictures that are held out here"
         with pytest.raises(ValueError, match=sentence):
             taught(root, "other", **changes)
 

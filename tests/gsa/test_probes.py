@@ -139,8 +139,7 @@ def test_a_threshold_on_a_sum_over_the_marks_is_right_in_three_cases_of_four(tas
     for yes in answers:
         drawn.clear()
         TASKS[task](rng, 20.0, bool(yes))
-        # of a path the third bar stands aside, and is told by that
-        sums.append(len(drawn) if task == "count" else sum(drawn[:2]))
+        sums.append(sum(drawn[:2]))  # of a path the third bar stands aside, and is told by that
     right = [((np.array(sums) >= level) == answers).mean() for level in range(6)]
     assert max(*right, 1 - min(right)) == pytest.approx(probes.SUMMED_AT_BEST[task], abs=0.03)
 

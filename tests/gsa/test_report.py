@@ -218,6 +218,10 @@ def test_the_difference_of_two_means_has_the_errors_of_both():
             "the card of 'made_gsa' lacks the entry 'top5'; the page needs",
         ),
         ({"training": {}}, "the card of 'made_gsa' lacks the entry 'epochs'"),
+        (
+            {"results": card("gsa", 0.5).results | {"top5": "0.9"}},
+            "the card of 'made_gsa' has a wrong entry: Unknown format code '%'",
+        ),
         ({"recipe": {}}, "a card of 'made' lacks the entry 'seed'"),
     ],
 )
