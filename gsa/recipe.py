@@ -29,7 +29,7 @@ class Recipe:
     size: int  # input the network is made and evaluated for
     epochs: int
     gsa: dict[str, Any] = field(default_factory=dict)  # NetworkConfig fields of the GSA twin
-    init_from: str = ""  # pair whose weights the run starts from, all but the head; "": random
+    init_from: str = ""  # pair whose weights the run starts from; "": random
     teachers: tuple[str, ...] = ()  # checkpoints whose mean prediction both twins learn from
     teacher_share: float = 0.5  # of the loss, if there are teachers; the labels have the rest
     teacher_temperature: float = 2.0  # by which logits are divided before they are compared

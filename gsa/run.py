@@ -50,7 +50,7 @@ class Run:
         held: pictures to tell the accuracy of each epoch by; may be none.
         folder: holds the state; one found there is resumed.
         save_every: steps between two writes of the state.
-        start: weights to start from, all but the head.
+        start: weights to start from; the head's too if it was made for the same classes.
         teachers: networks to learn from beside the labels, those that the recipe names.
         fabric: from `launched`; None: one device. Several devices share every batch, and the first
             process alone writes.
@@ -95,7 +95,7 @@ class Run:
         state, self.identity = read_state(folder / "state.pt", identity)
         model = ResNet(recipe.config(mixer, len(learn.labels)), seed=recipe.seed)
         if start:
-            _take_over(model, start)
+            _take_over(model, start, learn.labels)
         model = model.to(memory_format=torch.channels_last)
         optimizer = torch.optim.AdamW(_groups(model, recipe.weight_decay), lr=0.0)
         # each input size is compiled for itself: sizes left open would be slower
@@ -288,8 +288,8 @@ def _check_memory(recipe: Recipe, learn: Split, held: Split, copies: int) -> Non
         )
 
 
-def _take_over(model: ResNet, start: Checkpoint) -> None:
-    """Start from other weights, all but the head, whose classes may be others.
+def _take_over(model: ResNet, start: Checkpoint, classes: tuple[str, ...]) -> None:
+    """Start from other weights; the head stays random if theirs was made for other classes.
 
     Relative embeddings made for a grid of another size are resized, so that before its first step
     the network does what `start` does with a picture of this size.
@@ -297,16 +297,23 @@ def _take_over(model: ResNet, start: Checkpoint) -> None:
     Raises:
         ValueError: if the networks differ in more than the head and the size of the input.
     """
-    theirs = {k: v for k, v in start.model.state_dict().items() if not k.startswith("head.")}
-    ours = {k: v.shape for k, v in model.state_dict().items() if not k.startswith("head.")}
+    left = () if start.card.classes == classes else ("head.",)
+    theirs, ours = (
+        {key: value for key, value in network.state_dict().items() if not key.startswith(left)}
+        for network in (start.model, model)
+    )
     for key in theirs.keys() & ours.keys():
         if key.endswith((".r_c", ".r_r")):
-            theirs[key] = resize_embeddings(theirs[key], (ours[key][0] + 1) // 2)
-    if ours != {key: value.shape for key, value in theirs.items()}:
+            theirs[key] = resize_embeddings(theirs[key], (ours[key].shape[0] + 1) // 2)
+    if _shapes(ours) != _shapes(theirs):
         raise ValueError(
             f"the network of {start.card.name!r} differs in more than its head and its size."
         )
     model.load_state_dict(theirs, strict=False)
+
+
+def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:
+    return {key: value.shape for key, value in state.items()}
 
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -188,6 +188,7 @@ def test_a_run_can_start_from_other_weights(folder, unbroken, tmp_path):
     train(recipe, "gsa", None, tmp_path / "runs", tmp_path)
     tuned, start = load("tuned_gsa", tmp_path), load("colours_gsa", tmp_path)
     assert torch.allclose(tuned.model.stem.weight, start.model.stem.weight, atol=1e-4)
+    assert torch.allclose(tuned.model.head.weight, start.model.head.weight, atol=1e-4)
     assert tuned.card.training["start_sha256"] == start.card.sha256
     with pytest.raises(ValueError, match="there is no checkpoint 'colours_conv'"):
         train(recipe, "conv", None, tmp_path / "runs", tmp_path)
