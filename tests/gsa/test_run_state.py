@@ -96,6 +96,18 @@ def test_data_that_was_moved_is_the_same(root, trained):
     assert len({part.digest() for part in parts}) == len(parts)
 
 
+@pytest.mark.parametrize("others", [False, True])
+def test_a_start_gives_its_head_for_its_own_classes_alone(root, recipe, trained, others):
+    start = load("p_conv", root / "out")
+    if others:  # as many, so that a head of theirs would fit
+        (root / "train" / "two").rename(root / "train" / "three")
+    split = open_split(str(root), "train")
+    tuned = replace(recipe, pair="tuned", init_from="p")
+    model = Run(tuned, "conv", split, split, root / "runs" / "tuned", start=start).model
+    assert torch.equal(model.stem.weight, start.model.stem.weight)
+    assert torch.equal(model.head.weight, start.model.head.weight) != others
+
+
 def test_a_state_is_gone_on_with_from_its_own_start_alone(root, recipe, trained):
     first = load("p_conv", root / "out").card.sha256
     tuned = replace(recipe, pair="tuned", init_from="p")
