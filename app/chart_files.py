@@ -8,7 +8,8 @@ from typing import Any
 
 from app import leaving
 from app.drawing import View
-from app.section_files import provenance_of_twins
+from app.places import Alike
+from app.section_files import provenance_of_places, provenance_of_twins
 from gsa import export
 from gsa.record import Array
 
@@ -61,3 +62,10 @@ def ranges_file(view: View, rows: Sequence[Mapping[str, Any]], value: str) -> by
         value=value,
     )
     return export.json_bytes(asdict(made_from) | {"rows": list(rows)})
+
+
+def alike_file(view: View, found: Sequence[Alike]) -> bytes:
+    """Correlations of the maps of two places, as the provenance and the `rows`."""
+    layers = tuple(view.gsa.recording.layers)
+    made_from = provenance_of_places(view, layers=layers, scale="none")
+    return export.json_bytes(asdict(made_from) | {"rows": [asdict(each) for each in found]})

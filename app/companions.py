@@ -30,7 +30,7 @@ class Beside:
     """A map in a row of companions."""
 
     title: str
-    id_: str  # `trained`, or the kind of companion
+    id_: str  # which map it is, by a short name
     panel: Panel  # at the scale that was chosen
     notes: tuple[str, ...]  # lines below it
 
@@ -47,7 +47,7 @@ def rows(view: View) -> dict[Branch, list[Beside]]:
     found: dict[Branch, list[Beside]] = {}
     for branch in branches(view.gsa.recording[view.layer]):
         own = panels.shown(view.gsa.recording, view.layer, branch, chosen, chosen.heads)
-        found[branch] = [Beside(text["trained"], "trained", own, _notes(own))]
+        found[branch] = [Beside(text["trained"], "trained", own, notes(own))]
         for kind, title in text["companions"].items():
             drawn = [
                 panels.combine(_weights(view, branch, own, kind, seed), chosen.heads)
@@ -56,8 +56,8 @@ def rows(view: View) -> dict[Branch, list[Beside]]:
             other = panels.with_map(own, drawn[0], chosen.value)
             if shared:
                 other = replace(other, limit=own.limit)
-            agreement = _agreement(own.shown, *(panels.as_shown(w, chosen.value) for w in drawn))
-            found[branch].append(Beside(title, kind, other, (*_notes(other), agreement)))
+            said = agreement(own.shown, *(panels.as_shown(w, chosen.value) for w in drawn))
+            found[branch].append(Beside(title, kind, other, (*notes(other), said)))
     return found
 
 
@@ -66,7 +66,7 @@ def sentences(view: View, found: dict[Branch, list[Beside]]) -> str:
     edges = _edges(view)
     likeness = [
         text["edges"].format(
-            branch=text[branch], correlation=_agreement(np.abs(row[0].panel.shown), edges)
+            branch=text[branch], correlation=agreement(np.abs(row[0].panel.shown), edges)
         )
         for branch, row in found.items()
     ]
@@ -74,7 +74,7 @@ def sentences(view: View, found: dict[Branch, list[Beside]]) -> str:
     return " ".join([scale, text["stable_words"].format(draws=DRAWS), *likeness])
 
 
-def _agreement(first: Array, *others: Array) -> str:
+def agreement(first: Array, *others: Array) -> str:
     """How well a map agrees with another, in words, and in how many cells if that one lacks some.
 
     With several draws of the other: the mean, the least and the largest.
@@ -90,11 +90,12 @@ def _agreement(first: Array, *others: Array) -> str:
     )
 
 
-def _notes(panel: Panel) -> tuple[str, ...]:
-    notes = [text["peak"].format(peak=two_digits(panel.peak))]
+def notes(panel: Panel) -> tuple[str, ...]:
+    """The peak of a map in a row, and how much of it is beyond the row's scale."""
+    said = [text["peak"].format(peak=two_digits(panel.peak))]
     if beyond := int((np.abs(panel.shown) > panel.limit).sum()):
-        notes.append(text["beyond"].format(count=beyond, cells=panel.shown.size))
-    return tuple(notes)
+        said.append(text["beyond"].format(count=beyond, cells=panel.shown.size))
+    return tuple(said)
 
 
 def _weights(view: View, branch: Branch, panel: Panel, kind: str, seed: int) -> Array:

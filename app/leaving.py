@@ -11,6 +11,7 @@ from app.selection import ANCHOR, Selection
 from app.text import words
 from gsa import export, figures
 from gsa.export import Provenance
+from gsa.record import Recording
 
 text = words("look")
 KINDS = {
@@ -23,6 +24,8 @@ SCOPES = {  # what a file shows, and how its name says so
     "layers": "layers",
     "heads": "layer-{layer}",
     "companions": "layer-{layer}-companions",
+    "places": "layer-{layer}-two-places",
+    "alike": "two-places",
     "attributions": "why",
     "matter": "radius",
     "range": "distances",
@@ -74,11 +77,6 @@ def file(view: View, scope: str, kind: str) -> bytes:
 def about(view: View, scope: str) -> str:
     """What of the page's state a figure shows."""
     chosen, recording = view.chosen, view.gsa.recording
-    row, column = chosen.place(recording.height, recording.width)
-    place = text["figure_point"].format(row=row, column=column)
-    if edges := chosen.region(recording.height, recording.width):
-        top, left, bottom, right = edges
-        place = text["figure_region"].format(top=top, left=left, bottom=bottom, right=right)
     heads = text["figure_heads"].format(layer=view.layer)
     if scope != "heads":
         names = head_names(recording[view.layer].heads)
@@ -87,8 +85,17 @@ def about(view: View, scope: str) -> str:
         heads=heads,
         direction=text["directions"][chosen.direction],
         value=text["values"][chosen.value],
-        place=place,
+        place=place(chosen, recording),
     )
+
+
+def place(chosen: Selection, recording: Recording) -> str:
+    """The chosen place in words, in pixels of the network's input."""
+    if edges := chosen.region(recording.height, recording.width):
+        top, left, bottom, right = edges
+        return str(text["figure_region"].format(top=top, left=left, bottom=bottom, right=right))
+    row, column = chosen.place(recording.height, recording.width)
+    return str(text["figure_point"].format(row=row, column=column))
 
 
 def provenance(view: View, made: type[Provenance] = Provenance, **fields: object) -> Provenance:

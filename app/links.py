@@ -16,7 +16,10 @@ text = words("look")
 _LONGEST = 40  # letters of a wrong value that are repeated
 _MOST = 3  # faults that are named one by one
 _FIELDS = asdict(Selection())  # and their values at the start
-_CORNERS = ("bottom", "right", "part_top", "part_left", "part_bottom", "part_right")
+_CORNERS = (
+    *("bottom", "right", "other_bottom", "other_right"),
+    *("part_top", "part_left", "part_bottom", "part_right"),
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ def fitted(chosen: Selection, known: Known) -> Selection:
     in_order = [layer for layer in known.layers if layer in cut and cut <= set(known.layers)]
     if not chosen.is_region:
         there |= {name: _FIELDS[name] for name in ("bottom", "right")}
+    if not chosen.other.is_region:
+        there |= {name: _FIELDS[name] for name in ("other_bottom", "other_right")}
     if not (chosen.part_top < chosen.part_bottom and chosen.part_left < chosen.part_right):
         there |= {name: _FIELDS[name] for name in _CORNERS if name.startswith("part_")}
     return replace(chosen, cut_layers=",".join(in_order), **there)

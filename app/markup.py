@@ -8,17 +8,84 @@ from functools import partial
 from typing import Any, Literal
 
 import streamlit as st
+from PIL import Image, ImageDraw
 
 from app import leaving, resources, state
+from app.components.picker import picker
 from app.drawing import View
 from app.figures import theme
 from app.selection import PAIR
 from app.state import Widget
 from app.text import words
+from gsa.cells import Cells
 
 text = words("look")
 PERCENT = st.column_config.NumberColumn(format="%.1f%%")  # of tables; for values of `in_percent`
 CHART = {"displaylogo": False, "modeBarButtons": [["toImage"]]}  # how plotly figures behave
+
+
+def take_place(key: str, prefix: str = "") -> None:
+    """Remember the place that was pointed at with a picker; a callback.
+
+    Args:
+        key: of the picker.
+        prefix: of the fields of `Selection` that hold the place.
+    """
+    place = getattr(state.widget_value(key), "place", None)
+    if not place:
+        return
+    edges = ("row", "column", "bottom", "right")
+    state.change(**{f"{prefix}{edge}": float(place.get(edge, 0.0)) for edge in edges})
+    if place.get("moving"):
+        state.hold_link()
+
+
+def crop_picker(
+    view: View,
+    picture: Image.Image,
+    shape: tuple[int, int],
+    cells: Cells,
+    label: str,
+    key: str,
+    on_change: Callable[[], None],
+) -> None:
+    """A picker for something beside the chosen place, on what the network sees.
+
+    Args:
+        view: what is shown; a ring marks its place.
+        picture: the size of the network's input.
+        shape: (rows, columns) of the cells that are pointed at.
+        cells: that are chosen now.
+        label: for screen readers.
+        key: of the widget.
+        on_change: as `app.components.picker` says.
+    """
+    url = resources.data_url(_with_place(picture, view.chosen.place(picture.height, picture.width)))
+    picker(
+        {
+            "photo": url,
+            "crop": url,
+            "photo_size": [picture.width, picture.height],
+            "crop_box": [0, 0, picture.width, picture.height],
+            "rows": shape[0],
+            "columns": shape[1],
+            "cells": [cells.top, cells.left, cells.bottom, cells.right],
+            "label": label,
+            "region": text["region"],
+        },
+        key,
+        on_change,
+    )
+
+
+def _with_place(picture: Image.Image, place: tuple[float, float]) -> Image.Image:
+    """The picture with a ring at (row, column) in pixels, readable on any ground."""
+    row, column = place
+    marked = picture.copy()
+    for radius, colour in ((4, "black"), (3, "white")):
+        edges = (column - radius, row - radius, column + radius, row + radius)
+        ImageDraw.Draw(marked).ellipse(edges, outline=colour)
+    return marked
 
 
 def predictions(columns: Sequence[tuple[str, str, str, Sequence[tuple[str, float]]]]) -> str:

@@ -6,13 +6,14 @@ no page round it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from app import companions, leaving
+from app import companions, leaving, places
 from app.drawing import View, explained_notes, meaning
 from app.experiments import Explained
 from app.text import words
@@ -20,6 +21,7 @@ from gsa import export, figures
 from gsa.cells import Cells
 from gsa.export import Provenance
 from gsa.faithfulness import Curve
+from gsa.maps import Branch
 from gsa.preprocess import Grid
 from gsa.ranges import measure
 
@@ -66,12 +68,78 @@ def companions_file(view: View, kind: str) -> bytes:
         scale=chosen.companion_scale,
         direction="from",
     )
+    always_from = replace(view, chosen=replace(chosen, direction="from"))
+    about = leaving.about(always_from, "companions")
+    said = companions.sentences(view, rows)
+    return _rows_file(view, rows, made_from, about, said, kind)
+
+
+@dataclass(frozen=True)
+class ProvenanceOfPlaces(Provenance):
+    """That of a figure of two places."""
+
+    other_place: tuple[float, float] = (0.0, 0.0)  # as `place`
+    other_region: tuple[float, float, float, float] | None = None  # as `region`
+
+
+def provenance_of_places(view: View, **fields: object) -> ProvenanceOfPlaces:
+    """As `leaving.provenance`, of the place and the other one."""
+    other, recording = view.chosen.other, view.gsa.recording
+    made_from = leaving.provenance(
+        view,
+        ProvenanceOfPlaces,
+        heads=view.chosen.heads,
+        other_place=other.place(recording.height, recording.width),
+        other_region=other.region(recording.height, recording.width),
+        **fields,
+    )
+    assert isinstance(made_from, ProvenanceOfPlaces)
+    return made_from
+
+
+def places_file(view: View, kind: str) -> bytes:
+    """The maps of the place and of the other one in the chosen layer, as one of `leaving.KINDS`.
+
+    NPZ holds each map as it is drawn, `B_own`, `B_other` and `B_over` (rows, columns) of branch B,
+    the last moved to lie on the first (NaN in cells of which it says nothing), and `cells` and
+    `other_cells`, (top, left, bottom, right) of both places.
+    """
+    rows = places.rows(view)
+    made_from = provenance_of_places(view, layers=(view.layer,), scale=view.chosen.companion_scale)
+    there = leaving.place(view.chosen.other, view.gsa.recording)
+    about = f"{leaving.about(view, 'places')}, {text['places_figure'].format(place=there)}"
+    said = text["places_scale"][view.chosen.companion_scale]
+    other = view.chosen.other.cells(view.gsa.recording.grid(view.layer))
+    arrays = {"other_cells": np.array(astuple(other))}
+    return _rows_file(view, rows, made_from, about, said, kind, arrays)
+
+
+def _rows_file(
+    view: View,
+    rows: Mapping[Branch, Sequence[companions.Beside]],
+    made_from: Provenance,
+    about: str,
+    sentences: str,
+    kind: str,
+    arrays: Mapping[str, np.ndarray] = MappingProxyType({}),
+) -> bytes:
+    """Rows of maps of the chosen layer as one of `leaving.KINDS`.
+
+    Args:
+        view: what is shown.
+        rows: the maps, by branch.
+        made_from: the provenance.
+        about: what a figure shows, below its title.
+        sentences: what stands below a figure.
+        kind: of file.
+        arrays: what an NPZ holds besides.
+    """
     if kind == "npz":
         shown = {
             f"{branch}_{each.id_}": each.panel.shown for branch, row in rows.items() for each in row
         }
         cells = np.array(astuple(made_from.cells(view.gsa.recording.grid(view.layer))))
-        return export.archive_bytes({"cells": cells, **shown}, made_from.to_json())
+        return export.archive_bytes({"cells": cells, **arrays, **shown}, made_from.to_json())
     drawn = [
         figures.Panel(
             layer=view.layer,
@@ -88,13 +156,10 @@ def companions_file(view: View, kind: str) -> bytes:
         for each in row
     ]
     names = text["figure_title"].format(picture=view.picture.name, name=view.gsa.card.name)
-    title = text["stable_figure"].format(title=names, layer=view.layer)
-    always_from = replace(view, chosen=replace(chosen, direction="from"))
-    title = f"{title}\n{leaving.about(always_from, 'companions')}"
     signed = all(each.panel.signed for row in rows.values() for each in row)
-    value = meaning(chosen.value, signed=signed)
-    said = f"{figures.LEGEND} {value} {companions.sentences(view, rows)}"
-    figure = figures.strip(view.gsa.crop, drawn, title, said)
+    said = f"{figures.LEGEND} {meaning(view.chosen.value, signed=signed)} {sentences}"
+    title = text["stable_figure"].format(title=names, layer=view.layer)
+    figure = figures.strip(view.gsa.crop, drawn, f"{title}\n{about}", said)
     return export.figure_bytes(figure, kind, made_from)
 
 

@@ -12,7 +12,7 @@ from gsa.preprocess import Grid
 Heads = str  # "mean", "absolute", "max", or a head's number from 0
 Scale = Literal["own", "layer", "all"]
 Value = Literal["weight", "absolute", "deviation", "contribution"]
-Section = Literal["heads", "matter", "stable", "range", "why", "take"]
+Section = Literal["heads", "places", "matter", "stable", "range", "why", "take"]
 Without = Literal["none", "content", "positional"]
 How = Literal["blank", "blur", "swap"]
 CompanionScale = Literal["shared", "own"]
@@ -48,6 +48,10 @@ class Selection:
     part_right: float = 1.0
     how: How = "blank"  # how it is changed
     companion_scale: CompanionScale = "shared"  # of a map and its companions
+    other_row: float = 0.25  # the other place, whose maps stand beside; as the place
+    other_column: float = 0.25
+    other_bottom: float = 0.0
+    other_right: float = 0.0
 
     @property
     def is_region(self) -> bool:
@@ -80,6 +84,21 @@ class Selection:
     def point(self, grid: Grid) -> tuple[int, int]:
         """(row, column) of the cell at the point, or in the rectangle's middle."""
         return grid.cell_at(*self.place(grid.height, grid.width))
+
+    @property
+    def other(self) -> Selection:
+        """The same of the other place, whose other place is this one."""
+        return replace(
+            self,
+            row=self.other_row,
+            column=self.other_column,
+            bottom=self.other_bottom,
+            right=self.other_right,
+            other_row=self.row,
+            other_column=self.column,
+            other_bottom=self.bottom,
+            other_right=self.right,
+        )
 
     def source(self, grid: Grid) -> tuple[int, int]:
         """(row, column) of the cell whose weight is taken apart."""

@@ -56,6 +56,9 @@ class Widget:
     part = "widget_part"
     layers = "widget_layers"
     stable = "widget_stable"
+    places = "widget_places"
+    other = "widget_other"
+    exchange = "widget_exchange"
     companion_scale = "widget_companion_scale"
     attributions = "widget_attributions"
     why = "widget_why"
@@ -131,11 +134,16 @@ def link_complaint() -> str:
     return st.session_state.get(_LINK_COMPLAINT, "")
 
 
-def change(**fields: object) -> None:
-    """Change what is looked at."""
+def select(chosen: Selection) -> None:
+    """Look at something else."""
     for outdated in (_MOVING, _LINK_COMPLAINT):
         st.session_state.pop(outdated, None)
-    st.session_state[_SELECTION] = replace(selection(), **fields)  # type: ignore[arg-type]
+    st.session_state[_SELECTION] = chosen
+
+
+def change(**fields: object) -> None:
+    """Change what is looked at."""
+    select(replace(selection(), **fields))  # type: ignore[arg-type]
 
 
 def hold_link() -> None:

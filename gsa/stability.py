@@ -2,6 +2,7 @@
 
 A map that means something should follow the picture when that is mirrored or moved by a cell, and
 should not be what an untrained network, shuffled weights or the mere edges of the picture give.
+Beside the map of another place it shows what belongs to the place and what to the picture.
 """
 
 from __future__ import annotations
@@ -88,13 +89,17 @@ def moved_map(
     """
     down, across = step
     there = Cells(cells.top + down, cells.left + across, cells.bottom + down, cells.right + across)
-    weights = of(recording[layer], branch, there)
-    back = np.roll(weights, (-down, -across), axis=(-2, -1))
-    rows, columns = recording[layer].shape
+    return shifted(of(recording[layer], branch, there), -down, -across)
+
+
+def shifted(weights: Array, down: int, across: int) -> Array:
+    """A map (..., y, x) moved by whole cells, fewer than it has; NaN where nothing comes in."""
+    there = np.roll(weights, (down, across), axis=(-2, -1))
+    rows, columns = weights.shape[-2:]
     # a step of 0 leaves nothing out: both slices are empty then
-    back[..., slice(rows - down, rows) if down > 0 else slice(0, -down), :] = np.nan
-    back[..., slice(columns - across, columns) if across > 0 else slice(0, -across)] = np.nan
-    return back
+    there[..., slice(0, down) if down > 0 else slice(rows + down, rows), :] = np.nan
+    there[..., slice(0, across) if across > 0 else slice(columns + across, columns)] = np.nan
+    return there
 
 
 def correlation(first: Array, second: Array) -> float:

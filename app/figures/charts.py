@@ -59,6 +59,27 @@ def depth(lines: Mapping[str, Mapping[str, float]], axis: str, layer_axis: str) 
     return theme.finished(figure, layer_axis, axis, height=260)
 
 
+def alike(
+    lines: Mapping[str, tuple[str, str, Mapping[str, float | None]]], axis: str, layer_axis: str
+) -> go.Figure:
+    """Correlations of two maps over depth.
+
+    Args:
+        lines: by name: colour, dash as plotly names it, and correlations by layer, None for a gap.
+        axis: title of the correlation axis.
+        layer_axis: title of the layer axis.
+    """
+    figure = go.Figure()
+    for name, (colour, dash, values) in lines.items():
+        _line(figure, name, list(values), list(values.values()), colour, "%{x}: r = %{y:.2f}", dash)
+    least = min(
+        (r for _, _, each in lines.values() for r in each.values() if r is not None), default=0
+    )
+    figure.update_xaxes(type="category")
+    figure.update_yaxes(range=[min(0.0, least) - 0.05, 1.05])
+    return theme.finished(figure, layer_axis, axis)
+
+
 def by_radius(
     radii: Sequence[float],
     lines: Mapping[str, tuple[str, str, Iterable[float]]],
@@ -122,7 +143,7 @@ def _line(
     figure: go.Figure,
     name: str,
     x: Sequence[str],
-    y: Sequence[float],
+    y: Sequence[float | None],
     colour: str,
     hover: str,
     dash: str = "solid",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from functools import partial
 
 import numpy as np
 import streamlit as st
-from PIL import Image, ImageDraw
 
 from app import chart_files, experiments, markup, resources, state
-from app.components.picker import picker
 from app.drawing import View
 from app.figures import charts, theme
 from app.resources import Seen
@@ -17,6 +16,7 @@ from app.selection import ANCHOR, Selection
 from app.state import Widget
 from app.text import words
 from gsa import perturbations
+from gsa.cells import Cells
 from gsa.interventions import Limits
 from gsa.maps import Branch, branches
 from gsa.preprocess import Grid
@@ -137,19 +137,12 @@ def _change(view: View) -> None:
     left, right = st.columns([2, 3], gap="medium")
     with left:
         changed = perturbations.change(experiments.input_of(seen), box, chosen.how)
-        shown = _with_place(seen.card.preprocess.picture(changed), where)
-        picker(
-            {
-                "photo": resources.data_url(shown),
-                "crop": resources.data_url(shown),
-                "photo_size": [size, size],
-                "crop_box": [0, 0, size, size],
-                "rows": PART_CELLS,
-                "columns": PART_CELLS,
-                "cells": list(_part_cells(view)),
-                "label": text["part_label"],
-                "region": text["region"],
-            },
+        markup.crop_picker(
+            view,
+            seen.card.preprocess.picture(changed),
+            (PART_CELLS, PART_CELLS),
+            _part_cells(view),
+            text["part_label"],
             Widget.part,
             take_part,
         )
@@ -170,28 +163,18 @@ def _change(view: View) -> None:
         markup.chart(figure, text["feature_title"])
 
 
-def _with_place(picture: Image.Image, place: tuple[float, float]) -> Image.Image:
-    """The picture, now with a ring at (row, column) in pixels, readable on any ground."""
-    row, column = place
-    for radius, colour in ((4, "black"), (3, "white")):
-        edges = (column - radius, row - radius, column + radius, row + radius)
-        ImageDraw.Draw(picture).ellipse(edges, outline=colour)
-    return picture
-
-
-def _part_cells(view: View) -> tuple[int, int, int, int]:
+def _part_cells(view: View) -> Cells:
     chosen = view.chosen
     part = Selection(
         chosen.part_top, chosen.part_left, bottom=chosen.part_bottom, right=chosen.part_right
     )
-    cells = part.cells(Grid(PART_CELLS, PART_CELLS, PART_CELLS, PART_CELLS))
-    return cells.top, cells.left, cells.bottom, cells.right
+    return part.cells(Grid(PART_CELLS, PART_CELLS, PART_CELLS, PART_CELLS))
 
 
 def _part(view: View) -> perturbations.Box:
     """The part in whole pixels of the input."""
     cell = view.gsa.recording.height / PART_CELLS
-    top, left, bottom, right = (round(edge * cell) for edge in _part_cells(view))
+    top, left, bottom, right = (round(edge * cell) for edge in astuple(_part_cells(view)))
     return top, left, bottom, right
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -12,7 +13,7 @@ from app.components.strip import strip
 from app.drawing import View, beneath, drawn, head_names, meaning
 from app.panels import Panel
 from app.resources import Seen
-from app.sections import heads, matter, ranges, stable, take, why
+from app.sections import heads, matter, places, ranges, stable, take, why
 from app.selection import ANCHOR, Selection
 from app.state import Picture, Widget
 from app.text import words
@@ -21,22 +22,13 @@ from gsa.proofs import TOLERANCE_FLOAT32
 text = words("look")
 SECTIONS = {
     "heads": heads.show,
+    "places": places.show,
     "matter": matter.show,
     "stable": stable.show,
     "range": ranges.show,
     "why": why.show,
     "take": take.show,
 }
-
-
-def take_place() -> None:
-    """Remember the place that was pointed at."""
-    place = getattr(state.widget_value(Widget.picker), "place", None)
-    if place:
-        edges = ("row", "column", "bottom", "right")
-        state.change(**{edge: float(place.get(edge, 0.0)) for edge in edges})
-        if place.get("moving"):
-            state.hold_link()
 
 
 def take_layer() -> None:
@@ -102,7 +94,7 @@ def _picker(view: View) -> None:
             "region": text["region"],
         },
         Widget.picker,
-        take_place,
+        partial(markup.take_place, Widget.picker),
     )
     tall, wide = (bottom - top) / grid.rows, (right - left) / grid.columns
     whose = text["whose"]["gallery" if view.picture.gallery else "own"]

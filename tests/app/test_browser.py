@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
+from app.selection import Section
 from app.text import words
 from tests.conftest import photo
 
@@ -288,6 +290,21 @@ def test_the_companions_leave_as_a_picture(page, tmp_path):
         assert json.loads(picture.text["Description"])["scale"] == "shared"
 
 
+def test_another_place_is_pointed_at_and_exchanged_with_the_first(page):
+    page.get_by_text("Two places", exact=True).click()
+    picker = page.locator(".seen").nth(1)
+    picker.wait_for()
+    before = settled(page)
+    box = picker.bounding_box()
+    page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 0.7 * box["height"])
+    page.wait_for_url("**other_row=0.7188&other_column=0.7812**")
+    assert settled(page) == before  # the first place stays where it is
+    page.get_by_role("button", name="Exchange both places").click()
+    page.wait_for_url("**row=0.7188&column=0.7812**other_row=0.5000**")
+    assert settled(page) != before
+    expect(page.get_by_text("Row 12, column 13 of 16 × 16")).to_be_visible()
+
+
 def test_a_gallery_picture_and_a_link_to_it(page, browser):
     before = maps(page)
     page.get_by_title("panda", exact=True).click()
@@ -338,7 +355,7 @@ def test_the_page_asks_nothing_of_other_hosts(browser, address):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("section", ["heads", "matter", "stable", "range", "why", "take"])
+@pytest.mark.parametrize("section", get_args(Section))
 def test_no_serious_fault_of_accessibility(browser, address, scheme, section):
     context = browser.new_context(viewport={"width": 1366, "height": 1600}, color_scheme=scheme)
     page = context.new_page()

@@ -169,5 +169,5 @@ def test_networks_that_learned_nothing_are_drawn_several_times(view, monkeypatch
 
 def test_the_agreement_with_several_draws_is_their_mean_and_range():
     first = np.array([[1.0, 2.0, 3.0]])
-    assert companions._agreement(first, first, -first) == "r = 0.00 (-1.00 to 1.00)"
-    assert companions._agreement(first, first) == "r = 1.00"
+    assert companions.agreement(first, first, -first) == "r = 0.00 (-1.00 to 1.00)"
+    assert companions.agreement(first, first) == "r = 1.00"

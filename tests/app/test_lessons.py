@@ -7,14 +7,17 @@ from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 import gsa
-from app import companions, gallery, links, one_weight, panels, resources
+from app import companions, gallery, links, one_weight, panels, places, resources
+from app.drawing import View
 from app.lessons import LESSONS, OnCompare, OnLook
 from app.resources import Seen
 from app.sections.matter import _radii
 from app.selection import QUESTION, Selection, from_parameters
+from app.state import Picture
 from app.text import words
 from gsa import baselines, interventions, maps, stability
 from gsa.cells import Cells
@@ -158,6 +161,18 @@ def test_the_content_map_stays_and_the_positional_map_moves_along():
                     for head in range(layer.heads)
                 ]
                 assert 0.5 < np.mean(shares) < 0.9
+
+
+def test_two_places_say_which_map_stays_and_which_moves_along():
+    whole, chosen = recording("branches"), STATES["branches"].chosen
+    moved = replace(chosen, column=chosen.column + STEPS / panels.finest_grid(whole).columns)
+    assert (moved.other_row, moved.other_column) == (chosen.row, chosen.column)
+    network = checkpoint()
+    seen = Seen("", network, whole, Image.new("RGB", (1, 1)), (0, 0, 1, 1), (1, 1), ())
+    shown = View({"gsa": seen}, Picture("", b""), moved, "2.1", panels.all_layers(whole, moved))
+    found = {each.branch: each for each in places.alike(shown) if each.layer == "2.1"}
+    assert found["content"].lie > 0.7 > 0.3 > found["content"].over
+    assert found["positional"].over > 0.7 > 0.3 > found["positional"].lie
 
 
 def test_a_positional_weight_turns_in_the_row_of_the_query_and_is_a_product():

@@ -117,7 +117,12 @@ def opened(section, **parameters):
 )
 def test_every_section_opens_for_a_point_and_a_rectangle(tiny_checkpoints, section, place):
     app = opened(section, **place)
-    titles = {"heads": "head by head", "range": "How far every layer", "stable": "is it special"}
+    titles = {
+        "heads": "head by head",
+        "places": "two places",
+        "range": "How far every layer",
+        "stable": "is it special",
+    }
     wanted = titles.get(section, TEXT["sections"][section])
     assert any(wanted in heading.value for heading in app.subheader)
 

@@ -28,8 +28,13 @@ def boxes(locator):
     return locator.evaluate_all("all => all.map(each => each.getBoundingClientRect().toJSON())")
 
 
-# heads in content, positional and sum, and six key maps; a map with four companions, twice
-ROWS = {"heads": [[4], [4], [4], [3, 3]], "stable": [[3, 2], [3, 2]]}
+# heads in content, positional and sum, and six key maps; two places and one laid over the other,
+# twice; a map with four companions, twice
+ROWS = {
+    "heads": [[4], [4], [4], [3, 3]],
+    "places": [[3], [3]],
+    "stable": [[3, 2], [3, 2]],
+}
 
 
 @pytest.mark.parametrize(("section", "rows"), ROWS.items())

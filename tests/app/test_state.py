@@ -16,6 +16,7 @@ CHOSEN = Selection(
     radius=0.25, cut_layers="1.1,2.1", without="content",
     part_top=0.5, part_left=0.5, part_bottom=1.0, part_right=0.625,
     how="swap", companion_scale="own",
+    other_row=0.75, other_column=0.5, other_bottom=0.875, other_right=0.625,
 )  # fmt: skip
 
 
