@@ -106,12 +106,13 @@ def _weights(view: View, branch: Branch, panel: Panel, kind: str, seed: int) -> 
     layer, cells = view.layer, panel.cells
     of = panels.map_of(replace(view.chosen, direction="from"))
     if kind == "mirrored":
-        recording = experiments.companion(view.gsa, kind)
+        across = stability.turn_of(cells, panel.grid)
+        recording = experiments.companion(view.gsa, kind, (0, across))
         return stability.mirrored_map(recording, layer, branch, cells, of)
     if kind == "moved":
         step = stability.step_of(cells, (panel.grid.rows, panel.grid.columns))
-        tall, wide = panel.grid.cell
-        pixels = (round(step[0] * tall), round(step[1] * wide))
+        tall, wide = stability.spacing(panel.grid)
+        pixels = (step[0] * tall, step[1] * wide)
         recording = experiments.companion(view.gsa, kind, pixels)
         return stability.moved_map(recording, layer, branch, cells, step, of)
     return of(experiments.companion(view.gsa, kind, seed=seed)[layer], branch, cells)

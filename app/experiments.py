@@ -21,7 +21,7 @@ from gsa.record import Array, Recording
 
 if TYPE_CHECKING:  # captum takes long to load, and few sessions ask for it
     from gsa.attribution import Attribution
-    from gsa.faithfulness import Curve
+    from gsa.faithfulness import Chance, Curve
 
 _EXPLAINING = threading.Lock()  # attributions go one at a time: those that wait hold no turn
 Spread = dict[tuple[str, str], dict[str, dict[str, float]]]
@@ -66,7 +66,7 @@ def companion(seen: Seen, kind: str, pixels: tuple[int, int] = (0, 0), seed: int
     """The picture mirrored or moved, or as an untrained or shuffled network saw it."""
     x, network = input_of(seen), seen.network
     if kind == "mirrored":
-        x = stability.mirrored(x)
+        x = stability.mirrored(x, pixels[1])
     elif kind == "moved":
         x = stability.moved(x, *pixels)
     else:
@@ -131,7 +131,7 @@ def explained(seen: Seen, target: int, method: str) -> Explained:
 
 
 @_kept(64)
-def by_chance(seen: Seen, target: int) -> Curve:
+def by_chance(seen: Seen, target: int) -> Chance:
     """The deletion curve of blocks in random order."""
     from gsa import faithfulness
 

@@ -17,15 +17,18 @@ from app.panels import Panel
 from app.text import words
 from gsa import stability
 from gsa.maps import Branch, branches
+from gsa.record import Array
 
 text = words("look")
+FEWEST = 8  # cells that two maps must share: of two cells any two maps agree fully, or not at all
 
 
 @dataclass(frozen=True)
 class Alike:
     """Pearson's correlation of both places' maps in one layer and branch.
 
-    None where both lie in one cell, which has one map, or a map is the same everywhere.
+    None where both lie in one cell, which has one map, a map is the same everywhere, or they share
+    fewer than `FEWEST` cells.
     """
 
     layer: str
@@ -54,7 +57,9 @@ def rows(view: View) -> dict[Branch, list[Beside]]:
             drawn = replace(panel, limit=own.limit if shared else panel.limit)
             said = notes(drawn)
             if id_ != "own":
-                said += (text["one_cell"] if one_cell else agreement(own.shown, drawn.shown),)
+                few = np.isfinite(drawn.shown).sum() < FEWEST
+                none = text["one_cell"] if one_cell else text["few_cells"].format(fewest=FEWEST)
+                said += (none if one_cell or few else agreement(own.shown, drawn.shown),)
             found[branch].append(Beside(titles[id_], id_, drawn, said))
     return found
 
@@ -64,21 +69,26 @@ def alike(view: View) -> list[Alike]:
     found = []
     for (layer, branch), (own, other) in _pairs(view).items():
         over = stability.shifted(other.shown, *_step(view, own))
-        lies, overs = (
-            stability.correlation(own.shown, each) if own.cells != other.cells else math.nan
-            for each in (other.shown, over)
-        )
+        lies, overs = (_correlation(own, other, each) for each in (other.shown, over))
         found.append(
             Alike(
                 layer,
                 branch,
-                lies if math.isfinite(lies) else None,
-                overs if math.isfinite(overs) else None,
+                lies,
+                overs,
                 int(np.isfinite(over).sum()),
                 over.size,
             )
         )
     return found
+
+
+def _correlation(own: Panel, other: Panel, shown: Array) -> float | None:
+    """That of the place's map with the other's, which is `shown`, as `Alike` has it."""
+    if own.cells == other.cells or np.isfinite(shown).sum() < FEWEST:
+        return None
+    found = stability.correlation(own.shown, shown)
+    return found if math.isfinite(found) else None
 
 
 def _pairs(view: View) -> dict[tuple[str, Branch], tuple[Panel, Panel]]:

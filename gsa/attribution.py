@@ -27,6 +27,8 @@ from gsa.record import Array
 from gsa.resnet import shadow
 from gsa.rng import seeded
 
+NOISE = 0.15  # of SmoothGrad, as a share of the range of the input's values (Smilkov et al. 2017)
+
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
@@ -108,7 +110,7 @@ def _smooth_grad(model: nn.Module, x: Tensor, target: int, effort: int) -> Attri
         x,
         nt_samples=effort,
         nt_samples_batch_size=min(effort, 8),
-        stdevs=0.2,
+        stdevs=NOISE * float(x.detach().max() - x.detach().min()),
         target=target,
         abs=False,
     )

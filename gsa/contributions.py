@@ -81,24 +81,34 @@ def constant(layer: LayerRecord, cells: Cells) -> Array:
     The offset of the batch norm between the steps, which the row step gathers with its weights; 0
     where there is none.
     """
+    return _constants(layer, cells).mean(axis=(-2, -1))
+
+
+def _constants(layer: LayerRecord, cells: Cells) -> Array:
+    """The same of each of `cells`: (h, e, rows, columns)."""
     if layer.offset is None:
-        return np.zeros(layer.v.shape[:2], layer.v.dtype)
-    row_sum = maps.row_weights(layer, cells).sum(axis=2).mean(axis=1)  # (h,)
-    return layer.offset * row_sum[:, None]
+        shape = cells.bottom - cells.top, cells.right - cells.left
+        return np.zeros((*layer.v.shape[:2], *shape), layer.v.dtype)
+    columns = [
+        maps.row_weights(layer, Cells(cells.top, at, cells.bottom, at + 1)).sum(axis=2)
+        for at in range(cells.left, cells.right)
+    ]
+    return layer.offset[:, :, None, None] * np.stack(columns, axis=-1)[:, None]
 
 
 def constant_share(layer: LayerRecord, cells: Cells) -> float:
     """The part of the `constant` in the positional output: its norm over the sum of both norms.
 
-    The other norm is of what cells add; both run over heads and value channels. NaN where both
-    are zero.
+    The other norm is of what cells add. Both run over heads, value channels and `cells`, as those
+    of `gsa.maps.branch_share` do, so the share of several cells lies between those of single ones.
+    NaN where both norms are zero.
 
     Raises:
         ValueError: if the layer has no positional branch or `cells` leaves its grid.
     """
     positional = maps.required(layer.positional, layer, "positional branch")
     cells.check(layer)
-    offset = constant(layer, cells)
-    added = cells.of(positional).mean(axis=(-2, -1)) - offset
+    offset = _constants(layer, cells)
+    added = cells.of(positional) - offset
     norms = [float(np.linalg.norm(part)) for part in (offset, added)]
     return norms[0] / sum(norms) if any(norms) else float("nan")

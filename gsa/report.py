@@ -101,6 +101,9 @@ def _verdict(gsa: list[Card], conv: list[Card]) -> str:
     points = f"{abs(difference.gain) * 100:.1f}"
     place = "level with" if points == "0.0" else f"{points} points {word}"
     several = math.isfinite(difference.error)
+    start = ""
+    if gsa[0].recipe.get("init_from"):
+        start = "; all of a twin start from the same weights, and what others would do is not in it"
     by_mean = f" (means over {one.n} and {other.n} seeds)" if several else ""
     verdict = (
         f"**GSA is {place} its conv twin** in top-1"
@@ -114,7 +117,7 @@ def _verdict(gsa: list[Card], conv: list[Card]) -> str:
         f"by the seeds alone the difference of these means has a standard error of "
         f"{difference.error * 100:.1f} points, so it "
         f"**{'exceeds' if difference.exceeds else 'does not exceed'} two standard errors** (with "
-        "so few seeds a rough rule)."
+        f"so few seeds a rough rule{start})."
     )
 
 

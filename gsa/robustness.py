@@ -79,29 +79,35 @@ def high_pass(x: Tensor, waves: float) -> Tensor:
     return (_filtered(x, gains) + GREY).clamp(0, 1)
 
 
-def _patch_distances() -> Tensor:
-    """Distance of each of the patches from the middle, in patches."""
-    at = torch.arange(_PATCHES) - (_PATCHES - 1) / 2
-    return torch.hypot(at[:, None], at[None, :])
+def _nearest_first() -> list[int]:
+    """The patches by their distance from the middle; opposite ones follow each other."""
+    middle = (_PATCHES - 1) / 2
+
+    def turn(patch: int) -> tuple[float, float, bool]:
+        down, across = patch // _PATCHES - middle, patch % _PATCHES - middle
+        below = (down, across) > (0, 0)
+        angle = math.atan2(down, across) % math.pi  # of a line through the middle
+        return down**2 + across**2, round(angle, 6), below
+
+    return sorted(range(_PATCHES**2), key=turn)
 
 
-def _cover(x: Tensor, distances: Tensor, share: float) -> Tensor:
-    """Make the given share of patches grey, those with the largest `distances` first."""
-    covered = torch.zeros(distances.numel())
-    order = distances.flatten().argsort(descending=True, stable=True)
-    covered[order[: round(share * distances.numel())]] = 1
-    mask = F.interpolate(covered.view(1, 1, *distances.shape), x.shape[-2:], mode="nearest")
+def _cover(x: Tensor, patches: list[int], share: float) -> Tensor:
+    """Make the given share of patches grey, the first ones; an even number, so round the middle."""
+    covered = torch.zeros(_PATCHES**2)
+    covered[patches[: 2 * round(share * len(patches) / 2)]] = 1
+    mask = F.interpolate(covered.view(1, 1, _PATCHES, _PATCHES), x.shape[-2:], mode="nearest")
     return x * (1 - mask) + GREY * mask
 
 
 def cover_far(x: Tensor, share: float) -> Tensor:
     """Grey patches, the farthest from the middle first."""
-    return _cover(x, _patch_distances(), share)
+    return _cover(x, _nearest_first()[::-1], share)
 
 
 def cover_near(x: Tensor, share: float) -> Tensor:
     """Grey patches, the nearest to the middle first."""
-    return _cover(x, -_patch_distances(), share)
+    return _cover(x, _nearest_first(), share)
 
 
 def centre_crop(x: Tensor, share: float) -> Tensor:

@@ -7,6 +7,8 @@ Beside the map of another place it shows what belongs to the place and what to t
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,12 +16,36 @@ from torch import Tensor
 from gsa.cells import Cells
 from gsa.contributions import MapOf
 from gsa.maps import Branch, branch_map
+from gsa.preprocess import Grid
 from gsa.record import Array, Recording
 
 
-def mirrored(x: Tensor) -> Tensor:
-    """Pictures (b, 3, rows, columns) with left and right exchanged."""
-    return x.flip(-1)
+def spacing(grid: Grid) -> tuple[int, int]:
+    """Pixels (down, across) between the middles of neighbouring cells of a layer.
+
+    Every stride of a `ResNet` is 2, so it is the power of two by which the pixels, divided and
+    rounded up, are the cells.
+    """
+    sides = (grid.height, grid.rows), (grid.width, grid.columns)
+    down, across = (2 ** math.ceil(math.log2(pixels / cells)) for pixels, cells in sides)
+    return down, across
+
+
+def mirrored(x: Tensor, across: int) -> Tensor:
+    """Pictures (b, 3, rows, columns) with left and right exchanged, then moved as by `moved`."""
+    return moved(x.flip(-1), 0, across)
+
+
+def turn_of(cells: Cells, grid: Grid) -> int:
+    """Pixels by which a mirrored picture is moved across, for a layer and a place on its grid.
+
+    A layer looks at every n-th pixel, from the first one. Mirrored alone, the picture would have
+    others there, up to n - 1 pixels off; moved by as little as does it, it has the same. To the
+    right one column of cells is lost, so a place in that column makes it move to the left.
+    """
+    every = spacing(grid)[1]
+    right = (1 - grid.width) % every
+    return right if not right or cells.left else right - every
 
 
 def moved(x: Tensor, down: int, across: int) -> Tensor:
@@ -37,23 +63,28 @@ def moved(x: Tensor, down: int, across: int) -> Tensor:
 
 
 def mirrored_map(
-    recording: Recording, layer: str, branch: Branch, cells: Cells, of: MapOf = branch_map
+    recording: Recording,
+    layer: str,
+    branch: Branch,
+    cells: Cells,
+    of: MapOf = branch_map,
 ) -> Array:
     """The map of the same place in the mirrored picture, mirrored back.
 
     Args:
-        recording: of `mirrored(x)`.
+        recording: of `mirrored(x, turn_of(cells, grid))`.
         layer: name.
         branch: content or positional.
         cells: the place in the picture as it was.
         of: which map.
 
     Returns:
-        (h, y, x).
+        (h, y, x); NaN in the column that left the picture, if one did.
     """
-    columns = recording[layer].shape[1]
-    there = Cells(cells.top, columns - cells.right, cells.bottom, columns - cells.left)
-    return of(recording[layer], branch, there)[..., ::-1]
+    lost = int(turn_of(cells, recording.grid(layer)) > 0)
+    end = recording[layer].shape[1] + lost
+    there = Cells(cells.top, end - cells.right, cells.bottom, end - cells.left)
+    return shifted(of(recording[layer], branch, there)[..., ::-1], 0, lost)
 
 
 def step_of(cells: Cells, shape: tuple[int, int]) -> tuple[int, int]:

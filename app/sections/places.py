@@ -89,5 +89,5 @@ def _alike(view: View) -> None:
     figure = charts.alike(lines, text["alike_axis"], text["layer_axis"])
     st.markdown(f"**{text['alike_title']}**")
     markup.chart(figure, text["alike_title"])
-    st.caption(text["alike_words"])
+    st.caption(text["alike_words"].format(fewest=places.FEWEST))
     markup.numbers(view, "alike", partial(chart_files.alike_file, view, found))

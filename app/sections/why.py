@@ -60,13 +60,22 @@ def _run_again() -> None:
 
 
 def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> None:
+    from gsa.attribution import NOISE  # with captum, which is there once something is drawn
+
     label = view.gsa.card.classes[target]
     twins = [mixer for mixer in text["twins"] if any(each == mixer for _, each in found)]
     chance = {mixer: experiments.by_chance(view.seen[mixer], target) for mixer in twins}
-    areas = {text["twins"][mixer]: curve.area for mixer, curve in chance.items()}
-    said = text["why_words"].format(
-        chance=", ".join(text["chance_area"].format(twin=name, area=a) for name, a in areas.items())
-    )
+    areas = [
+        text["chance_area"].format(
+            twin=text["twins"][mixer],
+            area=curve.area,
+            least=curve.areas[0],
+            most=curve.areas[-1],
+            draws=len(curve.areas),
+        )
+        for mixer, curve in chance.items()
+    ]
+    said = text["why_words"].format(chance=", ".join(areas), noise=NOISE)
     rows = []
     for mixer in twins:
         drawn = []

@@ -139,8 +139,11 @@ def test_cells_that_left_the_picture_are_grey_and_not_zero(view, monkeypatch):
             )
             assert (rgba[left] == grey).all()
             assert not (rgba[~left] == grey).all(axis=1).any()
-        assert any(f" in {(~left).sum()} of {left.size} cells" in note for note in moved.notes)
-        (agreement,) = (note for note in by_kind["mirrored"].notes if note.startswith("r = "))
+        for kind in ("mirrored", "moved"):
+            there = np.isfinite(by_kind[kind].panel.shown).sum()
+            said = f" in {there} of {left.size} cells"
+            assert any(said in note for note in by_kind[kind].notes)
+        (agreement,) = (note for note in by_kind["untrained"].notes if note.startswith("r = "))
         assert " cells" not in agreement
         drawn_ = figures.strip(view.gsa.crop, [_file_panel(moved.panel)])
         (map_,) = [axis for axis in drawn_.axes if axis.get_facecolor()[:3] != (1, 1, 1)]

@@ -244,7 +244,8 @@ def test_the_content_map_was_learned_and_the_near_positional_map_was_put_in():
     chosen = STATES["trust"].chosen
     name, cells = chosen.layer, place("trust", chosen.layer)
     x, own = tensor("trust"), recording("trust")[name]
-    mirrored = gsa.record(checkpoint().model, stability.mirrored(x))
+    across = stability.turn_of(cells, recording("trust").grid(name))
+    mirrored = gsa.record(checkpoint().model, stability.mirrored(x, across))
     draws = range(companions.DRAWS)  # as the page shows them
     blanks = {("untrained", draw): baselines.untrained(checkpoint().card, draw) for draw in draws}
     blanks |= {("shuffled", draw): baselines.shuffled(checkpoint(), draw) for draw in draws}

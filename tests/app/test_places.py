@@ -66,8 +66,9 @@ def test_a_layer_that_knows_offsets_alone_moves_along_and_one_that_reads_the_pic
         (name, branch) for name in layers for branch in maps.branches(layers[name])
     ]
     for each in found:
-        if each.lie is None:  # both in one cell
-            assert each.layer in ("3.1", "4.1")
+        if each.over is None:
+            assert each.both < places.FEWEST
+            assert each.layer == "4.1"
         elif each.branch == "content":
             assert each.lie == pytest.approx(1)
             assert each.over < 0.9
@@ -85,6 +86,20 @@ def test_how_alike_the_maps_are_is_said_under_them_and_in_the_chart(view):
         assert f"r = {expected.lie:.2f}" in notes["other"]
         assert f"r = {expected.over:.2f} in {expected.both} of 256 cells" in notes["over"]
         assert (expected.both, expected.cells) == ((16 - 7) * (16 - 2), 256)
+
+
+def test_too_few_common_cells_have_no_correlation(whole):
+    """Of two cells any two maps agree fully, or not at all."""
+    view = at(whole, (1, 1), (14, 14))
+    found = {(each.layer, each.branch): each for each in places.alike(view)}
+    assert {each.over is None for each in found.values()} == {True, False}
+    for each in found.values():
+        assert (each.over is None) == (each.both < places.FEWEST)
+    (late,) = {each.layer for each in found.values() if each.both < places.FEWEST} - {"4.1"} or {
+        "4.1"
+    }
+    for row in places.rows(replace(view, layer=late)).values():
+        assert row[-1].notes[-1] == TEXT["few_cells"].format(fewest=places.FEWEST)
 
 
 def test_two_places_in_one_cell_have_one_map_and_no_correlation(whole):

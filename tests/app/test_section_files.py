@@ -17,7 +17,11 @@ from tests.app import test_leaving
 
 TEXT = words("look")
 DELTAS = {"gsa": 0.5, "conv": -0.25}  # of integrated gradients
-CHANCE = {"gsa": faithfulness.Curve(np.linspace(0, 1, 5), np.linspace(1, 0, 5), 0.5)}
+CHANCE = {
+    "gsa": faithfulness.Chance(
+        np.linspace(0, 1, 5), np.linspace(1, 0, 5), 0.5, np.array([0.4, 0.6])
+    )
+}
 view = test_leaving.view
 
 

@@ -136,6 +136,7 @@ def test_blocks_at_random_are_a_mean_over_draws(checkpoint):
     mean = (curves[0].probabilities + curves[1].probabilities) / 2
     np.testing.assert_allclose(found.probabilities, mean)
     assert found.area == pytest.approx((curves[0].area + curves[1].area) / 2)
+    np.testing.assert_array_equal(found.areas, sorted(each.area for each in curves))
 
 
 @pytest.fixture

@@ -68,6 +68,16 @@ def test_the_share_of_the_constant_is_a_part_of_both_norms(recording):
     assert 0 < share < 1
 
 
+def test_the_share_of_several_cells_lies_between_those_of_each(recording):
+    layer = recording["1.1"]
+    single = [contributions.constant_share(layer, Cells.at(y, x)) for y in (2, 3) for x in (4, 5)]
+    share = contributions.constant_share(layer, Cells(2, 4, 4, 6))
+    assert min(single) < share < max(single)
+    whole = contributions.constant(layer, Cells(2, 4, 4, 6))
+    each = [contributions.constant(layer, Cells.at(y, x)) for y in (2, 3) for x in (4, 5)]
+    np.testing.assert_allclose(whole, np.mean(each, axis=0), rtol=1e-5)
+
+
 def test_a_kind_that_is_none_is_refused(recording):
     with pytest.raises(ValueError, match="there is no kind 'Content' here"):
         contribution_map(recording["2.1"], "Content", Cells.at(0, 0))

@@ -73,6 +73,14 @@ def test_covering_far_and_near_are_opposites():
     assert (far[:, :, 0, 0] == GREY).all()
 
 
+@pytest.mark.parametrize("cover", [robustness.cover_far, robustness.cover_near])
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.5, 0.75, 0.9])
+def test_what_is_covered_lies_evenly_round_the_middle(cover, share):
+    covered = (cover(X, share) != X).any(1)[0]
+    assert torch.equal(covered, covered.flip(0, 1))  # turned by half
+    assert covered.float().mean() == pytest.approx(share, abs=1 / 64)
+
+
 def test_geometry():
     moved = robustness.shift(X, 0.25)
     assert torch.equal(moved[..., 16:, 16:], X[..., :48, :48])

@@ -33,26 +33,47 @@ def test_maps_follow_a_move(step: tuple[int, int], branch: Branch) -> None:
 
 def test_a_mirrored_picture_has_left_and_right_exchanged() -> None:
     x = noise(4, 6)
-    there = stability.mirrored(x)
+    there = stability.mirrored(x, 0)
     for column in range(6):
         assert torch.equal(there[..., column], x[..., 5 - column])
     assert not torch.equal(there, x)
+    torch.testing.assert_close(stability.mirrored(x, 1)[..., 1:], there[..., :-1])
+
+
+def test_the_spacing_is_that_of_the_strides() -> None:
+    for side in (32, 33, 63, 64, 65, 100, 144):
+        recording = record(tiny_model(), noise(side, side))
+        found = [stability.spacing(recording.grid(name)) for name in recording.layers]
+        assert found == [(4, 4), (4, 4), (8, 8), (16, 16)], side
 
 
 @pytest.mark.parametrize("branch", ["content", "positional"])
-@pytest.mark.parametrize("layer", ["1.1", "2.1"])
-def test_the_mirrored_map_is_mirrored_back(layer: str, branch: Branch) -> None:
+# later layers read what is at the edges, which the move changes where the size calls for one
+@pytest.mark.parametrize(("side", "layer"), [(64, "1.1"), (65, "1.1"), (65, "2.1"), (67, "1.1")])
+def test_the_mirrored_map_is_mirrored_back(side: int, layer: str, branch: Branch) -> None:
+    """Of any size, since strides meet the same pixels, and of a place in the lost column too."""
     model = tiny_model().double()
     with torch.no_grad():  # a network that does not tell left from right
         model.stem.weight += model.stem.weight.flip(-1)
         for module in model.gsa_layers().values():
             module.r_r += module.r_r.flip(0)
-    x = noise(65, 65).double()  # odd, so that strides keep the middle where it is
-    cells = Cells(2, 3, 4, 6)
-    back = stability.mirrored_map(record(model, stability.mirrored(x)), layer, branch, cells)
-    wanted = maps.branch_map(record(model, x)[layer], branch, cells)
-    np.testing.assert_allclose(back, wanted, rtol=1e-4, atol=1e-4 * wanted.std())
-    assert np.abs(back - wanted[..., ::-1]).max() > wanted.std()
+    x = torch.zeros(1, 3, side, side).double()
+    # what moves across loses nothing at the edge: the softmax of the keys stays as it is
+    x[..., 16:-16, 16:-16] = noise(side - 32, side - 32).double()
+    plain = record(model, x)
+    columns = plain[layer].shape[1]
+    for cells in (Cells(2, 3, 4, 6), Cells(2, 0, 4, 2)):
+        across = stability.turn_of(cells, plain.grid(layer))
+        assert (side - 1 + across) % stability.spacing(plain.grid(layer))[1] == 0
+        turned = record(model, stability.mirrored(x, across))
+        back = stability.mirrored_map(turned, layer, branch, cells)
+        wanted = maps.branch_map(plain[layer], branch, cells)
+        lost = int(across > 0)
+        assert np.isnan(back[..., :lost]).all()
+        inner = np.s_[..., 3:-3, 3 : columns - 3]  # away from the padding, which does not move
+        near = {"rtol": 1e-3, "atol": 1e-2 * wanted.std()}
+        np.testing.assert_allclose(back[inner], wanted[inner], **near)
+        assert lost == 0 or cells.left
 
 
 def test_the_step_keeps_the_place_in_the_grid() -> None:
