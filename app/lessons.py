@@ -46,7 +46,7 @@ LESSONS: dict[str, OnLook | OnCompare] = {
         Selection(0.6, 0.3, layer="2.1", heads="0", source_row=0.2, source_column=0.7),
     ),
     "fields": OnCompare("fields"),
-    "cut": OnLook("grand_piano_0098.jpg", Selection(section="matter", radius=1 / 16)),
+    "cut": OnLook("bonsai_0052.jpg", Selection(section="matter", radius=1 / 16)),
     "probes": OnCompare("probes"),
     "trust": OnLook(
         "watch_0063.jpg", Selection(layer="1.1", section="stable", companion_scale="own")

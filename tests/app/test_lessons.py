@@ -210,7 +210,7 @@ def best(name, limits, mixer="gsa"):
     return network.card.classes[int(shares.argmax())]
 
 
-def test_the_grand_piano_is_lost_where_all_layers_are_cut_and_not_where_one_is():
+def test_the_bonsai_is_lost_where_all_layers_are_cut_and_not_where_one_is():
     size, chosen = checkpoint().preprocess.size, STATES["cut"].chosen
     radius = round(chosen.radius * size)
     said = " ".join(TEXT["lessons"]["cut"]["do"])
@@ -218,14 +218,14 @@ def test_the_grand_piano_is_lost_where_all_layers_are_cut_and_not_where_one_is()
     assert "64 px" in said
     seen = Seen("", checkpoint(), recording("cut"), None, (0, 0, 1, 1), (1, 1), ())
     assert {radius, 64} <= set(_radii(seen))
-    assert best("cut", Limits()) == "grand piano"
-    assert best("cut", Limits(radius=radius)) != "grand piano"
-    assert best("cut", Limits(radius=64)) == "grand piano"
-    assert best("cut", Limits(radius=radius, layers=("1.1",))) == "grand piano"
-    assert best("cut", Limits(), "conv") == "grand piano"
-    assert best("cut", Limits(radius=16)) != "grand piano"
-    assert best("cut", Limits(radius=8, cut="near")) == "grand piano"
-    assert best("cut", Limits(radius=16, cut="near")) != "grand piano"
+    assert best("cut", Limits()) == "bonsai"
+    assert best("cut", Limits(radius=radius)) != "bonsai"
+    assert best("cut", Limits(radius=64)) == "bonsai"
+    assert best("cut", Limits(radius=radius, layers=("1.1",))) == "bonsai"
+    assert best("cut", Limits(), "conv") == "bonsai"
+    assert best("cut", Limits(radius=16)) != "bonsai"
+    assert best("cut", Limits(radius=8, cut="near")) == "bonsai"
+    assert best("cut", Limits(radius=16, cut="near")) != "bonsai"
     grids = map(recording("cut").grid, recording("cut").layers)
     left = [Limits(radius=radius).cells(grid.cell[0]) for grid in grids]
     assert (left[:3], left[-3:]) == ([2] * 3, [0] * 3)
