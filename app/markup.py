@@ -53,7 +53,7 @@ def crop_picker(
 
     Args:
         view: what is shown; a ring marks its place.
-        picture: the size of the network's input.
+        picture: of the size of the network's input.
         shape: (rows, columns) of the cells that are pointed at.
         cells: that are chosen now.
         label: for screen readers.

@@ -27,8 +27,8 @@ FEWEST = 8  # cells that two maps must share: of two cells any two maps agree fu
 class Alike:
     """Pearson's correlation of both places' maps in one layer and branch.
 
-    None where both lie in one cell, which has one map, a map is the same everywhere, or they share
-    fewer than `FEWEST` cells.
+    None where both places cover the same cells, which have one map, where a map is the same
+    everywhere, or where they share fewer than `FEWEST` cells.
     """
 
     layer: str
@@ -49,8 +49,8 @@ def rows(view: View) -> dict[Branch, list[Beside]]:
     for (layer, branch), (own, other) in _pairs(view).items():
         if layer != view.layer:
             continue
-        three = {"own": own, "other": other, "over": _over(view, branch, own, other)}
-        one_cell = own.cells == other.cells
+        three = {"own": own, "other": other, "over": _over(view, own, other)}
+        same = own.cells == other.cells
         found[branch] = []
         for id_, panel in three.items():
             shared = view.chosen.companion_scale == "shared"
@@ -58,8 +58,8 @@ def rows(view: View) -> dict[Branch, list[Beside]]:
             said = notes(drawn)
             if id_ != "own":
                 few = np.isfinite(drawn.shown).sum() < FEWEST
-                none = text["one_cell"] if one_cell else text["few_cells"].format(fewest=FEWEST)
-                said += (none if one_cell or few else agreement(own.shown, drawn.shown),)
+                none = text["same_cells"] if same else text["few_cells"].format(fewest=FEWEST)
+                said += (none if same or few else agreement(own.shown, drawn.shown),)
             found[branch].append(Beside(titles[id_], id_, drawn, said))
     return found
 
@@ -68,7 +68,7 @@ def alike(view: View) -> list[Alike]:
     """How far the maps of both places agree, in every layer and branch."""
     found = []
     for (layer, branch), (own, other) in _pairs(view).items():
-        over = stability.shifted(other.shown, *_step(view, own))
+        over = _over(view, own, other).shown
         lies, overs = (_correlation(own, other, each) for each in (other.shown, over))
         found.append(
             Alike(
@@ -111,9 +111,8 @@ def _step(view: View, panel: Panel) -> tuple[int, int]:
     return here[0] - there[0], here[1] - there[1]
 
 
-def _over(view: View, branch: Branch, own: Panel, other: Panel) -> Panel:
-    """The map of the other place, moved so that it lies on the place; its distances stay."""
-    of = panels.map_of(view.chosen)
-    weights = panels.combine(of(view.gsa.recording[own.layer], branch, other.cells), own.heads)
-    over = stability.shifted(weights, *_step(view, own))
-    return replace(panels.with_map(own, over, view.chosen.value), measures=other.measures)
+def _over(view: View, own: Panel, other: Panel) -> Panel:
+    """The map of the other place, moved so that it lies on the place; its figures stay."""
+    shown = stability.shifted(other.shown, *_step(view, own))
+    peak = float(np.nanmax(np.abs(shown)))
+    return replace(other, shown=shown, peak=peak, limit=peak or 1.0, cells=own.cells)

@@ -1,4 +1,4 @@
-"""Strips of the sections as files: companions of a map, and attributions of a class.
+"""Strips of the sections as files: companions of a map, two places, attributions of a class.
 
 They are drawn like all maps that leave the app, with the page's sentences below, since a file has
 no page round it.
@@ -158,7 +158,7 @@ def _rows_file(
     names = text["figure_title"].format(picture=view.picture.name, name=view.gsa.card.name)
     signed = all(each.panel.signed for row in rows.values() for each in row)
     said = f"{figures.LEGEND} {meaning(view.chosen.value, signed=signed)} {sentences}"
-    title = text["stable_figure"].format(title=names, layer=view.layer)
+    title = text["layer_figure"].format(title=names, layer=view.layer)
     figure = figures.strip(view.gsa.crop, drawn, f"{title}\n{about}", said)
     return export.figure_bytes(figure, kind, made_from)
 

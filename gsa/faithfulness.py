@@ -7,6 +7,7 @@ edges alone, so that speckled maps would do best, and a random one nearly as wel
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ from gsa.perturbations import blurred
 from gsa.record import Array
 
 BLOCKS = 16  # along the longer side of a picture
+DRAWS = 16  # orders at random
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,30 +61,40 @@ def insertion(
 
 @dataclass(frozen=True, eq=False)
 class Chance(Curve):
-    """The mean curve of several, with the area of each."""
+    """The mean curve of several orders at random, with the area of each.
+
+    Single ones differ as much as methods do: to beat the mean alone is luck in half of the cases.
+    """
 
     areas: Array  # (draws,), the smallest first
 
+    @classmethod
+    def of(cls, curves: Sequence[Curve]) -> Chance:
+        """Of one or more curves over the same shares."""
+        mean = np.mean([each.probabilities for each in curves], axis=0)
+        areas = np.sort([each.area for each in curves])
+        return cls(curves[0].shares, mean, float(areas.mean()), areas)
+
+
+def at_random(checkpoint: Checkpoint, x: Tensor, target: int, seed: int, steps: int = 16) -> Curve:
+    """`deletion` by a map of random numbers: what a map that knows something must beat."""
+    values = np.random.default_rng(seed).random((BLOCKS, BLOCKS))
+    return deletion(checkpoint, x, target, values, steps)
+
 
 def by_chance(
-    checkpoint: Checkpoint, x: Tensor, target: int, steps: int = 16, draws: int = 16
+    checkpoint: Checkpoint, x: Tensor, target: int, steps: int = 16, draws: int = DRAWS
 ) -> Chance:
-    """Mean of `deletion` over maps of random numbers: what a map that knows something must beat.
-
-    Single draws differ as much as methods do: to beat the mean alone is luck in half of the cases.
+    """`at_random` with the seeds from 0.
 
     Args:
         checkpoint: the network to ask.
         x: (1, 3, rows, columns).
         target: class, from 0.
         steps: as for `deletion`.
-        draws: of the map, each with a seed of its own from 0.
+        draws: how many.
     """
-    maps = (np.random.default_rng(seed).random((BLOCKS, BLOCKS)) for seed in range(draws))
-    curves = [deletion(checkpoint, x, target, values, steps) for values in maps]
-    mean = np.mean([each.probabilities for each in curves], axis=0)
-    areas = np.sort([each.area for each in curves])
-    return Chance(curves[0].shares, mean, float(areas.mean()), areas)
+    return Chance.of([at_random(checkpoint, x, target, seed, steps) for seed in range(draws)])
 
 
 def _curve(

@@ -103,7 +103,9 @@ def _verdict(gsa: list[Card], conv: list[Card]) -> str:
     several = math.isfinite(difference.error)
     start = ""
     if gsa[0].recipe.get("init_from"):
-        start = "; all of a twin start from the same weights, and what others would do is not in it"
+        start = (
+            "; the runs of a twin start from the same weights, so how others scatter is not in it"
+        )
     by_mean = f" (means over {one.n} and {other.n} seeds)" if several else ""
     verdict = (
         f"**GSA is {place} its conv twin** in top-1"

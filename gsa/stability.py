@@ -23,8 +23,8 @@ from gsa.record import Array, Recording
 def spacing(grid: Grid) -> tuple[int, int]:
     """Pixels (down, across) between the middles of neighbouring cells of a layer.
 
-    Every stride of a `ResNet` is 2, so it is the power of two by which the pixels, divided and
-    rounded up, are the cells.
+    Every stride of a `ResNet` is 2, so it is the smallest power of two by which the pixels, divided
+    and rounded up, are the cells.
     """
     sides = (grid.height, grid.rows), (grid.width, grid.columns)
     down, across = (2 ** math.ceil(math.log2(pixels / cells)) for pixels, cells in sides)
@@ -39,9 +39,11 @@ def mirrored(x: Tensor, across: int) -> Tensor:
 def turn_of(cells: Cells, grid: Grid) -> int:
     """Pixels by which a mirrored picture is moved across, for a layer and a place on its grid.
 
-    A layer looks at every n-th pixel, from the first one. Mirrored alone, the picture would have
-    others there, up to n - 1 pixels off; moved by as little as does it, it has the same. To the
-    right one column of cells is lost, so a place in that column makes it move to the left.
+    Strides take every n-th pixel, from the first one. Mirrored alone, the picture would have others
+    there, n - 1 pixels off; moved, it has the same. (Average pooling, on the way through the blocks
+    that stride, joins pixels by twos, which lie half a cell off then.) To the right the first
+    column of cells is lost, so a place in that column makes it move to the left, by up to a cell,
+    and the last one is lost.
     """
     every = spacing(grid)[1]
     right = (1 - grid.width) % every
@@ -81,10 +83,14 @@ def mirrored_map(
     Returns:
         (h, y, x); NaN in the column that left the picture, if one did.
     """
-    lost = int(turn_of(cells, recording.grid(layer)) > 0)
+    across = turn_of(cells, recording.grid(layer))
+    lost = int(across > 0)
     end = recording[layer].shape[1] + lost
     there = Cells(cells.top, end - cells.right, cells.bottom, end - cells.left)
-    return shifted(of(recording[layer], branch, there)[..., ::-1], 0, lost)
+    back = shifted(of(recording[layer], branch, there)[..., ::-1], 0, lost)
+    if across < 0:  # most of the last column's pixels were cut off
+        back[..., -1] = np.nan
+    return back
 
 
 def step_of(cells: Cells, shape: tuple[int, int]) -> tuple[int, int]:

@@ -84,6 +84,7 @@ def _alike(view: View) -> None:
             {each.layer: getattr(each, way) for each in found if each.branch == branch},
         )
         for branch, colour in _COLOURS.items()
+        if any(each.branch == branch for each in found)
         for way, title in text["alike_ways"].items()
     }
     figure = charts.alike(lines, text["alike_axis"], text["layer_axis"])

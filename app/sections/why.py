@@ -75,7 +75,7 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
         )
         for mixer, curve in chance.items()
     ]
-    said = text["why_words"].format(chance=", ".join(areas), noise=NOISE)
+    said = text["why_words"].format(chance="; ".join(areas), noise=NOISE)
     rows = []
     for mixer in twins:
         drawn = []

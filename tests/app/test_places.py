@@ -106,7 +106,7 @@ def test_two_places_in_one_cell_have_one_map_and_no_correlation(whole):
     view = at(whole, HERE, (HERE[0], HERE[1] + 0.2))
     assert all((each.lie, each.over) == (None, None) for each in places.alike(view))
     for row in places.rows(view).values():
-        assert [each.notes[-1] for each in row[1:]] == [TEXT["one_cell"]] * 2
+        assert [each.notes[-1] for each in row[1:]] == [TEXT["same_cells"]] * 2
         for each in row[1:]:
             np.testing.assert_array_equal(each.panel.shown, row[0].panel.shown)
 
