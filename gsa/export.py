@@ -6,6 +6,7 @@ import hashlib
 import html
 import io
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from gsa import maps
 from gsa.cells import Cells
 from gsa.checkpoints import Card
 from gsa.contributions import contribution_map, reverse_contribution_map
-from gsa.files import said
+from gsa.files import said, whole_file
 from gsa.machine import PROJECT, version_of
 from gsa.maps import Direction
 from gsa.preprocess import Grid
@@ -152,13 +153,33 @@ def json_bytes(value: Mapping[str, object]) -> bytes:
 def write_all(
     directory: Path, stem: str, figure: Figure, recording: Recording, provenance: Provenance
 ) -> list[Path]:
-    """Write `<stem>.png`, `.svg`, `.html` and `.npz`; returns their paths."""
+    """Write `<stem>.png`, `.svg`, `.html` and `.npz`; returns their paths.
+
+    Raises:
+        ValueError: if there are files of this name already, made of another picture.
+    """
+    archive = directory / f"{stem}.npz"
+    if _picture_of(archive) not in (None, provenance.picture_sha256):
+        raise ValueError(
+            f"{str(archive)!r} has the maps of another picture called {provenance.picture!r}, "
+            "which would be lost; choose another folder."
+        )
     directory.mkdir(parents=True, exist_ok=True)
-    written = []
-    for kind in ("png", "svg", "html"):
-        path = directory / f"{stem}.{kind}"
-        path.write_bytes(figure_bytes(figure, kind, provenance))
-        written.append(path)
-    path = directory / f"{stem}.npz"
-    path.write_bytes(npz_bytes(recording, provenance))
-    return [*written, path]
+    files = {
+        directory / f"{stem}.{kind}": figure_bytes(figure, kind, provenance)
+        for kind in ("png", "svg", "html")
+    }
+    files[archive] = npz_bytes(recording, provenance)
+    for path, data in files.items():
+        with whole_file(path) as partial:
+            partial.write_bytes(data)
+    return list(files)
+
+
+def _picture_of(archive: Path) -> str | None:
+    """SHA-256 of the picture whose maps an archive has; None where there is no such archive."""
+    try:
+        with np.load(archive) as held:
+            return json.loads(held["provenance"].item())["picture_sha256"]
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        return None

@@ -142,6 +142,24 @@ def test_maps_of_another_picture_or_place_have_other_names(capsys, tmp_path, tin
     ]  # fmt: skip
 
 
+def test_maps_of_another_picture_of_the_same_name_are_not_lost(capsys, tmp_path, tiny_checkpoints):
+    out = ["--layer", "4.1", "--out", str(tmp_path / "out")]
+    for folder, seed in (("one", 0), ("two", 1)):
+        (tmp_path / folder).mkdir()
+        photo(seed=seed).save(tmp_path / folder / "cat.png")
+    asked = {name: [str(tmp_path / name / "cat.png"), "--query", "20", "41", *out] for name in
+             ("one", "two")}  # fmt: skip
+    assert run(capsys, "maps", *asked["one"])[0] == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    status, found, err = run(capsys, "maps", *asked["two"])
+    assert (status, found) == (2, None)
+    assert "has the maps of another picture called 'cat.png'" in err
+    assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+    (tmp_path / "out" / "cat_png_20_41_4.1.npz").write_bytes(b"cut short by a kill")
+    assert run(capsys, "maps", *asked["two"])[0] == 0
+    assert run(capsys, "maps", *asked["two"])[0] == 0
+
+
 def test_maps_of_a_file_whose_name_is_not_utf_8(capsys, tmp_path, tiny_checkpoints):
     image = tmp_path / os.fsdecode(b"\xff.jpg")
     photo().save(image)
