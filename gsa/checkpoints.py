@@ -306,6 +306,7 @@ def _read_weights(path: Path, name: str, sha256: str) -> dict[str, Tensor]:
 def save(model: nn.Module, card: Card, directory: str | Path) -> Card:
     """Write weights and card; the card gets the sha256 of the weights.
 
+    Both are written before either takes its name, so that an error or a kill leaves the old pair.
     Evaluate what is loaded again, not `model`: the matrices are rounded to half precision.
 
     Returns:
@@ -319,14 +320,23 @@ def save(model: nn.Module, card: Card, directory: str | Path) -> Card:
     }
     data = to_bytes(state)
     card = replace(card, sha256=hashlib.sha256(data).hexdigest())
-    with whole_file(root / f"{card.name}.safetensors") as partial:
-        partial.write_bytes(data)
-    write_card(card, directory)
+    text = _text(card)  # takes long, since it counts the operations of the network
+    with (
+        whole_file(root / f"{card.name}.json") as new_card,
+        whole_file(root / f"{card.name}.safetensors") as new_weights,  # takes its name first
+    ):
+        new_card.write_bytes(text)
+        new_weights.write_bytes(data)
     return card
 
 
 def write_card(card: Card, directory: str | Path) -> None:
     """Write a card, for instance with results added, beside weights that are there."""
-    text = json.dumps(card.to_dict(), indent=2, ensure_ascii=False)
+    text = _text(card)
     with whole_file(folder(directory) / f"{card.name}.json") as partial:
-        partial.write_bytes((text + "\n").encode())
+        partial.write_bytes(text)
+
+
+def _text(card: Card) -> bytes:
+    """What the file of a card holds."""
+    return (json.dumps(card.to_dict(), indent=2, ensure_ascii=False) + "\n").encode()

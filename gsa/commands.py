@@ -149,10 +149,10 @@ def draw_maps(
     title = f"{provenance.picture}, {checkpoint.card.name}, {heads}, {where}"
     figure = figures.strip(crop, panels, title)
     # what was asked for, so that one file does not take another's name: cat.jpg is not cat.png
-    row, column = (repr(number).removesuffix(".0") for number in place)  # in full, unlike `:g`
+    row, column = (repr(number + 0.0).removesuffix(".0") for number in place)  # -0.0 is 0.0
     stem = said(f"{file.stem}{file.suffix.replace('.', '_')}_{row}_{column}")
-    asked = (name, layer, None if head is None else f"head{head}")
-    stem = "_".join([stem, *(part for part in asked if part is not None)])
+    asked = (layer, None if head is None else f"head{head}")
+    stem = "_".join([stem, checkpoint.card.name, *(part for part in asked if part is not None)])
     written = export.write_all(directory, stem, figure, recording, provenance)
     return {
         "file": image,

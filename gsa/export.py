@@ -7,9 +7,11 @@ import html
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -155,31 +157,49 @@ def write_all(
 ) -> list[Path]:
     """Write `<stem>.png`, `.svg`, `.html` and `.npz`; returns their paths.
 
+    The archive comes first: by it the command knows its own files, also those that a kill left.
+
     Raises:
-        ValueError: if there are files of this name already, made of another picture.
+        ValueError: if there are files of this name already, made of another picture or by other
+            weights, or nobody knows of what.
     """
     archive = directory / f"{stem}.npz"
-    if _picture_of(archive) not in (None, provenance.picture_sha256):
-        raise ValueError(
-            f"{str(archive)!r} has the maps of another picture called {provenance.picture!r}, "
-            "which would be lost; choose another folder."
-        )
+    paths = [archive, *(directory / f"{stem}.{kind}" for kind in ("png", "svg", "html"))]
+    taken = next((path for path in paths if path.exists()), None)
+    if taken is not None:
+        _check_origin(taken, _origin_of(archive), provenance)
     directory.mkdir(parents=True, exist_ok=True)
-    files = {
-        directory / f"{stem}.{kind}": figure_bytes(figure, kind, provenance)
-        for kind in ("png", "svg", "html")
-    }
-    files[archive] = npz_bytes(recording, provenance)
+    files = {archive: npz_bytes(recording, provenance)}
+    for path in paths[1:]:
+        files[path] = figure_bytes(figure, path.suffix[1:], provenance)
     for path, data in files.items():
         with whole_file(path) as partial:
             partial.write_bytes(data)
-    return list(files)
+    return [*paths[1:], archive]
 
 
-def _picture_of(archive: Path) -> str | None:
-    """SHA-256 of the picture whose maps an archive has; None where there is no such archive."""
+# what numpy raises for files that are no such archive
+_UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error)
+
+
+def _check_origin(taken: Path, origin: dict[str, Any], provenance: Provenance) -> None:
+    """ValueError if a file that is there does not come from this picture and these weights."""
+    if not origin:
+        problem = "is there already, and no archive of maps tells what it shows"
+    elif origin.get("picture_sha256") != provenance.picture_sha256:
+        problem = f"has the maps of another picture called {provenance.picture!r}"
+    elif origin.get("weights_sha256") != provenance.weights_sha256:
+        problem = f"has maps by other weights, of checkpoint {origin.get('checkpoint')!r}"
+    else:
+        return
+    raise ValueError(f"{str(taken)!r} {problem}, which would be lost; choose another folder.")
+
+
+def _origin_of(archive: Path) -> dict[str, Any]:
+    """The provenance inside an archive of maps; empty where there is no such archive."""
     try:
         with np.load(archive) as held:
-            return json.loads(held["provenance"].item())["picture_sha256"]
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
-        return None
+            found = json.loads(held["provenance"].item())
+    except _UNREADABLE:
+        return {}
+    return found if isinstance(found, dict) else {}

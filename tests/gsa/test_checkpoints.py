@@ -238,6 +238,38 @@ def test_a_folder_may_be_given_as_text(checkpoint_folder, tmp_path):
     assert load("tiny_gsa", tmp_path / "written").card == copy
 
 
+def test_a_save_that_ends_early_leaves_the_old_pair(copied, monkeypatch):
+    """What a card says takes long to compute: a kill then must not leave new weights alone."""
+    before = {path: path.read_bytes() for path in copied.iterdir()}
+    old = load("tiny_gsa", copied)
+    new = untrained(old.card, seed=7).model
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    for place, name in ((Card, "to_dict"), (type(copied), "replace")):
+        with monkeypatch.context() as patched:
+            patched.setattr(place, name, killed)
+            with pytest.raises(KeyboardInterrupt):
+                save(new, old.card, copied)
+        assert {path: path.read_bytes() for path in copied.iterdir()} == before
+
+
+def test_weights_take_their_name_right_before_their_card(copied, monkeypatch):
+    seen = []
+    replace = type(copied).replace
+
+    def noted(path, target):
+        seen.append((target.name, sorted(each.name for each in copied.glob("*.partial"))))
+        return replace(path, target)
+
+    monkeypatch.setattr(type(copied), "replace", noted)
+    old = load("tiny_gsa", copied)
+    save(old.model, old.card, copied)
+    both = ["tiny_gsa.json.partial", "tiny_gsa.safetensors.partial"]
+    assert seen == [("tiny_gsa.safetensors", both), ("tiny_gsa.json", both[:1])]
+
+
 def test_an_untrained_twin_depends_on_the_seed_alone(checkpoint_folder):
     card = read_card("tiny_gsa", checkpoint_folder)
     first, again, other = (untrained(card, seed).model(noise()) for seed in (3, 3, 4))
