@@ -15,7 +15,7 @@ from torch import Tensor
 from gsa import maps
 from gsa.cells import Cells
 from gsa.maps import Kind
-from gsa.record import Array, LayerRecord, Recording
+from gsa.record import Array, LayerRecord, Recording, exact, frozen, unwrapped
 from gsa.resnet import ResNet
 
 
@@ -94,30 +94,33 @@ class _GraphRecorder:
 def output_gradients(model: ResNet, x: Tensor, target: int) -> dict[str, Array]:
     """Gradient of a class score with respect to the output of every GSA layer.
 
+    Computed in the precision of the weights, as `gsa.record.record` has it.
+
     Args:
         model: in eval mode; its parameters may be frozen, and get no gradient.
         x: (1, 3, rows, columns).
         target: class, from 0.
 
     Returns:
-        (h, e, y, x) by layer name; empty for a conv network.
+        Read-only (h, e, y, x) by layer name, of float32 or float64; empty for a conv network.
 
     Raises:
-        ValueError: if the model is in training mode, `x` is not one picture, or there is no such
-            class.
+        ValueError: if `model` is no network of this project or in training mode, `x` is not one
+            picture, or there is no such class.
     """
+    model = unwrapped(model)
     if model.training:
         raise ValueError("the model must be in eval mode; call model.eval() first.")
     model.check_target(target)
     recorder = _GraphRecorder()
-    with torch.enable_grad():
-        picture = model.prepared(x, single=True).detach().clone().requires_grad_(True)
+    picture = model.prepared(x, single=True).detach().clone().requires_grad_(True)
+    with torch.enable_grad(), exact(picture):
         logits = model(picture, recorder)
         if not recorder.outputs:
             return {}
         gradients = torch.autograd.grad(logits[0, target], list(recorder.outputs.values()))
     return {
-        name: gradient[0].cpu().numpy()
+        name: frozen(gradient[0])
         for name, gradient in zip(recorder.outputs, gradients, strict=True)
     }
 

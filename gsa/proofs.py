@@ -19,7 +19,7 @@ from gsa import maps
 from gsa.cells import Cells
 from gsa.contributions import constant
 from gsa.maps import Direction, Kind
-from gsa.record import Array, LayerRecord, record
+from gsa.record import Array, LayerRecord, record, unwrapped
 from gsa.replay import replayed
 from gsa.resnet import ResNet
 
@@ -174,9 +174,10 @@ def verify(
         place and back to it.
 
     Raises:
-        ValueError: if the model is in training mode or of another precision, or `queries` is below
-            1.
+        ValueError: if `model` is no network of this project, in training mode or of another
+            precision, or `queries` is below 1.
     """
+    model = unwrapped(model)
     dtype = model.head.weight.dtype
     precision = str(dtype).removeprefix("torch.")
     if dtype not in TOLERANCE:

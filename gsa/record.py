@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from gsa.preprocess import Grid
 from gsa.resnet import ResNet
@@ -125,21 +125,37 @@ class _Collector:
     def layer(self, name: str, **tensors: Tensor) -> None:
         batched = {"q", "v", "output", "rho", "content", "positional"}
         arrays = {
-            key: _frozen(tensor[0] if key in batched else tensor)
+            key: frozen(tensor[0] if key in batched else tensor)
             for key, tensor in tensors.items()
             if key in _RECORDED
         }
         module, stride = self.modules[name], self.blocks[name].stride
         bias = getattr(module.q_norm, "bias", None)
         if bias is not None:
-            arrays["q_constant"] = _frozen(bias.unflatten(0, (module.heads, -1)))
+            arrays["q_constant"] = frozen(bias.unflatten(0, (module.heads, -1)))
         self.layers[name] = LayerRecord(name=name, reach=module.reach, stride=stride, **arrays)
 
 
 _RECORDED = {field.name for field in fields(LayerRecord)}
 
 
-def _frozen(tensor: Tensor) -> Array:
+def unwrapped(model: nn.Module) -> ResNet:
+    """The network in a wrapper of torch, such as a compiled one; ValueError if it holds none."""
+    inner: Any = model
+    while isinstance(inner, nn.Module) and not isinstance(inner, ResNet):
+        # as `torch.compile` and as `nn.DataParallel` name what they hold
+        inner = getattr(inner, "_orig_mod", getattr(inner, "module", None))
+    if not isinstance(inner, ResNet):
+        raise ValueError(f"`model` is a {type(model).__name__}; it must be a ResNet of `gsa`.")
+    return inner
+
+
+def exact(x: Tensor) -> torch.autocast:
+    """A context in which nothing is rounded to less than the precision of `x`."""
+    return torch.autocast(x.device.type, enabled=False)
+
+
+def frozen(tensor: Tensor) -> Array:
     """A read-only copy on the CPU; half precision becomes float32."""
     dtype = torch.float64 if tensor.dtype == torch.float64 else torch.float32
     array = tensor.detach().to("cpu", dtype, copy=True).contiguous().numpy()
@@ -150,18 +166,27 @@ def _frozen(tensor: Tensor) -> Array:
 def record(model: ResNet, x: Tensor) -> Recording:
     """Run one picture through a network and keep what its GSA layers computed.
 
+    It is computed in the precision of the weights: `torch.autocast` around it has no effect, since
+    it would round each step by itself, and the maps would miss the output by that. Of a network in
+    `torch.compile` or `nn.DataParallel` the network itself is recorded, on its own device, as it is
+    without them.
+
     Args:
         model: in eval mode (the maps hold for the running statistics of its batch norms).
         x: (1, 3, rows, columns), from `Preprocess.tensor`; moved to the model's device and dtype.
 
     Raises:
-        ValueError: if the model is in training mode or `x` is not one picture.
+        ValueError: if `model` is no network of this project or in training mode, or `x` is not one
+            picture.
     """
+    model = unwrapped(model)
     if model.training:
         raise ValueError("the model must be in eval mode; call model.eval() first.")
+    if not isinstance(x, Tensor):
+        raise ValueError(f"`x` is a {type(x).__name__}; it must be a tensor of torch.")
     x = model.prepared(x, single=True)
     collector = _Collector(model)
-    with torch.inference_mode():
+    with torch.inference_mode(), exact(x):
         logits = model(x, collector)
     layers = MappingProxyType(collector.layers)
-    return Recording(_frozen(logits[0]), layers, height=x.shape[2], width=x.shape[3])
+    return Recording(frozen(logits[0]), layers, height=x.shape[2], width=x.shape[3])

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gsa import formulas
 from gsa.maps import Branch, chosen, required
-from gsa.record import Array, LayerRecord
+from gsa.record import Array, LayerRecord, exact
 
 
 def replayed(layer: LayerRecord, branch: Branch, values: Array) -> Array:
@@ -29,19 +29,24 @@ def replayed(layer: LayerRecord, branch: Branch, values: Array) -> Array:
     out = chosen(branch, content=layer.content, positional=layer.positional)
     required(out, layer, f"{branch} branch")
     q, v = _batch(layer.q), _batch(values)
-    if branch == "content":
-        assert layer.rho is not None
-        rho = _batch(layer.rho)
-        if layer.reach is None:
-            v = formulas.content_attention(q, rho, v)
-        else:
-            v = formulas.windowed_content_attention(q, rho, v, layer.reach)
-    else:
-        if layer.r_c is not None:
-            v = formulas.column_step(formulas.column_scores(q, torch.tensor(layer.r_c)), v)
-        if layer.r_r is not None:
-            v = formulas.row_step(formulas.row_scores(q, torch.tensor(layer.r_r)), v)
-    return v[0].numpy()
+    with exact(v):
+        return (_content if branch == "content" else _positional)(layer, q, v)[0].numpy()
+
+
+def _content(layer: LayerRecord, q: Tensor, v: Tensor) -> Tensor:
+    assert layer.rho is not None
+    rho = _batch(layer.rho)
+    if layer.reach is None:
+        return formulas.content_attention(q, rho, v)
+    return formulas.windowed_content_attention(q, rho, v, layer.reach)
+
+
+def _positional(layer: LayerRecord, q: Tensor, v: Tensor) -> Tensor:
+    if layer.r_c is not None:
+        v = formulas.column_step(formulas.column_scores(q, torch.tensor(layer.r_c)), v)
+    if layer.r_r is not None:
+        v = formulas.row_step(formulas.row_scores(q, torch.tensor(layer.r_r)), v)
+    return v
 
 
 def _batch(values: Array) -> Tensor:

@@ -171,6 +171,13 @@ def test_a_missing_gain_or_offset_is_caught(monkeypatch, missing):
     assert {result.branch for result in found} == {"positional", "sum"}
 
 
+def test_autocast_around_proofs_has_no_effect():
+    plain = list(verify(tiny_model(), [(64, 64)], queries=2))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert list(verify(tiny_model(), [(64, 64)], queries=2)) == plain
+    assert list(verify(torch.compile(tiny_model()), [(64, 64)], queries=2)) == plain
+
+
 def planted(monkeypatch, change):
     """Proofs in double precision, at two places, of recordings whose content was changed."""
 

@@ -86,6 +86,31 @@ def traces(model):
     ] + [torch.is_grad_enabled(), torch.is_inference_mode_enabled()]
 
 
+def test_autocast_around_it_has_no_effect(model):
+    plain = record(model, noise())
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = record(model, noise())
+        assert torch.is_autocast_enabled("cpu")
+    np.testing.assert_array_equal(inside.logits, plain.logits)
+    np.testing.assert_array_equal(inside["2.1"].output, plain["2.1"].output)
+
+
+@pytest.mark.parametrize(
+    "wrapped", [lambda model: torch.compile(model, backend="eager"), torch.nn.DataParallel]
+)
+def test_the_network_in_a_wrapper_is_recorded(model, wrapped):
+    found = record(wrapped(model), noise())
+    assert list(found.layers) == ["1.1", "2.1", "3.1", "4.1"]
+    np.testing.assert_array_equal(found.logits, record(model, noise()).logits)
+
+
+def test_what_is_no_network_or_no_tensor_is_refused(model):
+    with pytest.raises(ValueError, match="`model` is a Linear; it must be a ResNet of `gsa`"):
+        record(torch.nn.Linear(3, 5), noise())
+    with pytest.raises(ValueError, match="`x` is a ndarray; it must be a tensor of torch"):
+        record(model, noise().numpy())
+
+
 def test_nothing_is_left_behind():
     model = tiny_model()
     before = traces(model)
