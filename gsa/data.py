@@ -52,6 +52,12 @@ class StoredData:
         found = in_archives(root.glob(f"{self.archive}-{split}-*.zip"))
         if found:
             return split_of(found, self._words(root))
+        packed = sorted(
+            {path.stem.removeprefix(f"{self.archive}-").rpartition("-")[0] for path in
+             root.glob(f"{self.archive}-*-*.zip")}
+        )  # fmt: skip
+        if packed and not (root / split).is_dir():
+            raise _no_split(root, split, packed)
         if download and not (root / split).is_dir():
             raise DataError(f"{self.title} cannot be downloaded; lay it out in {str(root)!r}.")
         return _open_folder(root, split, self._words(root))
@@ -100,7 +106,7 @@ def open_split(name: str, split: str, root: Path | None = None, *, download: boo
         download: whether a known data set that is not there is fetched first.
 
     Raises:
-        DataError: if nothing is found there.
+        DataError: if nothing is found there, or other splits than that.
     """
     known = KNOWN.get(name)
     if known is None:
@@ -125,10 +131,34 @@ def about(name: str) -> dict[str, str]:
 
 
 def _open_folder(folder: Path, split: str, words: dict[str, str]) -> Split:
-    found = in_class_folders(folder / split if (folder / split).is_dir() else folder)
+    part = folder / split
+    if part.is_dir():
+        found = in_class_folders(part)
+        if not found and in_class_folders(folder):
+            raise DataError(
+                f"{str(part)!r} has no pictures in class folders and keeps those beside it from "
+                "being read; fill it, or give it another name."
+            )
+    else:
+        others = _splits_in(folder)
+        if others:  # or what lies beside them would be taken for classes
+            raise _no_split(folder, split, others)
+        found = in_class_folders(folder)
     if not found:
         raise DataError(
             f"{str(folder)!r} has no pictures in class folders, neither <class>/<picture> nor "
             f"{split}/<class>/<picture>."
         )
     return split_of(found, words)
+
+
+def _splits_in(folder: Path) -> list[str]:
+    """Folders that have pictures in class folders and none of their own, sorted."""
+    own = {each.class_ for each in in_class_folders(folder)}
+    inside = sorted(path for path in folder.glob("*/") if path.name not in own)
+    return [path.name for path in inside if in_class_folders(path)]
+
+
+def _no_split(folder: Path, split: str, others: list[str]) -> DataError:
+    there = ", ".join(map(repr, others))
+    return DataError(f"{str(folder)!r} has no split {split!r}; it has {there}.")

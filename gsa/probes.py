@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gsa.config import Mixer, NetworkConfig
-from gsa.evaluate import wilson
+from gsa.evaluate import share_of, wilson
 from gsa.receptive_field import field_of
 from gsa.resnet import ResNet
 
@@ -278,7 +278,7 @@ def run(probe: Probe, mixer: Mixer) -> Iterator[Progress]:
     with torch.inference_mode():
         for low, high in BINS:
             x, answers = pictures(probe.task, probe.tests, test, low, high)
-            share = float((model(x).argmax(1) == answers).float().mean())
+            share = share_of(model(x).argmax(1) == answers)
             interval = wilson(share, probe.tests)
             accuracy.append((share, interval[0], interval[1]))
     yield Progress(mixer, probe.steps, probe.steps, loss.item(), accuracy)

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as TF
 
 from gsa.checkpoints import Checkpoint
-from gsa.evaluate import BATCH, logits_of, wilson
+from gsa.evaluate import BATCH, logits_of, share_of, wilson
 from gsa.samples import Pixels, all_prepared
 from gsa.split import Split
 
@@ -214,6 +214,6 @@ def scores(
                     logits_of(checkpoint, TESTS[name].apply(part / 255, severity) * 255).argmax(1)
                     for part in pixels[checkpoint.preprocess].split(BATCH)
                 ]
-                right = float((torch.cat(said) == target).float().mean())
+                right = share_of(torch.cat(said) == target)
                 low, high = wilson(right, len(sample))
                 yield Score(checkpoint.card.name, name, severity, right, low, high, len(sample))

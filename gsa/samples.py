@@ -41,6 +41,8 @@ def labelled(
     name = known if known in KNOWN else path
     if download:
         return open_split(name, split, folder, download=True)
+    if folder.is_file():
+        raise DataError(f"{str(folder)!r} is a file; name the folder that it lies in.")
     if not folder.is_dir():
         raise DataError(f"there is no folder {str(folder)!r}.")
     try:

@@ -145,3 +145,27 @@ def test_what_is_not_there_is_said(tmp_path):
         open_split(str(tmp_path), "train")
     with pytest.raises(DataError, match=r"`hold_out` \(=1\)"):
         hold_out(open_split.__annotations__, 1, 0)  # type: ignore[arg-type]
+
+
+def test_a_split_that_is_not_there_is_said_and_nothing_else_taken(folder, tmp_path):
+    (tmp_path / "docs").mkdir()
+    photo(40, 30).save(tmp_path / "docs" / "page.png")  # would be a class
+    with pytest.raises(DataError, match=r"has no split 'nope'; it has 'train', 'val'\.$"):
+        open_split(str(folder), "nope")
+    assert open_split(str(folder / "val"), "nope").labels == ("ant", "bee", "sea horse")
+
+
+def test_a_split_that_no_archive_has_is_said(tmp_path):
+    (tmp_path / "docs").mkdir()
+    photo(40, 30).save(tmp_path / "docs" / "page.png")
+    for split in ("train", "val"):
+        with zipfile.ZipFile(tmp_path / f"caltech-160-{split}-00.zip", "w") as archive:
+            archive.writestr("crab/1.png", b"")
+    with pytest.raises(DataError, match=r"has no split 'nope'; it has 'train', 'val'\.$"):
+        open_split("caltech-94", "nope", tmp_path)
+
+
+def test_an_empty_split_beside_class_folders_is_said(folder):
+    (folder / "train" / "val").mkdir()
+    with pytest.raises(DataError, match="train/val' has no pictures in class folders and keeps"):
+        open_split(str(folder / "train"), "val")

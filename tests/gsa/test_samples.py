@@ -101,3 +101,10 @@ def test_the_commands_take_class_folders_of_a_network_of_torchvisions_set(
         assert "--download" not in capsys.readouterr().err
     assert main(["evaluate", "tiny_gsa", str(tmp_path / "empty")]) == 2
     assert "`--download` fetches it there" in capsys.readouterr().err
+
+
+def test_an_archive_is_no_folder_of_archives(checkpoint_folder, tmp_path):
+    path = tmp_path / "caltech-160-val-00.zip"
+    path.touch()
+    with pytest.raises(DataError, match="00.zip' is a file; name the folder that it lies in"):
+        labelled(card_of(checkpoint_folder, "caltech-94"), path)
