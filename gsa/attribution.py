@@ -88,7 +88,7 @@ def _grad_cam(model: nn.Module, x: Tensor, target: int, effort: int) -> Attribut
 
 
 def _occlusion(model: nn.Module, x: Tensor, target: int, effort: int) -> Attribution:
-    side = max(x.shape[2] // 8, 1)
+    side = max(min(x.shape[2:]) // 8, 1)
     values = Occlusion(model).attribute(
         x.detach(),
         target=target,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from gsa.preprocess import Grid
 from gsa.record import Array, LayerRecord
 
@@ -21,6 +23,9 @@ class Cells:
     right: int
 
     def __post_init__(self) -> None:
+        for name, edge in vars(self).items():
+            if not isinstance(edge, int | np.integer):
+                raise ValueError(f"`{name}` (={edge!r}) of a rectangle of cells must be whole.")
         if not (0 <= self.top < self.bottom and 0 <= self.left < self.right):
             raise ValueError(
                 f"a rectangle of cells needs 0 <= top < bottom and 0 <= left < right; got rows "

@@ -76,11 +76,13 @@ def column_weights(layer: LayerRecord, row: int) -> Array:
 
     Returns:
         (h, y, x): entry (i, j) is what pixel (a, j) reads from row i of its own column j.
+
+    Raises:
+        ValueError: if the layer has no column step or no such row.
     """
-    r_c = required(layer.r_c, layer, "column step")
-    rows = layer.shape[0]
-    offset = np.arange(rows) - row  # (i,)
-    return np.einsum("hdj,id->hij", layer.q[:, :, row], r_c[offset + rows - 1])
+    Cells.at(row, 0).check(layer)
+    r_c, rows = required(layer.r_c, layer, "column step"), layer.shape[0]
+    return np.einsum("hdj,id->hij", layer.q[:, :, row], r_c[np.arange(rows) - row + rows - 1])
 
 
 def positional_map(layer: LayerRecord, cells: Cells) -> Array:
@@ -112,8 +114,7 @@ def positional_map(layer: LayerRecord, cells: Cells) -> Array:
 
 def branch_map(layer: LayerRecord, kind: Kind, cells: Cells) -> Array:
     """`content_map`, `positional_map` or `sum_map` by name; ValueError for any other name."""
-    of = chosen(kind, content=content_map, positional=positional_map, sum=sum_map)
-    return of(layer, cells)
+    return chosen(kind, content=content_map, positional=positional_map, sum=sum_map)(layer, cells)
 
 
 def branches(layer: LayerRecord) -> tuple[Branch, ...]:
@@ -145,8 +146,7 @@ def sum_map(layer: LayerRecord, cells: Cells, channel: int | None = None) -> Arr
     Raises:
         ValueError: if the layer lacks a branch or the channel.
     """
-    gain = _gain(layer, channel)
-    return content_map(layer, cells) + gain * positional_map(layer, cells)
+    return content_map(layer, cells) + _gain(layer, channel) * positional_map(layer, cells)
 
 
 def reverse_sum_map(layer: LayerRecord, cells: Cells, channel: int | None = None) -> Array:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -49,8 +51,32 @@ def open_picture(source: bytes | str | Path) -> Image.Image:
         raise PictureError(
             f"The file has {len(data) / 2**20:.0f} MiB; at most {MAX_BYTES // 2**20} MiB are read."
         )
-    try:
+    with _refusing():
         return _decode(data)
+
+
+def upright_size(data: bytes) -> tuple[int, int]:
+    """(width, height) of a picture as a person sees it, before any reduction; from its header.
+
+    Args:
+        data: the bytes of a file that `open_picture` opens.
+
+    Raises:
+        PictureError: if it is of another format or damaged.
+    """
+    with _refusing(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        width, height = picture.size
+        if isinstance(picture, TiffImageFile):  # its `size` is upright in some versions of Pillow
+            width, height = (picture.tag_v2[tag] for tag in (IMAGEWIDTH, IMAGELENGTH))
+        turned = picture.getexif().get(ExifTags.Base.Orientation) in _TURNED
+    return (height, width) if turned else (width, height)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Says in one sentence what Pillow has against a file, as a PictureError."""
+    try:
+        yield
     except PictureError:
         raise
     except UnidentifiedImageError:
@@ -60,20 +86,6 @@ def open_picture(source: bytes | str | Path) -> Image.Image:
     except Exception as error:  # decoders raise nearly anything on damaged files
         detail = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise PictureError(f"The picture is damaged and cannot be decoded ({detail}).") from None
-
-
-def upright_size(data: bytes) -> tuple[int, int]:
-    """(width, height) of a picture as a person sees it, before any reduction; from its header.
-
-    Args:
-        data: the bytes of a file that `open_picture` opens.
-    """
-    with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-        width, height = picture.size
-        if isinstance(picture, TiffImageFile):  # its `size` is upright in some versions of Pillow
-            width, height = (picture.tag_v2[tag] for tag in (IMAGEWIDTH, IMAGELENGTH))
-        turned = picture.getexif().get(ExifTags.Base.Orientation) in _TURNED
-    return (height, width) if turned else (width, height)
 
 
 def _read(path: Path) -> bytes:

@@ -67,7 +67,13 @@ class Preprocess:
         return rgb.resize(side, Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
 
     def tensor(self, crop: Image.Image) -> Tensor:
-        """(1, 3, rows, columns) float32, normalised, of a picture that `crop` gave."""
+        """(1, 3, rows, columns) float32, normalised, of a picture that `crop` gave.
+
+        Raises:
+            ValueError: if the picture is not RGB.
+        """
+        if crop.mode != "RGB":
+            raise ValueError(f"the picture has the mode {crop.mode!r}; it must be RGB, cropped.")
         pixels = torch.from_numpy(np.array(crop, dtype=np.uint8))  # (rows, columns, 3)
         return self.normalise(pixels.permute(2, 0, 1).unsqueeze(0))
 

@@ -104,11 +104,16 @@ def measure(weights: Array, cells: Cells, grid: Grid) -> RangeMeasures:
         grid: the geometry of the map's cells.
 
     Raises:
-        ValueError: if the map does not have the grid's shape.
+        ValueError: if the map does not have the grid's shape, or `cells` leaves it.
     """
     if weights.shape != (grid.rows, grid.columns):
         raise ValueError(
             f"the map has shape {weights.shape}; its grid is {grid.rows} x {grid.columns}."
+        )
+    if cells.bottom > grid.rows or cells.right > grid.columns:
+        raise ValueError(
+            f"rows {cells.top} to {cells.bottom}, columns {cells.left} to {cells.right} must lie "
+            f"in the {grid.rows} x {grid.columns} grid of the map."
         )
     size = np.abs(weights.astype(np.float64))
     total = size.sum()

@@ -110,7 +110,13 @@ class Recording(_ReadOnly):
         return self.layers[layer]
 
     def probabilities(self, temperature: float = 1.0) -> Array:
-        """Softmax of the logits, (classes,), after division by a calibration temperature."""
+        """Softmax of the logits, (classes,), after division by a calibration temperature.
+
+        Raises:
+            ValueError: if `temperature` is not a finite number above 0.
+        """
+        if not 0 < temperature < math.inf:
+            raise ValueError(f"`temperature` (={temperature}) must be a finite number above 0.")
         shifted = (self.logits - self.logits.max()).astype(np.float64) / temperature
         return np.exp(shifted) / np.exp(shifted).sum()
 

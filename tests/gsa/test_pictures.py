@@ -166,3 +166,9 @@ def test_of_several_pictures_the_first_is_left(kind):
     assert not hasattr(picture, "fp")
     red, green, blue = picture.getpixel((10, 5))
     assert red > 200 > 60 > max(green, blue)
+
+
+@pytest.mark.parametrize("data", [b"abc", b"", b"\x89PNG\r\n\x1a\n" + bytes(40)])
+def test_the_size_of_what_is_no_picture_is_refused(data):
+    with pytest.raises(PictureError, match="^The (file|picture) is "):
+        upright_size(data)

@@ -103,3 +103,9 @@ def test_a_tensor_goes_back_to_the_very_same_picture():
     crop = Image.fromarray(np.stack([levels, levels.T, levels[::-1]], axis=2))
     preprocess = Preprocess(16)
     np.testing.assert_array_equal(preprocess.picture(preprocess.tensor(crop)), crop)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "HSV"])
+def test_a_picture_of_other_colours_is_refused(mode):
+    with pytest.raises(ValueError, match=f"the picture has the mode '{mode}'; it must be RGB"):
+        Preprocess(32).tensor(photo().convert(mode))

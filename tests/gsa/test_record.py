@@ -111,6 +111,12 @@ def test_what_is_no_network_or_no_tensor_is_refused(model):
         record(model, noise().numpy())
 
 
+@pytest.mark.parametrize("temperature", [0, -1, float("nan"), float("inf")])
+def test_a_temperature_that_is_none_is_refused(recording, temperature):
+    with pytest.raises(ValueError, match=r"`temperature` \(=.*\) must be a finite number above 0"):
+        recording.probabilities(temperature)
+
+
 def test_nothing_is_left_behind():
     model = tiny_model()
     before = traces(model)

@@ -1,0 +1,22 @@
+"""Places that are none on a grid get a sentence."""
+
+import numpy as np
+import pytest
+
+from gsa.cells import Cells
+from gsa.maps import column_weights
+from gsa.ranges import measure
+
+
+@pytest.mark.parametrize("row", [99, -1])
+def test_a_row_that_a_layer_lacks_has_no_column_step(recording, row):
+    with pytest.raises(ValueError, match="rows 99 to 100.* must lie in|0 <= top"):
+        column_weights(recording["2.1"], row)
+
+
+def test_cells_that_are_not_whole_or_leave_a_map_are_refused(recording):
+    with pytest.raises(ValueError, match=r"`top` \(=1.5\) of a rectangle of cells must be whole"):
+        Cells.at(1.5, 2)
+    grid = recording.grid("2.1")
+    with pytest.raises(ValueError, match="rows 30 to 31, columns 30 to 31 must lie in the 16 x 24"):
+        measure(np.ones((16, 24)), Cells.at(30, 30), grid)
