@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gsa import _bench_command, _compare_commands, _training_commands, checkpoints, commands
-from gsa._console import Arguments, Parser, Run, pictures, print_json
+from gsa._console import Arguments, Parser, Run, pictures, print_json, say_everything
 from gsa.files import json_ready
 from gsa.machine import out_of_memory
 
@@ -224,6 +224,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     if sys.stdout is None:  # closed by the shell, `>&-`: nobody wants what goes there
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    say_everything()
     arguments = _parser().parse_args(argv)
     try:
         status = arguments.run(arguments)
@@ -246,7 +247,8 @@ def main(argv: list[str] | None = None) -> int:
     except ValueError as error:  # what the project raises for bad input
         print(f"gsa: {error}", file=sys.stderr)
     except OSError as error:  # a folder that is not there or may not be written
-        what = "A file or a connection" if error.filename is None else repr(error.filename)
+        named = error.filename2 or error.filename  # where one was to take the other's name
+        what = "A file or a connection" if named is None else repr(named)
         print(f"gsa: {what} cannot be used ({error.strerror or error}).", file=sys.stderr)
     return 2
 

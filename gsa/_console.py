@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import codecs
+import io
 import json
 import sys
 from collections.abc import Callable
@@ -49,6 +50,15 @@ def print_json(value: Any) -> None:
     except UnicodeEncodeError:
         escaped = True
     sys.stdout.write((json.dumps(value) if escaped else text) + "\n")
+
+
+def say_everything() -> None:
+    """Escape on stdout what its encoding lacks, as stderr does, and not end in an error half-way.
+
+    Bytes of a file's name that are no text stay what they are where Python keeps them.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def pictures(count: int) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import html
 import io
 import json
+import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -27,6 +28,9 @@ from gsa.maps import Direction
 from gsa.preprocess import Grid
 from gsa.proofs import prove
 from gsa.record import Recording
+
+# of a name whose letters the font lacks boxes are drawn; the provenance has it in full
+warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
 
 
 @dataclass(frozen=True)

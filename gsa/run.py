@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -146,8 +147,10 @@ class Run:
         batches = self.batches.since(self.step, workers, pin=device.type == "cuda")
         while self.step < len(self.batches):
             epoch = self.step // epoch_steps
-            bar = tqdm(range(self.step % epoch_steps, epoch_steps), disable=not first)
-            bar.set_description(f"{self.folder.name} epoch {epoch + 1}/{recipe.epochs}")
+            # None: where stderr is no terminal there is no bar, but a line at the end
+            name = f"{self.folder.name} epoch {epoch + 1}/{recipe.epochs}"
+            steps = range(self.step % epoch_steps, epoch_steps)
+            bar = tqdm(steps, desc=name, disable=None if first else True)
             for at in bar:
                 start = time.perf_counter()
                 self.losses.append(self._learn(*next(batches)))
@@ -163,6 +166,8 @@ class Run:
                 entry["held_out_top1"] = self._held_out_accuracy()
             self.history.append(entry)
             self._save()
+            if first and bar.disable:
+                print(f"{name}: loss {entry['loss']:.3f}", file=sys.stderr, flush=True)
             if first:
                 lines = (json.dumps(each) + "\n" for each in self.history)
                 write_text(self.folder / "log.jsonl", "".join(lines))

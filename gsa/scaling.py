@@ -9,6 +9,7 @@ of a series is taken whatever it takes, since nothing foretells it.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -31,8 +32,11 @@ from gsa.pointwise import PointwiseConv2d
 from gsa.resnet import ResNet
 from gsa.rng import seeded
 
-# each profile would greet on stderr
+# each profile would greet on stderr, and torch's benchmark tell of CUDA without a GPU
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+logging.getLogger("torch.utils.cpp_extension").addFilter(
+    lambda record: "No CUDA runtime is found" not in record.getMessage()
+)
 
 _PARTS = {"gsa": ("content", "positional")}  # of the mixers
 SIZES = (32, 64, 128, 256, 512)  # side of the input in pixels
@@ -256,7 +260,7 @@ def _timed(cost: Cost, model: nn.Module, shape: tuple[int, ...], setting: Settin
         with torch.inference_mode():
             model(x)
 
-    # not at the top: with CUDA and no GPU it says so on stderr, before any sentence of ours
+    # not at the top: the filter above must be there first
     from torch.utils.benchmark import Timer
     from torch.utils.benchmark.utils.common import set_torch_threads
     from torch.utils.benchmark.utils.timer import timer as clock

@@ -111,6 +111,22 @@ def test_a_folder_that_cannot_be_written_gets_a_sentence(capsys, image, tmp_path
     assert err.count("\n") == 1
 
 
+def test_a_folder_in_the_way_of_a_file_is_named(capsys, tmp_path, tiny_checkpoints):
+    page = tmp_path / "checkpoints" / "README.md"
+    shutil.copytree(checkpoints.folder(), page.parent)
+    page.mkdir()
+    status, _, err = run(capsys, "report", "--folder", str(page.parent))
+    assert (status, err) == (2, f"gsa: {str(page)!r} cannot be used (Is a directory).\n")
+
+
+def test_a_machine_without_a_gpu_is_no_news(tiny_checkpoints):
+    done = subprocess.run(
+        [sys.executable, "-m", "gsa", "scaling", "--sizes", "32", "--limit", "0.001"],
+        capture_output=True, text=True, env=os.environ | {"CUDA_HOME": "/usr/local"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_receptive_fields_say_what_is_no_folder(capsys, image):
     status, _, err = run(capsys, "erf", "--pictures", image)
     assert (status, err) == (2, f"gsa: {image!r} cannot be used (Not a directory).\n")

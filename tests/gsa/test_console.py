@@ -8,7 +8,7 @@ import pytest
 
 from gsa import commands
 from gsa.__main__ import main
-from gsa._console import print_json
+from gsa._console import print_json, say_everything
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
@@ -25,6 +25,23 @@ def test_a_number_that_json_does_not_have_leaves_nothing(capsys):
     with pytest.raises(ValueError, match="not JSON compliant"):
         print_json(["before", float("nan")])
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("errors", "said"), [("strict", b"\\u3070.png\n"), ("surrogateescape", None)]
+)
+def test_letters_that_stdout_lacks_are_escaped(errors, said, monkeypatch):
+    """As a file's name that is printed once the file is there."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors=errors)
+    monkeypatch.setattr(sys, "stdout", out)
+    say_everything()
+    if said is None:  # bytes that are no text go out as they came
+        print("\udcff", end="")
+        said = b"\xff"
+    else:
+        print("\u3070.png")
+    out.flush()
+    assert out.buffer.getvalue() == said
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])

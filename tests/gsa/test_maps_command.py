@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,3 +176,15 @@ def test_bad_input_to_maps_gets_a_sentence(capsys, image, tmp_path, arguments, s
     assert sentence in err
     assert err.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_maps_of_a_file_whose_name_stdout_and_the_font_lack(tmp_path, tiny_checkpoints):
+    photo().save(tmp_path / "\u3070.jpg")
+    asked = [str(tmp_path / "\u3070.jpg"), "--query", "1", "1", "--layer", "4.1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "gsa", "maps", *asked, "--out", str(tmp_path)],
+        capture_output=True, text=True, env=os.environ | {"PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 4
+    assert "/\\u3070_jpg_1_1_tiny_gsa_4.1.png" in done.stdout

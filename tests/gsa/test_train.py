@@ -249,8 +249,12 @@ def test_the_command_trains_with_another_seed(folder, tmp_path, capsys):
     arguments = ["train", str(folder / "recipe.toml"), "--mixer", "conv", "--seed", "5", "--json"]
     arguments += ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path)]
     assert main(arguments) == 0
-    (card,) = json.loads(capsys.readouterr().out)
+    out, err = capsys.readouterr()
+    (card,) = json.loads(out)
     assert (card["name"], card["recipe"]["seed"]) == ("colours_conv_s5", 5)
+    # where stderr is no terminal, one line for each epoch and no bar that is drawn again and again
+    lines = [line.split(": loss ")[0] for line in err.splitlines()]
+    assert lines == [f"colours_conv_s5 epoch {epoch}/3" for epoch in (1, 2, 3)]
     assert main([*arguments, "--download"]) == 2
     assert "is not a known data set to download" in capsys.readouterr().err
 
