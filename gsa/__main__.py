@@ -78,8 +78,12 @@ def _maps(arguments: Arguments) -> int:
 
 
 def _verify(arguments: Arguments) -> int:
-    results = []
+    results, unusable = [], 0
     for result in commands.verify_checkpoints(arguments.checkpoint, arguments.queries):
+        if "error" in result:
+            unusable += 1
+            print(f"gsa: {result['error']}", file=sys.stderr)
+            continue
         results.append(result)
         if not arguments.json:
             print(
@@ -91,12 +95,13 @@ def _verify(arguments: Arguments) -> int:
         print_json([json_ready(result) for result in results])
     failed = sum(not result["passed"] for result in results)
     print(f"{len(results)} proofs, {failed} failed", file=sys.stderr)
-    return 1 if failed else 0
+    return 1 if failed else 2 if unusable else 0
 
 
 def _range(arguments: Arguments) -> int:
     place = tuple(arguments.query) if arguments.query else None
-    rows = commands.measure_ranges(arguments.image, arguments.checkpoint, place, arguments.step)
+    step = commands.STEP if arguments.step is None else arguments.step
+    rows = commands.measure_ranges(arguments.image, arguments.checkpoint, place, step)
     if arguments.json:
         print_json(rows)
         return 0
@@ -194,13 +199,15 @@ def _parser() -> argparse.ArgumentParser:
 
     range_ = command(_range, "range", "how far each layer and head looks")
     range_.add_argument("image", metavar="IMAGE")
-    range_.add_argument(
+    queries = range_.add_mutually_exclusive_group()
+    queries.add_argument(
         "--query", nargs=2, type=float, metavar=("ROW", "COL"),
         help=f"{query_help}; default: the mean over the queries of --step",
     )  # fmt: skip
-    range_.add_argument(
-        "--step", type=int, default=2, metavar="N", help="every N-th row and column of queries"
-    )
+    queries.add_argument(  # without a default: argparse would not refuse it beside --query
+        "--step", type=int, metavar="N",
+        help=f"every N-th row and column of queries; default: {commands.STEP}",
+    )  # fmt: skip
     checkpoint(range_, first_gsa)
 
     erf = command(_erf, "erf", "receptive fields of both twins, random and trained, layer by layer")

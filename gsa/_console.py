@@ -6,6 +6,7 @@ import argparse
 import codecs
 import io
 import json
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -18,8 +19,14 @@ AddCommand = Callable[[Run, str, str], argparse.ArgumentParser]  # (run, name, h
 class Parser(argparse.ArgumentParser):
     """Says in one sentence what is wrong with arguments, without the usage; so do subparsers.
 
-    The help of an argument names its default, in its own words or else as the value.
+    The help of an argument names its default, in its own words or else as the value. Any number
+    below 0 is a value and no option, also -1e-3.
     """
+
+    def __init__(self, *given: Any, **options: Any) -> None:
+        """As of its base class."""
+        super().__init__(*given, **options)
+        self._negative_number_matcher = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
 
     def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
         """As of its base class."""

@@ -27,6 +27,7 @@ from gsa.split import is_picture
 from gsa.twins import pairs
 
 Rows = list[dict[str, Any]]
+STEP = 2  # between the queries that ranges are the mean over
 GALLERY = Path(__file__).resolve().parent.parent / "app" / "gallery"
 
 
@@ -169,6 +170,8 @@ def draw_maps(
 def verify_checkpoints(name: str | None, queries: int) -> Iterator[dict[str, Any]]:
     """Prove the maps of one or all checkpoints, at the trained and at an odd size, both precisions.
 
+    Of all, one that cannot be used has `checkpoint` and `error` alone, and the others follow.
+
     Raises:
         ValueError: if `queries` is below 1; CheckpointError if there is nothing to verify.
     """
@@ -179,7 +182,13 @@ def verify_checkpoints(name: str | None, queries: int) -> Iterator[dict[str, Any
         raise CheckpointError(f"there is no checkpoint in {checkpoints.folder()}.")
     proved = False
     for each in names:
-        checkpoint = checkpoints.load(each)
+        try:
+            checkpoint = checkpoints.load(each)
+        except CheckpointError as error:
+            if name is not None:
+                raise
+            yield {"checkpoint": each, "error": str(error)}
+            continue
         if not checkpoint.model.gsa_layers():
             if name is not None:
                 raise ValueError(f"{each!r} is a conv network and has no maps to prove.")
@@ -196,7 +205,7 @@ def verify_checkpoints(name: str | None, queries: int) -> Iterator[dict[str, Any
 
 
 def measure_ranges(
-    image: str, name: str | None, place: tuple[float, float] | None, step: int
+    image: str, name: str | None, place: tuple[float, float] | None, step: int = STEP
 ) -> Rows:
     """Range measures per layer, branch and head: of one place, or the mean over all queries.
 

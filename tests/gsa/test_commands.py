@@ -203,6 +203,25 @@ def test_verify_passes_on_every_checkpoint(capsys, tiny_checkpoints):
     assert all(result["max_rel_error"] <= result["tolerance"] for result in found)
 
 
+def test_verify_says_what_is_broken_and_goes_on(capsys, checkpoint_folder, tmp_path, monkeypatch):
+    folder = tmp_path / "with a broken one"
+    shutil.copytree(checkpoint_folder, folder)
+    for suffix in (".json", ".safetensors"):  # one before and one after that which can be used
+        (folder / f"broken{suffix}").write_text("{}")
+        shutil.copy(folder / f"tiny_gsa{suffix}", folder / f"worse{suffix}")
+    monkeypatch.setenv("GSA_CHECKPOINTS", str(folder))
+    status, found, err = run(capsys, "verify", "--queries", "1")
+    assert status == 2
+    assert {result["checkpoint"] for result in found} == {"tiny_gsa"}
+    assert not any("error" in result for result in found)
+    first, second, last = err.splitlines()
+    assert first == "gsa: of checkpoint 'broken', the card has no entry 'network'."
+    assert second == "gsa: the card of checkpoint 'worse' gives its name as 'tiny_gsa'."
+    assert last == f"{len(found)} proofs, 0 failed"
+    status, found, err = run(capsys, "verify", "--queries", "1", "--checkpoint", "worse")
+    assert (status, found, err) == (2, None, second + "\n")
+
+
 def test_verify_fails_when_a_formula_is_broken(capsys, tiny_checkpoints, monkeypatch):
     right = maps.column_weights
     monkeypatch.setattr(maps, "column_weights", lambda layer, row: right(layer, row)[:, ::-1])
@@ -244,6 +263,7 @@ def test_numbers_out_of_range_get_a_sentence(capsys, tiny_checkpoints, arguments
         (["dream"], "argument COMMAND: invalid choice: 'dream'"),
         (["classify", "x.jpg", "--top", "few"], "argument --top: invalid int value: 'few'"),
         (["maps", "x.jpg"], "the following arguments are required: --query"),
+        (["range", "x.jpg", "--query", "1", "1", "--step", "2"], "argument --step: not allowed wi"),
         (["info", "--loud"], "unrecognized arguments: --loud"),
     ],
 )

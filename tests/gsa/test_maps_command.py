@@ -163,6 +163,8 @@ def test_maps_of_a_file_whose_name_is_not_utf_8(capsys, tmp_path, tiny_checkpoin
     ("arguments", "sentence"),
     [
         (["--query", "64", "0"], "must lie inside the 64 x 64 pixels"),
+        (["--query", "-1e-3", "5"], "(-0.001, 5) must lie inside"),
+        (["--query", "5", "-inf"], "(5, -inf) must lie inside"),
         (["--query", "1", "1", "--layer", "7.7"], "there is no layer '7.7'"),
         (["--query", "1", "1", "--layer", ""], "there is no layer ''"),
         (["--query", "1", "1", "--head", "4"], "`head` (=4) must be from 0 to 3"),
