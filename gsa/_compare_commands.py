@@ -1,6 +1,6 @@
 """The commands of `python -m gsa` that measure twins against each other.
 
-What they need is imported when one runs, since no other command needs it.
+What a command alone needs is imported when it runs, but for the modules that know its defaults.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import torch
 
-from gsa import checkpoints
+from gsa import checkpoints, probes, scaling
 from gsa._console import AddCommand, Arguments, Run, pictures, print_json
 from gsa.checkpoints import Checkpoint
 from gsa.commands import twins_of
@@ -33,9 +33,12 @@ def add(command: AddCommand) -> None:
         added.add_argument(f"--{name}", type=int, metavar="N", help=help_)
     sizes_help = "default: as on the Compare page"
     added.add_argument("--sizes", type=int, nargs="+", metavar="PX", help=sizes_help)
-    added.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    added.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
-    added.add_argument("--limit", type=float, default=2.0, help="seconds for one forward pass")
+    setting = scaling.Setting
+    added.add_argument("--device", default=setting.device, choices=("cpu", "cuda"))
+    added.add_argument("--dtype", default=setting.dtype, choices=("float32", "bfloat16"))
+    added.add_argument(
+        "--limit", type=float, default=setting.limit, help="seconds for one forward pass"
+    )
 
     added = command(_shown(_stress), "stress", "accuracy of twins on pictures spoilt step by step")
     _add_data(added)
@@ -46,9 +49,11 @@ def add(command: AddCommand) -> None:
     added = command(
         _shown(_probe), "probe", "train tiny twins on tasks that far pixels decide; about a minute"
     )
-    added.add_argument("task", help="same, count, path or line")
-    added.add_argument("--steps", type=int, default=300, metavar="N", help="of training")
-    added.add_argument("--seed", type=int, default=0, metavar="N")
+    added.add_argument("task", help=f"one of {', '.join(probes.TASKS)}")
+    added.add_argument(
+        "--steps", type=int, default=probes.Probe.steps, metavar="N", help="of training"
+    )
+    added.add_argument("--seed", type=int, default=probes.Probe.seed, metavar="N")
 
 
 def _shown(compute: Callable[[Arguments], tuple[Any, list[str]]]) -> Run:
@@ -76,8 +81,6 @@ def _twins(name: str | None) -> list[Checkpoint]:
 
 
 def _scaling(arguments: Arguments) -> tuple[Any, list[str]]:
-    from gsa import scaling
-
     setting = scaling.Setting(arguments.device, arguments.dtype, limit=arguments.limit)
     sizes = arguments.sizes or scaling.SIZES
     named = {key: getattr(arguments, key) for key in _LAYER if getattr(arguments, key) is not None}
@@ -162,8 +165,6 @@ def _differ(arguments: Arguments) -> tuple[Any, list[str]]:
 
 
 def _probe(arguments: Arguments) -> tuple[Any, list[str]]:
-    from gsa import probes
-
     torch.set_num_threads(1)  # networks so small lose more by sharing a step than they gain
     probe = probes.Probe(arguments.task, steps=arguments.steps, seed=arguments.seed)
     value, lines = [], []

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_calibration_error
 
 from gsa.checkpoints import CALIBRATION_BINS, Checkpoint
 from gsa.preprocess import Preprocess
@@ -101,6 +100,9 @@ def calibration_error(probabilities: Tensor, targets: Tensor) -> float:
         probabilities: (n, classes).
         targets: (n,) classes.
     """
+    # not at the top: it takes long, and who counts or reads a card does not need it
+    from torchmetrics.functional.classification import multiclass_calibration_error
+
     classes = probabilities.shape[1]
     return float(
         multiclass_calibration_error(

@@ -2,13 +2,32 @@
 
 import io
 import json
+import subprocess
 import sys
 
 import pytest
 
-from gsa import commands
+from gsa import commands, probes, scaling
 from gsa.__main__ import main
 from gsa._console import print_json, say_everything
+
+
+def test_commands_that_compare_have_the_defaults_of_what_they_run(capsys, monkeypatch):
+    monkeypatch.setattr(probes.Probe, "steps", 12321)
+    monkeypatch.setattr(scaling.Setting, "limit", 45.5)
+    monkeypatch.setitem(probes.TASKS, "chess", probes.draw_same)
+    for command, words in (("probe", ("12321", "chess")), ("scaling", ("45.5",))):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        said = capsys.readouterr().out
+        assert all(word in said for word in words)
+
+
+def test_the_command_line_starts_without_what_few_commands_need():
+    """Each takes up to seconds to import."""
+    code = "import sys, gsa.__main__; print(*{'torchmetrics', 'lightning_fabric'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "\n")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
