@@ -73,10 +73,3 @@ def keep(key: str, value: Any) -> None:
         results[key] = value
         while len(results) > _KEPT:
             results.popitem(last=False)
-
-
-def forget(key: str) -> None:
-    """Drop a finished result, so that it can be measured again."""
-    results, lock = _store()
-    with lock:
-        results.pop(key, None)

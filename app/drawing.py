@@ -72,8 +72,6 @@ def drawn(
         marked: whether it is the chosen one.
         source: (row, column) of a second cell to mark.
     """
-    weights = panel.shown * (not panel.zero)
-    rgba = raster.coloured(weights, panel.limit, signed=panel.signed, see_through=chosen.beneath)
     notes = [text["zero"] if panel.zero else scale(panel.limit, signed=panel.signed)]
     if math.isfinite(panel.measures.mean_distance):
         of_all = even_distance(panel.cells, panel.grid)
@@ -89,13 +87,20 @@ def drawn(
     return {
         "id": id_,
         "title": title,
-        "url": raster.png_url(rgba),
+        "url": map_url(panel, see_through=chosen.beneath),
         "cell": panel.box,
         "source": second,
         "alt": alternative(panel),
         "notes": [*notes, *extra, *last],
         "chosen": marked,
     }
+
+
+def map_url(panel: Panel, *, see_through: bool) -> str:
+    """The map of a panel as a picture, opaque or to lie over another one."""
+    weights = panel.shown * (not panel.zero)
+    rgba = raster.coloured(weights, panel.limit, signed=panel.signed, see_through=see_through)
+    return raster.png_url(rgba)
 
 
 def meaning(value: str, *, signed: bool) -> str:

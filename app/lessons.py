@@ -39,7 +39,7 @@ class OnCompare:
 
 
 LESSONS: dict[str, OnLook | OnCompare] = {
-    "map": OnLook("dalmatian_0002.jpg", Selection(0.38, 0.46, layer="2.1", heads="0")),
+    "map": OnLook("dalmatian_0002.jpg", Selection(0.44, 0.26, layer="2.1", heads="0")),
     "branches": OnLook("umbrella_0054.jpg", Selection(0.5, 0.25, layer="2.1", other_row=0.5)),
     "steps": OnLook(
         "grand_piano_0098.jpg",

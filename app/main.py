@@ -4,6 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from app import state
+
 HERE = Path(__file__).parent
 st.set_page_config(page_title="GSA Explorer", page_icon=str(HERE / "icon.png"), layout="wide")
 st.html(HERE / "style.css")
@@ -18,3 +20,4 @@ page = st.navigation(
     position="top",
 )
 page.run()
+state.tidy()

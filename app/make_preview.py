@@ -16,7 +16,7 @@ def computed(picture: str) -> dict[str, Any]:
     seen = resources.seen(name, state.Picture(picture, data).digest, data)
     chosen = Selection()
     found = panels.all_layers(seen.recording, chosen)
-    rows = strip_rows(found, found[-1].layer, chosen)
+    rows = strip_rows(found, panels.first_layer(seen.recording), chosen)
     return {"checkpoint": name, "weights": seen.card.sha256, "rows": rows}
 
 

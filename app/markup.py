@@ -70,6 +70,7 @@ def crop_picker(
             "rows": shape[0],
             "columns": shape[1],
             "cells": [cells.top, cells.left, cells.bottom, cells.right],
+            "map": "",
             "label": label,
             "region": text["region"],
         },

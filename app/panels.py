@@ -167,6 +167,16 @@ def can_be_negative(value: str, heads: str) -> bool:
     return value == "deviation" or (value == "weight" and heads not in ("absolute", "max"))
 
 
+def first_layer(recording: Recording) -> str:
+    """The layer that is shown before one was chosen: the first of the second stage.
+
+    Its maps are fine enough for shapes and coarse enough for a cell to be clicked; where there is
+    no such layer, the last.
+    """
+    names = list(recording.layers)
+    return next((name for name in names if name.startswith("2.")), names[-1])
+
+
 def proof(recording: Recording, chosen: Selection) -> tuple[Proof, int]:
     """The worst proof over all layers and branches at the chosen place, and how many there are.
 

@@ -8,7 +8,6 @@ by a sample only.
 from __future__ import annotations
 
 import base64
-import gc
 import hashlib
 import io
 import json
@@ -55,13 +54,10 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-@st.cache_resource(show_spinner=False, max_entries=8)
+@st.cache_resource(show_spinner=False, max_entries=32)
 def _checkpoint(name: str, directory: str, times: tuple[int, ...]) -> gsa.Checkpoint:
     torch.set_num_threads(1)  # with two forward passes at once, more threads only get in the way
-    checkpoint = gsa.load(name, device=device())
-    gc.collect()
-    gc.freeze()  # the collector need never walk torch's modules again
-    return checkpoint
+    return gsa.load(name, device=device())
 
 
 def checkpoint(name: str) -> gsa.Checkpoint:

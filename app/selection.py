@@ -12,6 +12,7 @@ from gsa.preprocess import Grid
 Heads = str  # "mean", "absolute", "max", or a head's number from 0
 Scale = Literal["own", "layer", "all"]
 Value = Literal["weight", "absolute", "deviation", "contribution"]
+Over = Literal["photo", "content", "positional"]
 Section = Literal["heads", "places", "matter", "stable", "range", "why", "take"]
 Without = Literal["none", "content", "positional"]
 How = Literal["blank", "blur", "swap"]
@@ -35,6 +36,7 @@ class Selection:
     value: Value = "weight"
     scale: Scale = "own"
     beneath: bool = False
+    over: Over = "photo"  # what lies on the large picture: nothing, or the layer's map of a branch
     section: Section = "heads"  # what is shown below the maps
     source_row: float = 0.25  # the place whose one weight is taken apart
     source_column: float = 0.25
@@ -108,6 +110,7 @@ class Selection:
 CHOICES = {
     "direction": get_args(Direction),
     "value": get_args(Value),
+    "over": get_args(Over),
     "scale": get_args(Scale),
     "section": get_args(Section),
     "without": get_args(Without),

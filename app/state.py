@@ -6,6 +6,7 @@ widgets have keys of their own, listed in `Widget`, and hand over in callbacks.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import time
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ _LINK_COMPLAINT = "link_complaint"
 _PAGE = "page"
 _ARRIVED = "arrived"
 _ASKED = "asked"
+_TIDIED = "tidied"
 _SETTLED = 1.5  # seconds after which the browser has the address that was written last
 
 
@@ -48,6 +50,8 @@ class Widget:
     value = "widget_value"
     scale = "widget_scale"
     beneath = "widget_beneath"
+    over = "widget_over"
+    arrival = "widget_arrival"
     section = "widget_section"
     target = "widget_target"
     radius = "widget_radius"
@@ -217,6 +221,17 @@ def is_begun(work: Work, key: str) -> bool:
 def end(work: Work) -> None:
     """The work is finished, has failed, or is not to go on."""
     st.session_state.pop(f"{_BEGUN} {work}", None)
+
+
+def tidy() -> None:
+    """Drop what visitors who are gone brought with them, once in each session.
+
+    Streamlit's sessions are cycles, which only a collection frees; with torch loaded, Python makes
+    one by itself after hours. It takes a quarter of a second, so a page is drawn first.
+    """
+    if _TIDIED not in st.session_state:
+        st.session_state[_TIDIED] = True
+        gc.collect()
 
 
 def linked_picture() -> str:

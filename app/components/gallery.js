@@ -18,12 +18,25 @@ export default function ({ data, parentElement, setTriggerValue }) {
       }),
     );
   }
+  // one stop of the Tab key for all: arrows lead from picture to picture
+  const stopAt = (stop) => {
+    for (const button of row.children) button.tabIndex = button === stop ? 0 : -1;
+  };
   const mark = (name) => {
     for (const button of row.children) {
       button.setAttribute("aria-pressed", String(button.dataset.name === name));
     }
+    stopAt(row.querySelector("[aria-pressed=true]") || row.firstElementChild);
   };
   mark(data.chosen);
+  row.onkeydown = (event) => {
+    const buttons = [...row.children], at = buttons.indexOf(event.target);
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: buttons.length - 1 }[event.key];
+    if (!buttons[to] || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    stopAt(buttons[to]);
+    buttons[to].focus();
+  };
   if (row.dataset.shown !== data.chosen) {
     row.dataset.shown = data.chosen;
     const chosen = row.querySelector("[aria-pressed=true]");

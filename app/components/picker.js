@@ -17,6 +17,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   for (const [selector, url] of [[".photo", data.photo], [".crop", data.crop]]) {
     if (find(selector).src !== url) find(selector).src = url;
   }
+  const over = find(".over");
+  over.hidden = !data.map;
+  if (data.map && over.src !== data.map) over.src = data.map;
+  find(".crop").classList.toggle("under", Boolean(data.map));
 
   const { rows, columns } = data;
   const snap = (share, cells) => Math.min(cells - 1, Math.max(0, Math.floor(share * cells)));

@@ -22,10 +22,11 @@ def picker(data: dict[str, Any], key: str, on_change: Callable[[], None]) -> Non
     keys are being pressed: when they rest, the last place comes again without it.
 
     Args:
-        data: `photo` and `crop` (URLs), `photo_size` [width, height] and `crop_box` [left,
-            top, right, bottom] in the same pixels, `rows` and `columns` of the finest grid, `cells`
-            [top, left, bottom, right] of the place on it, `label` for screen readers, `region`
-            (what the button says that lets a finger draw a rectangle).
+        data: `photo` and `crop` (URLs), `map` (URL of what lies on the crop, or empty),
+            `photo_size` [width, height] and `crop_box` [left, top, right, bottom] in the same
+            pixels, `rows` and `columns` of the finest grid, `cells` [top, left, bottom, right] of
+            the place on it, `label` for screen readers, `region` (what the button says that lets
+            a finger draw a rectangle).
         key: of the widget.
         on_change: called when the place changes.
     """

@@ -36,18 +36,12 @@ def measured(
         meanwhile: draws a result so far.
     """
     key = measurement.key
-    found = compare_results.kept(key)
-    if found is not None:
+    found, again_key = compare_results.kept(key), f"{Widget.compare_again} {key}"
+    again = bool(state.widget_value(again_key))  # all keep the result there is until a new one is
+    if found is not None and not again:
         state.end("measurement")
         with st.container(horizontal=True, gap="medium"):
-            st.button(
-                text["again"],
-                type="tertiary",
-                icon=":material/refresh:",
-                key=f"{Widget.compare_again} {key}",
-                on_click=compare_results.forget,
-                args=(key,),
-            )
+            st.button(text["again"], type="tertiary", icon=":material/refresh:", key=again_key)
             _file(measurement, "json", lambda: measurement.json_bytes(as_data(found)))
             if isinstance(found, Fields):  # the one result that has maps
                 _file(measurement, "npz", lambda: measurement.npz_bytes(found.maps()))
@@ -57,7 +51,7 @@ def measured(
         return None
     start_key = f"{Widget.compare_start} {key}"
     # known before the button is drawn: it must not stay beside what it started
-    if not state.widget_value(start_key):
+    if not (again or state.widget_value(start_key)):
         st.button(start, type="primary", key=start_key)
         if state.is_begun("measurement", key):  # and neither finished nor cancelled
             st.caption(text["broken_off"])

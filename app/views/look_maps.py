@@ -8,9 +8,10 @@ from typing import Any
 import streamlit as st
 
 from app import markup, panels, resources, state
+from app.components.arrival import arrival
 from app.components.picker import picker
 from app.components.strip import strip
-from app.drawing import View, beneath, drawn, head_names, meaning
+from app.drawing import View, beneath, drawn, head_names, map_url, meaning
 from app.panels import Panel
 from app.resources import Seen
 from app.sections import heads, matter, places, ranges, stable, take, why
@@ -49,7 +50,7 @@ def inspect(seen: dict[str, Seen], picture: Picture) -> None:
     recording = seen["gsa"].recording
     left, right = st.columns([5, 12], gap="medium")
     found = panels.all_layers(recording, chosen)
-    layer = chosen.layer if chosen.layer in recording.layers else found[-1].layer
+    layer = chosen.layer if chosen.layer in recording.layers else panels.first_layer(recording)
     view = View(seen, picture, chosen, layer, found)
     with left:
         _picker(view)
@@ -62,15 +63,16 @@ def inspect(seen: dict[str, Seen], picture: Picture) -> None:
 
 
 def _section(view: View) -> None:
-    section = markup.choice(
-        "section",
-        view.chosen.section,
-        text["section"],
-        text["sections"],
-        label_visibility="collapsed",
-        width="stretch",
-    )
     with st.container(key=ANCHOR):
+        arrival(ANCHOR, Widget.arrival)
+        section = markup.choice(
+            "section",
+            view.chosen.section,
+            text["section"],
+            text["sections"],
+            label_visibility="collapsed",
+            width="stretch",
+        )
         SECTIONS[section](view)
 
 
@@ -90,12 +92,14 @@ def _picker(view: View) -> None:
             "rows": grid.rows,
             "columns": grid.columns,
             "cells": [cells.top, cells.left, cells.bottom, cells.right],
+            "map": _map_over(view),
             "label": text["picker_label"].format(name=view.picture.name, size=grid.height),
             "region": text["region"],
         },
         Widget.picker,
         partial(markup.take_place, Widget.picker),
     )
+    _over(view)
     tall, wide = (bottom - top) / grid.rows, (right - left) / grid.columns
     whose = text["whose"]["gallery" if view.picture.gallery else "own"]
     caption = text["picker_caption"].format(
@@ -115,6 +119,26 @@ def _picker(view: View) -> None:
     if times > 1:
         said.append(text["enlarged"].format(times=times, size=seen.recording.height))
     st.caption(" ".join(said))
+
+
+def _over(view: View) -> None:
+    """Choose what lies on the large picture: nothing, or the chosen layer's map of a branch."""
+    there = {"photo", *(panel.branch for panel in view.found if panel.layer == view.layer)}
+    names = {
+        name: title.format(layer=view.layer)
+        for name, title in text["overs"].items()
+        if name in there
+    }
+    now = view.chosen.over if view.chosen.over in names else "photo"
+    markup.choice("over", now, text["over"], names, label_visibility="collapsed", width="stretch")
+
+
+def _map_over(view: View) -> str:
+    """URL of the map that lies on the large picture; empty for none."""
+    for panel in view.found:
+        if (panel.layer, panel.branch) == (view.layer, view.chosen.over):
+            return map_url(panel, see_through=True)
+    return ""
 
 
 def _span(first: int, end: int) -> str:

@@ -45,6 +45,13 @@ def texts(app):
     return " ".join(str(each.value) for each in [*app.caption, *app.markdown, *app.error])
 
 
+def kept_fields():
+    """The one result that is kept."""
+    results, _ = compare_results._store()
+    (found,) = results.values()
+    return found
+
+
 def labels(app):
     return [each.label for each in app.button]
 

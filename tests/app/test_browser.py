@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -238,7 +239,7 @@ def test_a_cell_of_a_heads_map_is_taken_apart(page):
     assert box
     page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 0.8 * box["height"])
     expect(page.get_by_text("Head 3: how much the cell in row", exact=False)).to_be_visible()
-    cells = 4  # along each side of the last layer of the tiny network
+    cells = 16  # along each side of layer 2.1, which is chosen at first
     row, column = int(0.8 * cells) + 1, int(0.3 * cells) + 1
     expect(
         page.get_by_text(f"takes from the one in row {row}, column {column}", exact=False)
@@ -324,8 +325,38 @@ def test_a_gallery_picture_and_a_link_to_it(page, browser):
     other.context.close()
 
 
+def test_the_map_of_a_branch_lies_on_the_large_picture(page):
+    over, crop = page.locator(".seen .over"), page.locator(".seen .crop")
+    expect(over).to_be_hidden()
+    page.get_by_role("radio", name=LOOK["overs"]["content"].format(layer="2.1")).click()
+    expect(over).to_be_visible()
+    expect(crop).to_have_class(re.compile("under"))
+    page.locator(".panel[data-id='3.1 content']").click()
+    page.get_by_role("radio", name=LOOK["overs"]["content"].format(layer="3.1")).wait_for()
+    small = page.locator(".panel[data-id='3.1 content'] .map")
+    page.get_by_text(LOOK["beneath"]).click()  # see-through as well, so one picture
+    expect(small).to_have_attribute("src", over.get_attribute("src"))
+    page.get_by_role("radio", name=LOOK["overs"]["photo"]).click()
+    expect(over).to_be_hidden()
+
+
+def test_the_gallery_is_one_stop_of_the_tab_key(page):
+    chosen = page.locator(".row button[tabindex='0']")
+    expect(chosen).to_have_count(1)
+    first = chosen.get_attribute("data-name")
+    chosen.focus()
+    page.keyboard.press("ArrowRight")
+    focused = page.locator(".row button:focus")
+    assert focused.get_attribute("data-name") != first
+    page.keyboard.press("Enter")
+    wait_for_maps(page)
+    expect(page.locator(".row button[aria-pressed='true']")).to_have_attribute(
+        "data-name", focused.get_attribute("data-name")
+    )
+
+
 def test_a_bad_upload_keeps_the_picture(page, tmp_path):
-    before = maps(page)
+    before = settled(page)
     (tmp_path / "notes.txt").write_text("no picture")
     upload(page, tmp_path / "notes.txt")
     expect(page.get_by_text("The file is not a picture in one of")).to_be_visible()

@@ -18,6 +18,7 @@ from tests.app.compare_support import (
     TEXT,
     charts,
     drawn,
+    kept_fields,
     labels,
     lines,
     opened,
@@ -47,9 +48,29 @@ def test_fields_are_measured_once_and_kept(page):
     page.button_group(Widget.compare_weights).set_value("random").run()
     assert labels(page) == [TEXT["fields"]["start"]]  # but for other weights
     page.button_group(Widget.compare_weights).set_value("trained").run()
+    before = kept_fields()
+    page.button[0].click().run()  # measures again
+    assert labels(page) == [TEXT["again"]]
+    assert charts(page) == 2
+    assert kept_fields() is not before
+
+
+def test_a_result_is_kept_for_all_until_there_is_a_new_one(page, monkeypatch):
+    start(page)
+    before = kept_fields()
+
+    def steps(*_arguments, **_options):
+        yield 0.5, None
+        assert kept_fields() is before  # which is what all others see meanwhile
+        raise ValueError("no more")
+
+    monkeypatch.setattr(compare_resources, "fields", steps)
     page.button[0].click().run()
-    assert labels(page) == [TEXT["fields"]["start"]]
-    assert charts(page) == 0
+    assert TEXT["cannot"].format(error="no more") in {each.value for each in page.error}
+    page.run()
+    assert labels(page) == [TEXT["again"]]
+    assert charts(page) == 2
+    assert kept_fields() is before
 
 
 def test_fields_stand_beside_what_they_were_if_all_counted_alike(page):

@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from tests.app import test_browser as inspector
-from tests.app.test_browser import wait_for_maps
+from tests.app.test_browser import LOOK, wait_for_maps
 
 pytestmark = inspector.pytestmark
 address, browser, page = inspector.address, inspector.browser, inspector.page
@@ -19,6 +19,25 @@ def test_a_link_that_names_what_there_is_not_is_answered_and_cleaned(page, addre
     page.locator(".panel[data-id='2.1 content']").click()
     expect(warning).to_be_hidden()
     page.wait_for_url(lambda url: "layer=2.1" in url)
+
+
+def test_a_link_to_a_section_comes_out_there_and_lets_go(page, address):
+    page.goto(f"{address}/?picture=panda_0021.jpg&section=range#section")
+    top = "document.querySelector('.st-key-section').getBoundingClientRect().top"
+    page.get_by_role("heading", name=LOOK["range_title"]).wait_for()
+    page.wait_for_function(f"0 <= {top} && {top} < 100")
+    page.mouse.move(600, 500)
+    page.mouse.wheel(0, -400)
+    page.wait_for_function(f"{top} > 300")
+    page.wait_for_timeout(500)
+    assert page.evaluate(top) > 300
+
+
+def test_without_a_name_in_the_link_the_page_stays_at_its_top(page, address):
+    page.goto(f"{address}/?picture=panda_0021.jpg&section=range")
+    page.get_by_role("heading", name=LOOK["range_title"]).wait_for()
+    page.wait_for_timeout(1000)
+    assert page.get_by_role("heading", level=1).bounding_box()["y"] > 0
 
 
 def test_back_to_a_wrong_link_does_not_trap(page, address):

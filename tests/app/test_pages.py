@@ -1,7 +1,9 @@
 """The pages without a browser: what they say, and what bad input does."""
 
+import gc
 import io
 import re
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app import gallery, panels
+from app import gallery, panels, resources
 from app.selection import Selection, to_parameters
 from app.state import Widget
 from app.text import words
@@ -301,6 +303,25 @@ def two_pairs(checkpoint_folder, tmp_path, monkeypatch):
             other = data.replace(b'"tiny', b'"small') if suffix == ".json" else data
             (tmp_path / f"small_{name}{suffix}").write_bytes(other)
     monkeypatch.setenv("GSA_CHECKPOINTS", str(tmp_path))
+
+
+def test_what_a_visitor_left_goes_when_the_next_one_comes(tiny_checkpoints):
+    class Left:
+        """A cycle, as a session is."""
+
+    left = Left()
+    left.itself = left
+    gone = weakref.ref(left)
+    gc.disable()
+    try:
+        resources._checkpoint.clear()
+        AppTest.from_file(MAIN, default_timeout=120).run()  # loads the networks
+        del left
+        assert gone() is not None
+        AppTest.from_file(MAIN, default_timeout=120).run()
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_another_pair_of_networks_can_be_chosen(two_pairs):

@@ -11,7 +11,7 @@ from gsa.preprocess import Grid
 APP = Path(__file__).parents[2] / "app"
 CHOSEN = Selection(
     0.125, 0.375, bottom=0.25, right=0.75, pair="tiny", layer="2.1", heads="3", direction="to",
-    value="deviation", scale="all", beneath=True, section="matter", target="panda",
+    value="deviation", scale="all", beneath=True, over="content", section="matter", target="panda",
     source_row=0.5, source_column=0.1,
     radius=0.25, cut_layers="1.1,2.1", without="content",
     part_top=0.5, part_left=0.5, part_bottom=1.0, part_right=0.625,
