@@ -365,8 +365,8 @@ def _meeting(gap: dict[int, float]) -> float:
 
 
 def _told_apart(one: Cost, other: Cost, figure: str) -> bool:
-    """Whether two costs differ, times by more than they scatter."""
-    scatter = 0.0
+    """Whether two costs differ, times by more than they scatter, others by a twentieth."""
+    scatter = 0.05 * min(getattr(one, figure), getattr(other, figure))
     if figure == "seconds":  # a pass so slow that it ran once scatters little
         scatter = sum(each.spread for each in (one, other) if not math.isnan(each.spread))
     return bool(abs(getattr(one, figure) - getattr(other, figure)) > scatter)

@@ -12,7 +12,7 @@ from app.state import Widget
 from app.text import words
 from app.views.compare_run import measured
 from gsa import scaling
-from gsa.scaling import Cost, crossovers, exponent
+from gsa.scaling import Cost, Crossover, crossovers, exponent
 
 page = words("compare")
 text = page["cost"]
@@ -104,16 +104,25 @@ def _figures(costs: list[Cost], figure: str) -> None:
             }
         )
     st.dataframe(rows, hide_index=True)
-    found = crossovers(costs, figure)
-    sentences = [
-        text["crossing"].format(
-            below=text["names"][crossing.cheaper_below],
-            above=text["names"][crossing.cheaper_above],
-            size=crossing.size,
-        )
-        for crossing in found
-    ]
+    sentences = _crossings(crossovers(costs, figure))
     st.markdown("\n".join(f"- {each}" for each in sentences) or text["no_crossing"][figure])
+
+
+def _crossings(found: list[Crossover]) -> list[str]:
+    """For each pair that changes places, which of it is cheaper from size to size."""
+    pairs: dict[frozenset[str], list[Crossover]] = {}
+    for each in found:
+        pairs.setdefault(frozenset((each.cheaper_below, each.cheaper_above)), []).append(each)
+    said, names = text["crossing_parts"], text["names"]
+    sentences = []
+    for crossings in pairs.values():
+        parts = [
+            said["below"].format(name=names[each.cheaper_below], size=each.size)
+            for each in crossings
+        ]
+        parts.append(said["above"].format(name=names[crossings[-1].cheaper_above]))
+        sentences.append(text["crossing"].format(parts=", ".join(parts)))
+    return sentences
 
 
 def _quantity(value: float, figure: str) -> str:

@@ -11,8 +11,10 @@ from app.figures import compare as figures
 from app.figures import theme
 from app.state import Widget
 from app.text import words
+from app.views import compare_cost
 from gsa import ranges
 from gsa.preprocess import Grid
+from gsa.scaling import Crossover
 from tests.app import compare_support
 from tests.app.compare_support import (
     TEXT,
@@ -253,3 +255,15 @@ def test_growth_has_logarithmic_axes_and_against_has_intervals():
     assert (bars.array[0], bars.arrayminus[0]) == (pytest.approx(0.2), pytest.approx(0.1))
     (name,) = drawn.layout.annotations
     assert (name.text, name.x, name.yanchor) == ("even", 0, "top")  # away from where lines end
+
+
+def test_who_is_cheaper_is_said_from_size_to_size():
+    back_and_forth = [Crossover("dense", "gsa", 79.0), Crossover("gsa", "dense", 241.0)]
+    other = Crossover("conv", "content", 64.0)
+    sentences = compare_cost._crossings([back_and_forth[0], other, back_and_forth[1]])
+    names = TEXT["cost"]["names"]
+    assert sentences == [
+        f"Cheaper: **{names['dense']}** up to 79 px, **{names['gsa']}** up to 241 px, "
+        f"**{names['dense']}** above.",
+        f"Cheaper: **{names['conv']}** up to 64 px, **{names['content']}** above.",
+    ]

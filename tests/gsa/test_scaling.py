@@ -213,3 +213,14 @@ def test_nothing_is_said_of_cuda_before_something_is_timed():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_memory_that_hardly_differs_is_told_apart_by_nobody():
+    one = [replace(cost("one", size, 1.0), peak_bytes=1000) for size in (32, 128)]
+    other = [
+        replace(cost("other", size, 1.0), peak_bytes=held)
+        for size, held in ((32, 1040), (128, 900))
+    ]
+    assert crossovers([*one, *other], "peak_bytes") == []
+    other[0] = replace(other[0], peak_bytes=1100)
+    assert len(crossovers([*one, *other], "peak_bytes")) == 1
