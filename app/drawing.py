@@ -15,6 +15,7 @@ from app.resources import Seen
 from app.selection import Selection
 from app.state import Picture
 from app.text import words
+from gsa.faithfulness import Chance
 from gsa.ranges import even_distance, two_digits
 
 text = words("look")
@@ -119,9 +120,18 @@ def scale(limit: float, *, signed: bool) -> str:
     return f"{'±' if signed else '0 – '}{two_digits(limit)}"
 
 
-def explained_notes(each: Explained) -> list[str]:
-    """What is said below an attribution: how it does in its test, and what its sum misses."""
-    notes = [text["deletion_area"].format(area=each.deletion.area)]
+def explained_notes(each: Explained, chance: Chance) -> list[str]:
+    """What is said below an attribution: how it does in its test, and what its sum misses.
+
+    Args:
+        each: the attribution.
+        chance: the same test of blocks at random, for the same network and class.
+    """
+    beaten = sum(each.deletion.area < area for area in chance.areas)  # lower is better
+    notes = [
+        text["deletion_area"].format(area=each.deletion.area),
+        text["beaten"].format(count=beaten, draws=len(chance.areas)),
+    ]
     if each.attribution.delta is not None:
         change = float(each.attribution.values.sum()) - each.attribution.delta  # of the score
         missed = each.attribution.delta / change if change else math.inf

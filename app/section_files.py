@@ -20,7 +20,7 @@ from app.text import words
 from gsa import export, figures
 from gsa.cells import Cells
 from gsa.export import Provenance
-from gsa.faithfulness import Curve
+from gsa.faithfulness import Chance
 from gsa.maps import Branch
 from gsa.preprocess import Grid
 from gsa.ranges import measure
@@ -167,7 +167,7 @@ def attributions_file(
     view: View,
     label: str,
     found: Mapping[tuple[str, str], Explained],
-    chance: Mapping[str, Curve],
+    chance: Mapping[str, Chance],
     sentences: str,
     kind: str,
 ) -> bytes:
@@ -182,7 +182,7 @@ def attributions_file(
         view: what is shown.
         label: the class that is explained.
         found: attributions by method and mixer.
-        chance: by mixer, the deletion curve of blocks at random.
+        chance: by mixer, the deletion curves of blocks at random.
         sentences: what stands below the strip.
         kind: of file.
     """
@@ -200,19 +200,23 @@ def attributions_file(
     )
     if kind == "npz":
         return export.archive_bytes(_attribution_arrays(found, chance), made_from.to_json())
-    figure = _attributions_figure(view, label, found, sentences)
+    figure = _attributions_figure(view, label, found, chance, sentences)
     return export.figure_bytes(figure, kind, made_from, what=text["why_page"])
 
 
 def _attributions_figure(
-    view: View, label: str, found: Mapping[tuple[str, str], Explained], sentences: str
+    view: View,
+    label: str,
+    found: Mapping[tuple[str, str], Explained],
+    chance: Mapping[str, Chance],
+    sentences: str,
 ) -> Figure:
     twins = [mixer for mixer in text["twins"] if any(each == mixer for _, each in found)]
     drawn = []
     for mixer in twins:
         for method, name in text["methods"].items():
             if each := found.get((method, mixer)):
-                title = "\n".join((name, *explained_notes(each)))
+                title = "\n".join((name, *explained_notes(each, chance[mixer])))
                 drawn.append(_attribution(each, mixer, title))
     gsa, conv = (view.seen[mixer].card for mixer in text["twins"])
     title = text["why_figure"].format(
@@ -226,7 +230,7 @@ def _attributions_figure(
 
 
 def _attribution_arrays(
-    found: Mapping[tuple[str, str], Explained], chance: Mapping[str, Curve]
+    found: Mapping[tuple[str, str], Explained], chance: Mapping[str, Chance]
 ) -> dict[str, np.ndarray]:
     arrays = {}
     curves = {key: each.deletion for key, each in found.items()}

@@ -95,7 +95,7 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
                     "cell": [],
                     "source": [],
                     "alt": text["why_alternative"].format(name=name, twin=text["twins"][mixer]),
-                    "notes": [scale(limit, signed=signed), *explained_notes(each)],
+                    "notes": [scale(limit, signed=signed), *explained_notes(each, chance[mixer])],
                     "chosen": False,
                 }
             )

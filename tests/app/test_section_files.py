@@ -18,9 +18,10 @@ from tests.app import test_leaving
 TEXT = words("look")
 DELTAS = {"gsa": 0.5, "conv": -0.25}  # of integrated gradients
 CHANCE = {
-    "gsa": faithfulness.Chance(
-        np.linspace(0, 1, 5), np.linspace(1, 0, 5), 0.5, np.array([0.4, 0.6])
+    mixer: faithfulness.Chance(
+        np.linspace(0, 1, 5), np.linspace(1, 0, 5), float(np.mean(areas)), np.array(areas)
     )
+    for mixer, areas in (("gsa", (0.4, 0.6)), ("conv", (0.2, 0.3, 0.4)))  # made-up maps have 0.25
 }
 view = test_leaving.view
 
@@ -135,6 +136,8 @@ def test_attributions_leave_with_both_twins_and_the_class(twins, drawn):
         "why bee?",
         "Lower is better.",
         "area 0.25",
+        TEXT["beaten"].format(count=2, draws=2),
+        TEXT["beaten"].format(count=2, draws=3),
         *(f"sum {missed:+.0%}" for missed in shares_missed(found)),
         *TEXT["twins"].values(),
     ):
