@@ -58,9 +58,7 @@ def show(pair: Pair) -> None:
     if found is None:
         return
     layers = [field.layer for field in found.of["gsa"]]
-    layer = right.select_slider(
-        text["layer"], layers, value=layers[len(layers) // 2], key=Widget.compare_layer
-    )
+    layer = right.select_slider(text["layer"], layers, value=layers[0], key=Widget.compare_layer)
     _maps(found, layers.index(layer))
     st.caption(
         text["protocol"].format(
@@ -75,9 +73,14 @@ def show(pair: Pair) -> None:
         _distances(found, layers)
 
 
-def _theory(field: Field) -> str:
+def _theory(field: Field, size: int) -> str:
+    """What a unit can see at all of an input of so many pixels a side."""
     side = field.theoretical.side[0]
-    return text["whole"] if side is None else text["box"].format(side=side)
+    if side is None:
+        return str(text["whole"])
+    top, left, bottom, right = field.theoretical.box
+    past = min(top, left) <= 0 and max(bottom, right) >= size and side > size
+    return text["box_past" if past else "box"].format(side=side)
 
 
 def _maps(found: Fields, at: int) -> None:
@@ -85,7 +88,7 @@ def _maps(found: Fields, at: int) -> None:
     spreads = {}
     for column, mixer in zip(columns, MIXERS, strict=False):
         field, spread = found.of[mixer][at], found.of[mixer][at].spread
-        twin, theory = page["twins"][mixer], _theory(field)
+        twin, theory = page["twins"][mixer], _theory(field, found.size)
         label = text["alternative"].format(
             twin=twin, layer=field.layer, r50=spread.radius_50, r90=spread.radius_90, theory=theory
         )

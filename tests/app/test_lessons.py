@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -19,7 +20,7 @@ from app.sections.matter import _radii
 from app.selection import QUESTION, Selection, from_parameters
 from app.state import Picture
 from app.text import words
-from gsa import baselines, interventions, maps, stability
+from gsa import baselines, erf, interventions, maps, stability
 from gsa.cells import Cells
 from gsa.interventions import Limits
 from gsa.probes import FARTHEST, MARK, NEAREST, Probe
@@ -202,12 +203,29 @@ def test_convolution_sees_a_square_that_grows_and_attention_everything():
     assert field_of(checkpoint().model, layers[0], (1, 1), (size, size)).whole
 
 
-def best(name, limits, mixer="gsa"):
-    """The class that a network gives to the picture of a lesson under limits."""
+def test_in_the_last_layer_both_twins_use_about_as_much_of_the_picture():
+    preprocess = checkpoint().preprocess
+    pictures = [gsa.open_picture(gallery.FOLDER / name) for name in list(gallery.titles())[:4]]
+    x = torch.cat([preprocess.tensor(preprocess.crop(picture)) for picture in pictures])
+    middle = preprocess.size / 2, preprocess.size / 2
+    gsa_radius, conv_radius = (
+        list(erf.fields(checkpoint(mixer).model, x, middle))[-1].spread.radius_50
+        for mixer in ("gsa", "conv")
+    )
+    assert gsa_radius == pytest.approx(conv_radius, rel=0.2)
+
+
+def shares(name, limits, mixer="gsa"):
+    """The classes of the picture of a lesson under limits, most probable first."""
     network = checkpoint(mixer)
     model = interventions.limited(network.model, limits) if mixer == "gsa" else network.model
-    shares = interventions.probabilities(model, tensor(name), network.card.temperature)[0]
-    return network.card.classes[int(shares.argmax())]
+    found = interventions.probabilities(model, tensor(name), network.card.temperature)[0]
+    order = np.argsort(-np.asarray(found))
+    return {network.card.classes[at]: float(found[at]) for at in order}
+
+
+def best(name, limits, mixer="gsa"):
+    return next(iter(shares(name, limits, mixer)))
 
 
 def test_the_bonsai_is_lost_where_all_layers_are_cut_and_not_where_one_is():
@@ -221,6 +239,11 @@ def test_the_bonsai_is_lost_where_all_layers_are_cut_and_not_where_one_is():
     assert best("cut", Limits()) == "bonsai"
     assert best("cut", Limits(radius=radius)) != "bonsai"
     assert best("cut", Limits(radius=64)) == "bonsai"
+    whole = shares("cut", Limits())["bonsai"]
+    assert shares("cut", Limits(radius=64))["bonsai"] < 0.5 * whole
+    assert shares("cut", Limits(radius=radius, layers=("1.1",)))["bonsai"] > 0.75 * whole
+    kept = shares("cut", Limits(radius=8, cut="near"))["bonsai"]
+    assert kept == pytest.approx(0.5 * whole, rel=0.2)
     assert best("cut", Limits(radius=radius, layers=("1.1",))) == "bonsai"
     assert best("cut", Limits(), "conv") == "bonsai"
     assert best("cut", Limits(radius=16)) != "bonsai"

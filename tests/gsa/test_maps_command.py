@@ -1,5 +1,6 @@
 """The command `maps`: what it writes, under which names, and that it loses no file."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -10,10 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from gsa import checkpoints
 from gsa.__main__ import main
 from gsa.baselines import untrained
+from gsa.machine import PROJECT, version_of
 from tests.conftest import photo
 
 
@@ -51,6 +55,31 @@ def test_maps_are_written_with_their_provenance(capsys, image, tmp_path):
     assert (lengths > 0).all()
     assert provenance["weights_sha256"] in next(out.glob("*.html")).read_text()
     assert next(out.glob("*.png")).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_provenance_of_maps_says_what_of_the_photo_is_seen_and_where(capsys, image, tmp_path):
+    arguments = ["--query", "20", "41", "--layer", "2.1", "--head", "1", "--out", str(tmp_path)]
+    _, found, _ = run(capsys, "maps", image, *arguments)
+    (path,) = (path for path in found["written"] if path.endswith("png"))
+    said = json.loads(Image.open(path).text["Description"])
+    width, height = Image.open(image).size
+    assert width > height
+    assert said == {
+        "checkpoint": "tiny_gsa",
+        "weights_sha256": checkpoints.read_card("tiny_gsa").sha256,
+        "picture": Path(image).name,
+        "picture_sha256": hashlib.sha256(Path(image).read_bytes()).hexdigest(),
+        "crop_box": [(width - height) / 2, 0, (width + height) / 2, height],
+        "place": [20, 41],
+        "layers": ["2.1"],
+        "heads": "head 1",
+        "scale": "each map its own, printed",
+        "region": None,
+        "direction": "from",
+        "value": "weight",
+        "gsa_version": version_of(PROJECT),
+        "torch_version": torch.__version__,
+    }
 
 
 def test_maps_of_other_heads_and_layers_lie_beside_the_first(capsys, image, tmp_path):
