@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app import compare_resources, markup
+from app import compare_resources, leaving, markup, state
 from app.compare_files import Measurement
 from app.compare_resources import MIXERS, Pair
 from app.figures import compare as figures
+from app.selection import Selection
 from app.state import Widget
 from app.text import words
 from app.views.compare_run import measured
@@ -111,8 +112,12 @@ def show(pair: Pair) -> None:
             p=between.p_value,
         )
     )
-    _alone("only_gsa", between, between.only_first, pictures, "conv", between.second)
-    _alone("only_conv", between, between.only_second, pictures, "gsa", between.first)
+    of_gallery = not folder  # a file of a folder may have a gallery picture's name
+    for key, at, mixer in (
+        ("only_gsa", between.only_first, "conv"),
+        ("only_conv", between.only_second, "gsa"),
+    ):
+        _alone(key, between, at, pictures, mixer, answers[mixer], linked=of_gallery)
     left, right = st.columns(2, gap="large")
     with left:
         _classes(between)
@@ -143,9 +148,19 @@ def _calibration(answers: dict[Mixer, Answers], cards: dict[str, Card]) -> None:
 
 
 def _alone(
-    key: str, between: Any, at: list[int], pictures: dict[int, Any], other: str, said: Any
+    key: str,
+    between: Any,
+    at: list[int],
+    pictures: dict[int, Any],
+    other: str,
+    said: Any,
+    *,
+    linked: bool,
 ) -> None:
-    """Pictures that one network alone gets right, with what the other says."""
+    """Pictures that one network alone gets right, with what the other says.
+
+    `linked` ones have a way to the page that asks why.
+    """
     st.markdown(f"**{text[key]}** ({len(at)})")
     if not at:
         st.caption(text["none"])
@@ -156,6 +171,9 @@ def _alone(
             label=between.labels[i], other=text["short"][other], guess=said.guesses[i]
         )
         column.image(pictures[i], caption=caption, alt=between.labels[i])
+        if linked:
+            why = Selection(pair=state.selection().pair, section="why", target=between.labels[i])
+            column.link_button(text["look"], "." + leaving.link(why, between.names[i]))
 
 
 def _classes(between: Any) -> None:

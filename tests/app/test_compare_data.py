@@ -3,11 +3,14 @@
 import threading
 from dataclasses import replace
 from types import SimpleNamespace
+from urllib.parse import parse_qsl
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from app import compare_resources, compare_results, gallery
 from app.figures import compare as figures
+from app.selection import ANCHOR, from_parameters
 from app.state import Widget
 from app.views import compare_right
 from gsa.checkpoints import read_card
@@ -24,7 +27,9 @@ def test_a_sample_of_the_gallery_has_as_many_pictures_as_were_asked_for(
     known = replace(own, classes=tuple(gallery.titles().values())[: len(own.classes)])
     monkeypatch.setattr(compare_resources, "cards", lambda pair: {"gsa": known})
     assert len(compare_resources._sample({}, "", 1000)) > 3
-    assert len(compare_resources._sample({}, "", 3)) == 3
+    few = compare_resources._sample({}, "", 3)
+    assert len(few) == 3
+    assert set(few.names) < set(gallery.titles())  # by which links to them are made
     monkeypatch.setattr(compare_resources, "cards", lambda pair: {"gsa": own})
     with pytest.raises(ValueError, match="no picture of the gallery is of a class"):
         compare_resources._sample({}, "", 3)
@@ -39,6 +44,34 @@ def test_a_folder_is_compared_picture_by_picture(page, data):
     assert {trace["mode"] for trace in figure["data"][1:]} == {"markers"}
     assert "With 6 pictures most dots stand for a few answers" in texts(page)
     assert "calibration error of the cards above" not in texts(page)  # these have none
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_gallery_picture_that_one_alone_gets_right_leads_to_the_reasons(linked):
+    def alone(linked):
+        from types import SimpleNamespace
+
+        from PIL import Image
+
+        from app.views import compare_right
+
+        between = SimpleNamespace(labels=("panda",), names=("panda_0021.jpg",))
+        said = SimpleNamespace(guesses=("bee",))
+        pictures = {0: Image.new("RGB", (8, 8))}
+        compare_right._alone("only_gsa", between, [0], pictures, "conv", said, linked=linked)
+
+    app = AppTest.from_function(alone, kwargs={"linked": linked}).run()
+    assert not app.exception
+    links = [each.proto.url for each in app.get("link_button")]
+    if not linked:
+        assert links == []
+        return
+    (link,) = links
+    address, there = link.split("#")
+    assert (address.split("?")[0], there) == ("./", ANCHOR)
+    chosen = from_parameters(dict(parse_qsl(address.split("?")[1])))
+    assert (chosen.section, chosen.target) == ("why", "panda")
+    assert "picture=panda_0021.jpg" in address
 
 
 def test_with_many_pictures_calibration_has_a_course(page, data, monkeypatch):
