@@ -104,6 +104,18 @@ def test_a_picture_without_edges_has_no_agreement_with_them(view, monkeypatch):
     assert "nan" not in said
 
 
+def test_an_edge_lies_in_the_rows_of_cells_that_it_has_in_the_picture(view):
+    shape = view.gsa.recording[view.layer].shape
+    step = np.zeros(view.gsa.crop.size[::-1], np.uint8)
+    tall = len(step) // shape[0]
+    step[6 * tall :] = 255  # black above, white below
+    crop = Image.fromarray(step).convert("RGB")
+    edges = companions._edges(replace(view, seen={"gsa": replace(view.gsa, crop=crop)}))
+    assert edges.shape == shape
+    assert set(np.nonzero(edges)[0]) == {5, 6}
+    assert (edges == edges[:, :1]).all()
+
+
 def test_distances_are_of_the_weights_whatever_is_shown(view, monkeypatch):
     monkeypatch.setattr(experiments, "companion", lambda seen, *_, **__: seen.recording)
     beside = replace(view, chosen=replace(view.chosen, value="deviation"))
