@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import torch
 
-from gsa import checkpoints, probes, scaling
+from gsa import checkpoints, growth, probes, scaling
 from gsa._console import AddCommand, Arguments, Run, pictures, print_json
 from gsa.checkpoints import Checkpoint
 from gsa.commands import twins_of
@@ -104,15 +104,14 @@ def _scaling(arguments: Arguments) -> tuple[Any, list[str]]:
     for name in dict.fromkeys(cost.name for cost in costs):
         series = [cost for cost in costs if cost.name == name]
         figures = {
-            figure: scaling.exponent(series, figure)
-            for figure in ("seconds", "peak_bytes", "flops")
+            figure: growth.exponent(series, figure) for figure in ("seconds", "peak_bytes", "flops")
         }
         exponents.append({"name": name} | {k: v if v == v else None for k, v in figures.items()})
         words = {"seconds": "time", "peak_bytes": "memory", "flops": "operations"}
         told = [f"{words[key]} {power:.2f}" for key, power in figures.items() if power == power]
         if told:  # one size has no growth
             lines.append(f"{name}: exponents of the growth with pixels: {', '.join(told)}")
-    crossings = scaling.crossovers(costs)
+    crossings = growth.crossovers(costs)
     for crossing in crossings:
         lines.append(
             f"{crossing.cheaper_below} is faster below {crossing.size:.0f} px, "

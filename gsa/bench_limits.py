@@ -18,8 +18,9 @@ from gsa import fast
 from gsa.attention import GlobalSelfAttention, column_attention, content_branch, row_attention
 from gsa.bench import HEADS, STAGES, Effort
 from gsa.costs import counted
+from gsa.growth import exponent
 from gsa.pointwise import PointwiseConv2d
-from gsa.scaling import SIZES, Setting, exponent, measure_layers
+from gsa.scaling import SIZES, Setting, measure_layers
 
 LARGEST_EXPONENT = 1.5  # of time in pixels, that is aimed at
 

@@ -15,10 +15,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from itertools import combinations, pairwise
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -38,9 +36,7 @@ logging.getLogger("torch.utils.cpp_extension").addFilter(
     lambda record: "No CUDA runtime is found" not in record.getMessage()
 )
 
-_PARTS = {"gsa": ("content", "positional")}  # of the mixers
 SIZES = (32, 64, 128, 256, 512)  # side of the input in pixels
-FIT_FROM = 3  # so many of the largest sizes of a series its exponent is fitted to, at most
 _LARGEST = 4096  # side of an input in pixels
 
 
@@ -301,72 +297,3 @@ def peak_bytes(forward: Callable[[], object], device: str) -> int:
             held += event.nbytes()
             peak = max(peak, held)
     return peak
-
-
-def exponent(costs: Sequence[Cost], figure: str = "seconds") -> float:
-    """P of the fit cost = a · pixelsᵖ to the largest sizes of one series, on logarithmic axes.
-
-    Small sizes are left out where they can be, since what a call costs whatever its size hides
-    the growth there. NaN with fewer than two sizes.
-    """
-    points = [(c.pixels, getattr(c, figure)) for c in costs if not math.isnan(getattr(c, figure))]
-    points = sorted(point for point in points if point[1] > 0)[-FIT_FROM:]
-    if len({pixels for pixels, _ in points}) < 2:
-        return math.nan
-    pixels, values = np.log(np.array(points, dtype=float)).T
-    return float(np.polyfit(pixels, values, 1)[0])
-
-
-@dataclass(frozen=True)
-class Crossover:
-    """Where one series overtakes another."""
-
-    cheaper_below: str
-    cheaper_above: str
-    size: float  # side of the input in pixels, between two measured sizes
-
-
-def crossovers(costs: Sequence[Cost], figure: str = "seconds") -> list[Crossover]:
-    """Every point between two sizes at which two series of costs change places.
-
-    Only sizes at which two costs are further apart than they scatter say that there is one, and a
-    whole is not held against its own parts, which it cannot overtake. The point is where straight
-    lines between all measurements meet, on logarithmic axes.
-    """
-    series: dict[str, dict[int, Cost]] = {}
-    for cost in costs:
-        if getattr(cost, figure) > 0:  # neither left out nor nothing
-            series.setdefault(cost.name, {})[cost.size] = cost
-    found = []
-    for first, second in combinations(series, 2):
-        if second in _PARTS.get(first, ()) or first in _PARTS.get(second, ()):
-            continue
-        shared = sorted(set(series[first]) & set(series[second]))
-        gap = {
-            size: math.log(getattr(series[first][size], figure))
-            - math.log(getattr(series[second][size], figure))
-            for size in shared
-        }
-        sure = [s for s in shared if _told_apart(series[first][s], series[second][s], figure)]
-        for near, far in pairwise(sure):
-            if gap[near] * gap[far] < 0:
-                below, above = (first, second) if gap[near] < 0 else (second, first)
-                between = {size: gap[size] for size in shared if near <= size <= far}
-                found.append(Crossover(below, above, _meeting(between)))
-    return found
-
-
-def _meeting(gap: dict[int, float]) -> float:
-    """The first size at which a gap, given at some sizes, is none; its sign must change."""
-    for (near, before), (far, after) in pairwise(gap.items()):
-        if before * after <= 0:
-            return float(near * (far / near) ** (before / (before - after)))
-    raise ValueError("the gap has one sign at all sizes.")
-
-
-def _told_apart(one: Cost, other: Cost, figure: str) -> bool:
-    """Whether two costs differ, times by more than they scatter, others by a twentieth."""
-    scatter = 0.05 * min(getattr(one, figure), getattr(other, figure))
-    if figure == "seconds":  # a pass so slow that it ran once scatters little
-        scatter = sum(each.spread for each in (one, other) if not math.isnan(each.spread))
-    return bool(abs(getattr(one, figure) - getattr(other, figure)) > scatter)

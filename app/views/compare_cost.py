@@ -11,8 +11,9 @@ from app.figures import compare as figures
 from app.state import Widget
 from app.text import words
 from app.views.compare_run import measured
-from gsa import scaling
-from gsa.scaling import Cost, Crossover, crossovers, exponent
+from gsa import growth, scaling
+from gsa.growth import Crossover, crossovers, exponent
+from gsa.scaling import Cost
 
 page = words("compare")
 text = page["cost"]
@@ -61,7 +62,7 @@ def show(pair: Pair) -> None:
         _chart(found, figure, "final")
     with right:
         _figures(found, figure)
-    said = [text["note"].format(limit=LIMIT, fitted=scaling.FIT_FROM)]
+    said = [text["note"].format(limit=LIMIT, fitted=growth.FIT_FROM)]
     if device == "cpu":
         said.insert(0, text["note_cpu"].format(threads=scaling.Setting.threads))
     st.caption(" ".join(said))

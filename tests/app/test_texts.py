@@ -9,7 +9,7 @@ import streamlit as st
 from app import panels
 from app.state import Widget
 from app.text import words
-from gsa import erf, perturbations, ranges, scaling
+from gsa import erf, growth, perturbations, ranges, scaling
 from gsa.pictures import FORMATS
 from tests.app import compare_support, test_pages
 from tests.app.compare_support import section, start
@@ -51,7 +51,7 @@ def test_sentences_of_the_comparison_name_the_numbers_of_the_code(compare, monke
     assert "gradient: squared; linear scale" in said(compare)
     assert "up to 4 places, evenly spread, of Motorbikes_0786.jpg" in said(compare)
     monkeypatch.setattr(scaling, "SIZES", (32, 64))
-    monkeypatch.setattr(scaling, "FIT_FROM", 5)
+    monkeypatch.setattr(growth, "FIT_FROM", 5)
     start(section(compare, "cost"))
     assert "inputs of 32 to 64 pixels" in said(compare)
     assert "the 5 largest sizes" in said(compare)

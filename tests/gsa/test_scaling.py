@@ -10,8 +10,9 @@ from torch.nn import functional as F
 
 from gsa import scaling
 from gsa.__main__ import main
+from gsa.growth import crossovers, exponent
 from gsa.machine import processor, versions
-from gsa.scaling import Cost, DenseAttention, Setting, crossovers, exponent
+from gsa.scaling import Cost, DenseAttention, Setting
 from tests.conftest import tiny_config
 
 QUICK = Setting(repeat=0.001)
