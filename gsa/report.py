@@ -104,7 +104,7 @@ def _verdict(gsa: list[Card], conv: list[Card]) -> str:
     start = ""
     if gsa[0].recipe.get("init_from"):
         start = (
-            "; the runs of a twin start from the same weights, so how others scatter is not in it"
+            " The runs of a twin start from the same weights, so how others scatter is not in it."
         )
     by_mean = f" (means over {one.n} and {other.n} seeds)" if several else ""
     verdict = (
@@ -117,9 +117,8 @@ def _verdict(gsa: list[Card], conv: list[Card]) -> str:
         return verdict + "there is one seed, so how far seeds scatter is not known."
     return verdict + (
         f"by the seeds alone the difference of these means has a standard error of "
-        f"{difference.error * 100:.1f} points, so it "
-        f"**{'exceeds' if difference.exceeds else 'does not exceed'} two standard errors** (with "
-        f"so few seeds a rough rule{start})."
+        f"{difference.error * 100:.1f} points, and where there is none, one as large comes with "
+        f"probability {difference.p_value:.2g} (Welch's t test).{start}"
     )
 
 

@@ -11,8 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 
+import numpy as np
+
 from gsa.checkpoints import Card, CheckpointError, read_card
 from gsa.recipe import Recipe
+
+_STEPS = 10_000  # of an integral
 
 
 def seeds_folder(checkpoints: Path) -> Path:
@@ -67,14 +71,33 @@ class Difference:
 
     gain: float  # difference of the means, as a share
     error: float  # standard error of the difference, as Welch has it; NaN if not known
+    freedom: float  # degrees of freedom of that error, by Welch and Satterthwaite; NaN likewise
 
     @classmethod
     def between(cls, one: Scatter, other: Scatter) -> Difference:
         """`one` less `other`, whose seeds are independent."""
-        errors = (each.deviation / math.sqrt(each.n) for each in (one, other))
-        return cls(one.mean - other.mean, math.hypot(*errors))
+        variances = [each.deviation**2 / each.n for each in (one, other)]
+        total = sum(variances)
+        if not total > 0:  # unknown, or seeds that all came to the same
+            return cls(one.mean - other.mean, math.sqrt(total), math.nan)
+        parts = zip(variances, (one.n, other.n), strict=True)
+        freedom = total**2 / sum(variance**2 / (n - 1) for variance, n in parts)
+        return cls(one.mean - other.mean, math.sqrt(total), freedom)
 
     @property
-    def exceeds(self) -> bool:
-        """Whether the difference is larger than two standard errors."""
-        return abs(self.gain) > 2 * self.error
+    def p_value(self) -> float:
+        """Probability of so large a difference where there is none: Welch's t test, two-sided.
+
+        NaN where no scatter is known. Student's density of t = √ν tan θ is in proportion to
+        cos(θ) to the power ν - 1, whose part beyond the difference is summed by the midpoint rule.
+        """
+        if math.isnan(self.freedom):
+            return math.nan
+        start = math.atan(abs(self.gain) / self.error / math.sqrt(self.freedom))
+
+        def beyond(first: float) -> float:
+            middles = first + (np.arange(_STEPS) + 0.5) * (math.pi / 2 - first) / _STEPS
+            powers = np.cos(middles) ** (self.freedom - 1)
+            return float(powers.mean() * (math.pi / 2 - first))
+
+        return beyond(start) / beyond(0.0)

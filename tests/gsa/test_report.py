@@ -1,6 +1,7 @@
 """The page of the checkpoints: what it says of cards made up for the purpose."""
 
 import json
+import math
 import re
 from dataclasses import replace
 
@@ -77,9 +78,10 @@ def test_a_difference_larger_than_chance_is_called_so(folder):
     add_seeds(folder, gsa=[0.52, 0.54], conv=[0.61, 0.59])
     page = report(folder)
     assert "GSA is 8.0 points behind its conv twin** in top-1 (means over 3 and 3 seeds)" in page
+    chance = Difference.between(Scatter(0.52, 0.02, 3), Scatter(0.6, 0.01, 3)).p_value
     assert (
-        "has a standard error of 1.3 points, so it **exceeds two standard errors** (with so few"
-        in page
+        "has a standard error of 1.3 points, and where there is none, one as large comes with "
+        f"probability {chance:.2g} (Welch's t test)." in page
     )
     assert "| gsa | 52.0% ± 2.0% | 50.0% (0), 52.0% (1), 54.0% (2) |" in page
 
@@ -88,7 +90,7 @@ def test_a_difference_within_the_scatter_is_called_so(folder):
     add_seeds(folder, gsa=[0.7, 0.6], conv=[0.5, 0.7])
     page = report(folder)
     assert "GSA is level with" in page
-    assert "**does not exceed two standard errors**" in page
+    assert "comes with probability 1 (Welch's t test)" in page
 
 
 def test_seeds_of_one_mixer_alone_prove_no_difference(folder):
@@ -206,8 +208,15 @@ def test_the_difference_of_two_means_has_the_errors_of_both():
     one, other = Scatter(0.5, 0.03, 4), Scatter(0.4, 0.06, 9)
     difference = Difference.between(one, other)
     assert (difference.gain, difference.error) == pytest.approx((0.1, 0.025))
-    assert difference.exceeds
-    assert not Difference.between(Scatter(0.44, 0.03, 4), other).exceeds
+    assert difference.freedom == pytest.approx(0.025**4 / (0.015**4 / 3 + 0.02**4 / 8))
+
+
+def test_the_probability_is_that_of_students_distribution():
+    # closed forms for one and two degrees of freedom
+    assert Difference(6.0, 1.0, 1.0).p_value == pytest.approx(1 - 2 / math.pi * math.atan(6))
+    assert Difference(-3.0, 1.5, 2.0).p_value == pytest.approx(1 - 2 / math.sqrt(2 + 4))
+    assert Difference(0.0, 1.0, 5.0).p_value == pytest.approx(1)
+    assert math.isnan(Difference.between(Scatter(0.5, math.nan, 1), Scatter(0.4, 0.1, 3)).p_value)
 
 
 @pytest.mark.parametrize(
