@@ -1,12 +1,17 @@
-"""What of a photo is sent to the browser."""
+"""What of a photo is sent to the browser, and what networks see of it."""
 
 import base64
 import io
+import shutil
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image
 
+import gsa
 from app import resources
+from gsa import checkpoints
 from gsa.preprocess import Preprocess
 from tests.conftest import photo
 
@@ -43,3 +48,34 @@ def test_what_is_seen_of_a_large_photo_is_told_in_its_own_pixels(tiny_checkpoint
     seen = resources.seen("tiny_gsa", "a large photo", stream.getvalue())
     assert seen.photo_size == (2400, 4000)
     assert seen.crop_box == (0, 800, 2400, 3200)
+
+
+def test_other_weights_and_another_card_under_the_same_name_are_seen(
+    checkpoint_folder, tmp_path, monkeypatch
+):
+    shutil.copytree(checkpoint_folder, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setenv("GSA_CHECKPOINTS", str(tmp_path))
+    stream = io.BytesIO()
+    photo().save(stream, "PNG")
+
+    def seen():
+        return resources.seen("tiny_gsa", "a photo", stream.getvalue())
+
+    def wanted(temperature):
+        found = checkpoints.load("tiny_gsa", tmp_path)
+        x = found.preprocess.tensor(found.preprocess.crop(photo()))
+        recording = gsa.record(found.model, x)
+        return resources.best(found.card, recording.probabilities(temperature))
+
+    before = seen()
+    assert before.top == wanted(1)
+    assert seen() is before
+    other = gsa.untrained(before.card, seed=2)
+    card = checkpoints.save(other.model, before.card, tmp_path)
+    after = seen()
+    assert not np.allclose(after.recording.logits, before.recording.logits)
+    assert after.top == wanted(1)
+    named = {"data": {"name": "nothing"}, "results": {"temperature": 2.5}}
+    checkpoints.write_card(replace(card, **named), tmp_path)
+    assert seen().top == wanted(2.5) != after.top
+    np.testing.assert_array_equal(seen().recording.logits, after.recording.logits)
