@@ -13,8 +13,8 @@ from app.state import Widget
 from app.text import words
 from app.views import compare_cost
 from gsa import ranges
+from gsa.growth import Crossover
 from gsa.preprocess import Grid
-from gsa.scaling import Crossover
 from tests.app import compare_support
 from tests.app.compare_support import (
     TEXT,
