@@ -50,6 +50,26 @@ def test_occlusion_finds_the_only_pixels_that_differ_from_the_baseline(checkpoin
     assert elsewhere < 1e-4 * found.max()  # a batch differs from a single picture in the last bits
 
 
+def test_occlusion_is_the_change_of_the_score_without_the_window(doubled):
+    x = noise()
+    side = x.shape[-1] // 8
+    without = x.clone()
+    without[..., :side, :side] = 0
+    before, after = (float(doubled.model(each.double())[0, 1]) for each in (x, without))
+    found = attribute(doubled, x, 1, "occlusion").values
+    first = found[: side // 2, : side // 2]  # which no other window covers
+    np.testing.assert_allclose(first, before - after, rtol=1e-4)
+
+
+def test_the_noise_of_smooth_grad_goes_with_the_range_of_the_picture(doubled):
+    faint = copy.deepcopy(doubled.model)
+    with torch.no_grad():
+        faint.stem.weight /= 10  # sees of ten times the picture what the other sees of it
+    of_picture = attribute(doubled, noise(), 1, "smooth_grad", effort=4).values
+    found = attribute(replace(doubled, model=faint), 10 * noise(), 1, "smooth_grad", effort=4)
+    np.testing.assert_allclose(10 * found.values, of_picture, rtol=1e-4)
+
+
 def test_nothing_is_left_on_the_network(checkpoint):
     before = [sorted(vars(module)) for module in checkpoint.model.modules()]
     plain = checkpoint.model(noise())
