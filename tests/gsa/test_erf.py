@@ -30,6 +30,14 @@ def test_one_3x3_convolution_has_its_kernel_as_field():
     assert field.pictures == 3
 
 
+def test_colours_of_opposite_sign_add_up():
+    network = nn.Sequential(nn.Conv2d(3, 1, 1, bias=False))
+    weights = torch.tensor([1.0, -1.0, 0.0])
+    network[0].weight.data = weights.view(1, 3, 1, 1)
+    field = erf.field_through(network, torch.randn(2, 3, 9, 9), (3, 5))
+    assert field.map[3, 5] == field.map.sum() == weights.abs().sum()
+
+
 def test_the_field_to_compare_with_is_flat_round_the_same_centre():
     field = erf.field_through(stack(1), torch.randn(1, 1, 15, 15), (7, 3))
     even = erf.even_spread(field)

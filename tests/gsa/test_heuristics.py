@@ -65,6 +65,25 @@ def test_rollout_begins_where_the_last_pooling_put_the_cell(recorded):
     np.testing.assert_allclose(share, expected, atol=1e-15)
 
 
+@pytest.mark.parametrize("place", [(4, 5), (4, 2), (1, 5)])
+def test_rollout_goes_through_the_pooling_of_an_odd_grid_as_the_network_does(recorded, place):
+    model, _, _ = recorded
+    recording = record(model, noise(72, 88).double())
+    layer = recording["3.1"]
+    assert (layer.shape, layer.pooled_shape) == ((9, 11), (5, 6))
+    values = torch.zeros(1, 1, *layer.shape).double().requires_grad_(True)
+    model.blocks()["3.1"].pool(values)[(0, 0, *place)].backward()
+    pooled = values.grad[0, 0].numpy()  # the part of each cell in the pooled one
+    full = replace(recording, layers={"3.1": replace(layer, stride=1)})
+    expected = -0.5 * pooled
+    for row, column in np.argwhere(pooled):
+        cell = Cells.at(int(row), int(column))
+        expected += pooled[row, column] * rollout(full, "3.1", cell)
+    expected[2 * place[0], 2 * place[1]] += 0.5  # the shortcut samples one cell
+    alone = replace(recording, layers={"3.1": layer})
+    np.testing.assert_allclose(rollout(alone, "3.1", Cells.at(*place)), expected, atol=1e-15)
+
+
 @pytest.mark.parametrize("variant", ["paper", "rms", "column", "row"])
 def test_class_flow_is_gradient_times_what_each_pixel_gives(variant):
     model = tiny_model(**VARIANTS[variant]).double()

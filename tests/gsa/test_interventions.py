@@ -261,6 +261,17 @@ def test_a_patch_whose_middle_is_at_the_radius_stays() -> None:
     assert moved == [False, True]  # the furthest middles are 62 - 2 = 60 pixels away
 
 
+@pytest.mark.parametrize("axis", ["rows", "columns"])
+def test_middles_of_patches_are_taken_along_either_axis(axis: str) -> None:
+    x, place = noise(128, 64), (4.0, 32.0)  # of 16 x 16 patches, 8 x 4 pixels each
+    middles = np.arange(4, 128, 8)
+    farthest = middles[-1] - place[0]
+    if axis == "columns":
+        x, place = x.mT, place[::-1]
+    for radius, stays in ((farthest, True), (farthest - 0.1, False)):
+        assert torch.equal(shuffle_far(x, place, radius), x) == stays
+
+
 def test_a_change_of_features_is_a_share_of_what_they_were() -> None:
     found, both = checkpoint("conv"), torch.cat([noise(), noise(seed=1)])
     features = effect(found, both[:1], both[1:], (0, 0)).features

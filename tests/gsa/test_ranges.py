@@ -30,6 +30,14 @@ def test_all_weight_on_one_other_cell():
     assert found.row == found.column == found.negative == 0
 
 
+def test_anisotropy_is_what_lies_beside_over_what_lies_above_and_below():
+    weights = np.zeros((9, 9))
+    weights[4, 6], weights[4, 0], weights[1, 4], weights[8, 4] = 4.0, -2.0, 1.0, 1.0
+    assert measure(weights, MIDDLE, GRID).anisotropy == pytest.approx((4 + 2) / (1 + 1))
+    weights[:4] = weights[5:] = 0
+    assert np.isnan(measure(weights, MIDDLE, GRID).anisotropy)  # there is nothing to divide by
+
+
 def test_uniform_weight():
     found = measure(np.full((9, 9), 0.1), MIDDLE, GRID)
     assert found.effective_pixels == pytest.approx(81)

@@ -86,6 +86,8 @@ def test_geometry():
     assert torch.equal(moved[..., 16:, 16:], X[..., :48, :48])
     assert (moved[..., :16, :] == GREY).all()
     torch.testing.assert_close(robustness.rotate(X, 180), X.flip(-1, -2), atol=1e-3, rtol=0)
+    counter_clockwise = X.rot90(1, (-2, -1))
+    torch.testing.assert_close(robustness.rotate(X, 90), counter_clockwise, atol=1e-3, rtol=0)
     small = robustness.shrink(X, 0.5)
     assert (small[..., 0, :] == GREY).all()
     assert small[..., 16:48, 16:48].std() > 0.01

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from gsa import scaling
+from gsa import growth, scaling
 from gsa.__main__ import main
 from gsa.growth import crossovers, exponent
 from gsa.machine import processor, versions
@@ -59,6 +59,15 @@ def test_exponents_of_known_powers():
     assert exponent(overhead) == pytest.approx(2, abs=0.01)
     assert math.isnan(exponent(overhead[:1]))
     assert math.isnan(exponent([cost("a", 8, math.nan), cost("a", 16, 1.0)]))
+
+
+def test_small_sizes_are_left_out_of_an_exponent():
+    """What a call costs whatever its size: the same up to the largest sizes, which grow."""
+    sizes = [2**step for step in range(3, 6 + growth.FIT_FROM)]
+    flat = sizes[-growth.FIT_FROM]
+    series = [cost("a", size, float(max(size, flat) ** 4)) for size in sizes]
+    assert exponent(series[::-1]) == pytest.approx(2)
+    assert exponent(series[:-1]) < 1.9
 
 
 def test_crossovers_of_known_lines():
