@@ -46,7 +46,8 @@ def test_the_part_that_was_chosen_is_changed_and_features_are_those_at_the_place
     target = effects["gsa"].before.argmax()
     for mixer, found in effects.items():
         line = drawn[TEXT["twins"][mixer]]
-        assert dict(zip(line["x"], line["y"], strict=True)) == pytest.approx(found.features, rel=1e-3)
+        shown = dict(zip(line["x"], line["y"], strict=True))
+        assert shown == pytest.approx(found.features, rel=1e-3)
         before, after = found.before[target], found.after[target]
         said = TEXT["effect"].format(
             twin=TEXT["twins"][mixer], label=classes[target], before=before, after=after
