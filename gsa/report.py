@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gsa.checkpoints import Card, CheckpointError, available, read_card
+from gsa.checkpoints import Card, CheckpointError, available, load, read_card
 from gsa.curves import draw_shares
 from gsa.files import GENERATED, PAGE, check_page, write_text
 from gsa.recipe import Recipe, RecipeError
-from gsa.seeds import Difference, Scatter, cards_of_seeds
+from gsa.seeds import cards_of_seeds, each_seed, verdict
 from gsa.twins import pairs
 
 # what `python -m gsa ablate` and `shares` write, where the page is to show it
@@ -23,9 +22,16 @@ SHARES = "branch_share.json"
 
 
 def report(folder: Path) -> str:
-    """The page for the checkpoints in a folder, as Markdown."""
-    cards = [read_card(name, folder) for name in available(folder)]
-    cards = [card for card in cards if card.results]  # no figures, no row
+    """The page for the checkpoints in a folder, as Markdown.
+
+    Raises:
+        CheckpointError: if a card cannot be read, or has results of other weights than lie beside
+            it.
+        ValueError: if an entry that the page needs is missing or wrong.
+    """
+    cards = [card for card in _cards(folder) if card.results]  # no figures, no row
+    for card in cards:
+        load(card.name, folder)  # which refuses weights that are not the card's
     parts = ["# Checkpoints", _INTRODUCTION, _table(cards)]
     for pair, twins in pairs(folder).items():
         gsa, conv = (read_card(twins[mixer], folder) for mixer in ("gsa", "conv"))
@@ -33,7 +39,7 @@ def report(folder: Path) -> str:
             continue
         with _of(f"a card of {pair!r}"):
             seeds = cards_of_seeds(gsa, folder), cards_of_seeds(conv, folder)
-            parts += [f"## {pair}", _verdict(*seeds), _seeds(*seeds)]
+            parts += [f"## {pair}", verdict(*seeds), each_seed(*seeds)]
             parts += [_recipe(gsa, folder), _curves(gsa, conv, folder)]
     sections: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
         ABLATION: ("The parts of the module", _ablation),
@@ -46,6 +52,17 @@ def report(folder: Path) -> str:
             with _of(repr(str(folder / name))):
                 parts += [f"## {title}", section(_read(folder / name))]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _cards(folder: Path) -> Iterator[Card]:
+    """Every card of a folder by name, also one whose weights are gone; not other JSON files."""
+    weights = available(folder)
+    for name in sorted(path.stem for path in folder.glob("*.json")):
+        try:
+            yield read_card(name, folder)
+        except CheckpointError:
+            if name in weights:
+                raise
 
 
 _INTRODUCTION = (
@@ -91,49 +108,6 @@ def _machine(training: dict[str, Any]) -> str:
     if training["device"] != "cpu":
         return training.get("gpu") or "a GPU"
     return f"{training['threads']} cpu thread{'s' if training['threads'] > 1 else ''}"
-
-
-def _verdict(gsa: list[Card], conv: list[Card]) -> str:
-    """Who is ahead, by how much, and whether that is more than chance."""
-    one, other = Scatter.of(gsa), Scatter.of(conv)
-    difference = Difference.between(one, other)
-    word = "ahead of" if difference.gain > 0 else "behind"
-    points = f"{abs(difference.gain) * 100:.1f}"
-    place = "level with" if points == "0.0" else f"{points} points {word}"
-    several = math.isfinite(difference.error)
-    start = ""
-    if gsa[0].recipe.get("init_from"):
-        start = (
-            " The runs of a twin start from the same weights, so how others scatter is not in it."
-        )
-    by_mean = f" (means over {one.n} and {other.n} seeds)" if several else ""
-    verdict = (
-        f"**GSA is {place} its conv twin** in top-1"
-        f"{by_mean}, with {gsa[0].params / conv[0].params:.2f} of its parameters and "
-        f"{gsa[0].flops / conv[0].flops:.2f} of its operations. The intervals above are for the "
-        "drawing of pictures; "
-    )
-    if not several:
-        return verdict + "there is one seed, so how far seeds scatter is not known."
-    return verdict + (
-        f"by the seeds alone the difference of these means has a standard error of "
-        f"{difference.error * 100:.1f} points, and where there is none, one as large comes with "
-        f"probability {difference.p_value:.2g} (Welch's t test).{start}"
-    )
-
-
-def _seeds(gsa: list[Card], conv: list[Card]) -> str:
-    """A row for each mixer, where there is more than one seed."""
-    if len(gsa) == len(conv) == 1:
-        return ""
-    rows = []
-    for cards in (gsa, conv):
-        scatter = Scatter.of(cards)
-        spread = f" ± {scatter.deviation:.1%}" if scatter.n > 1 else ""
-        each = ", ".join(f"{card.results['top1']:.1%} ({card.recipe['seed']})" for card in cards)
-        rows.append(f"| {cards[0].mixer} | {scatter.mean:.1%}{spread} | {each} |")
-    head = "| mixer | top-1, mean ± standard deviation | of each seed |\n|---|---|---|"
-    return "\n".join([head, *rows])
 
 
 def _recipe(card: Card, folder: Path) -> str:
@@ -335,8 +309,8 @@ def write_report(folder: Path) -> Path:
     """Write the page and the figure of the shares into the folder; returns the page's path.
 
     Raises:
-        CheckpointError: if the folder has no checkpoint.
-        ValueError: if it has a `README.md` that is not such a page.
+        CheckpointError: as `report`, or if the folder has no checkpoint.
+        ValueError: as `report`, or if it has a `README.md` that is not such a page.
     """
     path = folder / PAGE
     check_page(path)

@@ -1,7 +1,8 @@
 """Results of one recipe with several seeds: how much of a difference is chance.
 
 The checkpoint that is shipped has the recipe's own seed, so it is not the best of several. Of the
-other seeds the cards are kept, without weights, in a folder of their own.
+other seeds the cards are kept, without weights, in a folder of their own. `gsa.report` prints what
+this module says of them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from gsa.checkpoints import Card, CheckpointError, read_card
 from gsa.recipe import Recipe
 
 _STEPS = 10_000  # of an integral
+_FEWEST = 3  # seeds of each twin that a test is worth the name with
 
 
 def seeds_folder(checkpoints: Path) -> Path:
@@ -101,3 +103,64 @@ class Difference:
             return float(powers.mean() * (math.pi / 2 - first))
 
         return beyond(start) / beyond(0.0)
+
+
+def verdict(gsa: list[Card], conv: list[Card]) -> str:
+    """Who is ahead, by how much, and how often chance alone would do that.
+
+    Args:
+        gsa: cards of one twin, as `cards_of_seeds` gives them.
+        conv: those of the other.
+    """
+    one, other = Scatter.of(gsa), Scatter.of(conv)
+    difference = Difference.between(one, other)
+    word = "ahead of" if difference.gain > 0 else "behind"
+    points = f"{abs(difference.gain) * 100:.1f}"
+    place = "level with" if points == "0.0" else f"{points} points {word}"
+    several = math.isfinite(difference.error)
+    by_mean = f" (means over {one.n} and {other.n} seeds)" if several else ""
+    return (
+        f"**GSA is {place} its conv twin** in top-1"
+        f"{by_mean}, with {gsa[0].params / conv[0].params:.2f} of its parameters and "
+        f"{gsa[0].flops / conv[0].flops:.2f} of its operations. The intervals above are for the "
+        f"drawing of pictures; {_chance(difference, min(one.n, other.n))}"
+        f"{_of_one_start(gsa[0]) if several else ''}"
+    )
+
+
+def _chance(difference: Difference, seeds: int) -> str:
+    """What the seeds, so many of the twin that has fewer, say of a difference."""
+    if not math.isfinite(difference.error):
+        return "there is one seed, so how far seeds scatter is not known."
+    error = (
+        "by the seeds alone the difference of these means has a standard error of "
+        f"{difference.error * 100:.1f} points"
+    )
+    if seeds < _FEWEST:
+        return f"{error}, and two seeds say little."
+    if math.isnan(difference.p_value):  # each twin came to the same with all its seeds
+        return f"{error}."
+    return (
+        f"{error}, and where there is none, one as large comes with probability "
+        f"{difference.p_value:.2g} (Welch's t test)."
+    )
+
+
+def _of_one_start(card: Card) -> str:
+    if not card.recipe.get("init_from"):
+        return ""
+    return " The runs of a twin start from the same weights, so how others scatter is not in it."
+
+
+def each_seed(gsa: list[Card], conv: list[Card]) -> str:
+    """A table with a row for each mixer, as Markdown; empty where there is one seed of both."""
+    if len(gsa) == len(conv) == 1:
+        return ""
+    rows = []
+    for cards in (gsa, conv):
+        scatter = Scatter.of(cards)
+        spread = f" ± {scatter.deviation:.1%}" if scatter.n > 1 else ""
+        each = ", ".join(f"{card.results['top1']:.1%} ({card.recipe['seed']})" for card in cards)
+        rows.append(f"| {cards[0].mixer} | {scatter.mean:.1%}{spread} | {each} |")
+    head = "| mixer | top-1, mean ± standard deviation | of each seed |\n|---|---|---|"
+    return "\n".join([head, *rows])

@@ -1,20 +1,36 @@
 """The page of the checkpoints: what it says of cards made up for the purpose."""
 
+import hashlib
 import json
 import math
 import re
 from dataclasses import replace
+from functools import cache
 
 import pytest
+from safetensors.torch import save as to_bytes
 
 from gsa.checkpoints import Card, CheckpointError, write_card
 from gsa.preprocess import Preprocess
 from gsa.recipe import Recipe
 from gsa.report import report, write_report
+from gsa.resnet import ResNet
 from gsa.seeds import Difference, Scatter, cards_of_seeds, seeds_folder
 from gsa.twins import pairs
 
 RECIPE = Recipe("made", "up", "resnet14_tiny", 64, 3, augment="trivial", erase=0.25)
+
+
+@cache
+def weights(mixer):
+    """What a file of weights of a made-up twin holds."""
+    return to_bytes(ResNet(RECIPE.config(mixer, 2), seed=0).state_dict())
+
+
+def put(card, folder):
+    """A card with its weights."""
+    write_card(card, folder)
+    (folder / f"{card.name}.safetensors").write_bytes(weights(card.mixer))
 
 
 def card(mixer, top1, seed=0, **recipe):
@@ -29,14 +45,14 @@ def card(mixer, top1, seed=0, **recipe):
         recipe={**RECIPE.to_dict(), "seed": seed, **recipe},
         training={"epochs": 3, "seconds": 60, "threads": 1, "device": "cpu"},
         results=results | {"mean_per_class": top1, "calibration_error": 0.1},
+        sha256=hashlib.sha256(weights(mixer)).hexdigest(),
     )
 
 
 @pytest.fixture
 def folder(tmp_path):
     for each in (card("gsa", 0.5), card("conv", 0.6)):
-        write_card(each, tmp_path)
-        (tmp_path / f"{each.name}.safetensors").touch()
+        put(each, tmp_path)
     return tmp_path
 
 
@@ -61,6 +77,34 @@ def test_a_page_that_somebody_wrote_stays(folder):
     with pytest.raises(ValueError, match="was not made by this program"):
         write_report(folder)
     assert (folder / "README.md").read_text() == "# My project"
+
+
+def refused(folder):
+    """The sentence with which no page is made of a folder."""
+    with pytest.raises(CheckpointError) as error:
+        write_report(folder)
+    assert not (folder / "README.md").exists()
+    return str(error.value)
+
+
+def test_figures_of_other_weights_are_not_printed(folder):
+    path = folder / "made_gsa.safetensors"
+    path.write_bytes(weights("conv"))
+    sentence = "made_gsa.safetensors does not have the sha256 that its card names; fetch it again."
+    assert refused(folder) == sentence
+    path.unlink()
+    sentence = "checkpoint 'made_gsa' has a card but no weights, made_gsa.safetensors."
+    assert refused(folder) == sentence
+    write_card(replace(card("gsa", 0.5), results={}), folder)  # which has no figures to print
+    assert "made_gsa" not in report(folder)
+
+
+def test_json_that_is_no_card_is_passed_over_and_a_broken_card_is_not(folder):
+    page = report(folder)
+    (folder / "other.json").write_text('{"name": "mine"}')
+    assert report(folder) == page
+    (folder / "other.safetensors").touch()
+    assert refused(folder) == "of checkpoint 'other', the card has no entry 'network'."
 
 
 def test_a_folder_without_checkpoints_has_no_page(tmp_path):
@@ -91,6 +135,33 @@ def test_a_difference_within_the_scatter_is_called_so(folder):
     page = report(folder)
     assert "GSA is level with" in page
     assert "comes with probability 1 (Welch's t test)" in page
+
+
+def test_two_seeds_are_not_tested(folder):
+    add_seeds(folder, gsa=[0.7], conv=[0.7])
+    page = report(folder)
+    assert "has a standard error of 11.2 points, and two seeds say little.\n" in page
+    assert "Welch" not in page
+    write_card(card("gsa", 0.6, 2), seeds_folder(folder))  # the other twin still has two
+    assert "two seeds say little.\n" in report(folder)
+
+
+def test_seeds_that_all_came_to_the_same_are_not_tested(folder):
+    add_seeds(folder, gsa=[0.5, 0.5], conv=[0.6, 0.6])
+    assert "has a standard error of 0.0 points.\n" in report(folder)
+
+
+def test_a_common_start_is_told_with_the_scatter_alone(folder):
+    start = "so how others scatter is not in it"
+    for seed in range(2):
+        for mixer, top1 in (("gsa", 0.5), ("conv", 0.6)):
+            made = card(mixer, top1 + seed / 10, seed, init_from="first")
+            if seed == 0:
+                put(made, folder)
+            else:
+                seeds_folder(folder).mkdir(exist_ok=True)
+                write_card(made, seeds_folder(folder))
+        assert (start in report(folder)) == (seed == 1)
 
 
 def test_seeds_of_one_mixer_alone_prove_no_difference(folder):
@@ -149,10 +220,12 @@ def test_the_recipe_says_what_is_done_to_pictures(folder):
 
 
 def test_a_start_that_was_replaced_since_is_called_an_earlier_one(folder):
-    start = replace(card("gsa", 0.4), name="first_gsa", pair="first", sha256="new")
-    write_card(start, folder)
-    (folder / "first_gsa.safetensors").touch()
-    for used, words in (("new", "AdamW from `first`"), ("old", "AdamW from an earlier `first`")):
+    start = replace(card("gsa", 0.4), name="first_gsa", pair="first")
+    put(start, folder)
+    for used, words in (
+        (start.sha256, "AdamW from `first`"),
+        ("old", "AdamW from an earlier `first`"),
+    ):
         tuned = card("gsa", 0.5, init_from="first")
         write_card(replace(tuned, training={**tuned.training, "start_sha256": used}), folder)
         assert words in report(folder)
@@ -160,10 +233,9 @@ def test_a_start_that_was_replaced_since_is_called_an_earlier_one(folder):
 
 def test_teachers_are_named_and_called_earlier_ones_if_they_were_replaced(folder):
     assert "of the loss by" not in report(folder)
-    teacher = replace(card("gsa", 0.4), name="first_gsa", pair="first", sha256="new")
-    write_card(teacher, folder)
-    (folder / "first_gsa.safetensors").touch()
-    for used, word in (("new", ""), ("old", "an earlier ")):
+    teacher = replace(card("gsa", 0.4), name="first_gsa", pair="first")
+    put(teacher, folder)
+    for used, word in ((teacher.sha256, ""), ("old", "an earlier ")):
         taught = card("gsa", 0.5, teachers=["first_gsa", "gone_conv"], teacher_share=0.25)
         training = {**taught.training, "teachers_sha256": [used, "any"]}
         write_card(replace(taught, training=training), folder)
@@ -211,11 +283,19 @@ def test_the_difference_of_two_means_has_the_errors_of_both():
     assert difference.freedom == pytest.approx(0.025**4 / (0.015**4 / 3 + 0.02**4 / 8))
 
 
+def scatter(*right, pictures=3925):
+    return Scatter.of([card("gsa", each / pictures) for each in right])
+
+
 def test_the_probability_is_that_of_students_distribution():
     # closed forms for one and two degrees of freedom
     assert Difference(6.0, 1.0, 1.0).p_value == pytest.approx(1 - 2 / math.pi * math.atan(6))
     assert Difference(-3.0, 1.5, 2.0).p_value == pytest.approx(1 - 2 / math.sqrt(2 + 4))
     assert Difference(0.0, 1.0, 5.0).p_value == pytest.approx(1)
+    # by another program, of the two seeds each of a pair that was trained
+    few = Difference.between(scatter(3483, 3491), scatter(3516, 3512))
+    assert (few.gain / few.error, few.freedom) == pytest.approx((-6.04, 1.47), abs=0.005)
+    assert few.p_value == pytest.approx(0.052, abs=0.0005)
     assert math.isnan(Difference.between(Scatter(0.5, math.nan, 1), Scatter(0.4, 0.1, 3)).p_value)
 
 
