@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from app import leaving
 from app.selection import QUESTION, Selection
+from app.text import words
 
 
 @dataclass(frozen=True)
@@ -52,3 +53,14 @@ LESSONS: dict[str, OnLook | OnCompare] = {
         "watch_0063.jpg", Selection(layer="1.1", section="stable", companion_scale="own")
     ),
 }
+
+
+def sentences(name: str, part: str) -> list[str]:
+    """What a lesson says, where it names things as the other pages do.
+
+    Args:
+        name: of the lesson.
+        part: what to `do`, or what to `see`.
+    """
+    others = {page: words(page) for page in ("look", "compare")}
+    return [each.format(**others) for each in words("lessons")["lessons"][name][part]]

@@ -1,14 +1,16 @@
 """Guided lessons: a question, what to do, a prepared state of another page, and what to see."""
 
+from collections.abc import Callable
+from functools import partial
+
 import streamlit as st
 
-from app import gallery, state
+from app import gallery, state, worksheet
 from app.components import heading
-from app.lessons import LESSONS, OnCompare, OnLook
+from app.lessons import LESSONS, OnCompare, OnLook, sentences
 from app.text import words
 
 text = words("lessons")
-OTHERS = {page: words(page) for page in ("look", "compare")}  # lessons name things as they do
 WIDTH = 150  # of a picture, in pixels of the page
 
 
@@ -19,23 +21,44 @@ def show(number: int, name: str, opens: OnLook | OnCompare) -> None:
     st.markdown(f"**{text['expect']}** {lesson['ask']}")
     what, beside = st.columns([5, 1], gap="medium")
     with what:
-        st.markdown("\n".join(f"1. {step.format(**OTHERS)}" for step in lesson["do"]))
+        st.markdown("\n".join(f"1. {step}" for step in sentences(name, "do")))
         st.link_button(_label(opens), opens.link, type="primary", icon=":material/open_in_new:")
     if isinstance(opens, OnLook):
         title = gallery.titles()[opens.picture]
         beside.image(str(gallery.FOLDER / opens.picture), width=WIDTH, alt=title)
     with st.expander(text["see"], icon=":material/visibility:"):
-        st.markdown("\n".join(f"- {each.format(**OTHERS)}" for each in lesson["see"]))
+        st.markdown("\n".join(f"- {each}" for each in sentences(name, "see")))
 
 
 def _label(opens: OnLook | OnCompare) -> str:
     if isinstance(opens, OnLook):
         return text["open_look"].format(title=gallery.titles()[opens.picture])
-    return text["open_compare"].format(title=OTHERS["compare"]["sections"][opens.question])
+    return text["open_compare"].format(title=words("compare")["sections"][opens.question])
+
+
+def to_print() -> None:
+    """Buttons for the lessons on paper, which are made when one is pressed."""
+    here = st.context.url or ""  # not known outside a browser: addresses are relative then
+    made: dict[str, Callable[[], bytes]] = {
+        "questions": partial(worksheet.questions, here),
+        "answers": worksheet.answers,
+    }
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(text["paper"]["lead"], width="content")
+        for name, make in made.items():
+            st.download_button(
+                text["paper"][name],
+                data=make,
+                file_name=f"{name}.html",
+                mime=worksheet.MIME,
+                icon=":material/print:",
+                on_click="ignore",
+            )
 
 
 state.show_page(text["title"])
 heading(text["title"], text["lead"].format(count=len(LESSONS)))
+to_print()
 for number, (name, opens) in enumerate(LESSONS.items(), 1):
     with st.container(border=True):
         show(number, name, opens)

@@ -50,6 +50,21 @@ def test_a_link_opens_what_it_names_beside_the_lessons(lessons, address, name):
     expect(opened.get_by_text("The link cannot be followed")).to_be_hidden()
 
 
+@pytest.mark.parametrize("lessons", ["light"], indirect=True)
+@pytest.mark.parametrize("name", ["questions", "answers"])
+def test_the_lessons_can_be_printed(lessons, address, name, tmp_path):
+    with lessons.expect_download() as waiting:
+        lessons.get_by_role("button", name=TEXT["paper"][name]).click()
+    file = tmp_path / waiting.value.suggested_filename
+    waiting.value.save_as(file)
+    printed = lessons.context.new_page()
+    printed.goto(file.as_uri())
+    expect(printed.get_by_role("heading", level=2)).to_have_count(len(LESSONS))
+    expected = [address + opens.link.removeprefix(".") for opens in LESSONS.values()]
+    found = [each.get_attribute("href") for each in printed.get_by_role("link").all()]
+    assert found == (expected if name == "questions" else [])
+
+
 def test_what_there_is_to_see_is_hidden_until_it_is_unfolded(lessons):
     first = TEXT["lessons"]["map"]["see"][0]
     expect(lessons.get_by_text(first)).to_be_hidden()
