@@ -1,3 +1,7 @@
+const REST = 900; // milliseconds without a key press after which a run of them is over
+const PATIENCE = 5000; // milliseconds that an answer may take
+const STEPS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
+
 // Called at the first drawing and whenever the data change; panels are kept and given new pictures.
 export default function ({ data, parentElement, setTriggerValue }) {
   const strip = parentElement.querySelector(".strip");
@@ -6,16 +10,23 @@ export default function ({ data, parentElement, setTriggerValue }) {
     strip.dataset.shape = shape;
     strip.replaceChildren(...data.rows.map((row) => buildRow(row.panels.length, data.buttons)));
   }
+  // Answers to quick key presses come late: a second cell that keys have moved is newer than the
+  // server's until that has it too.
+  const said = data.rows.flatMap((row) => row.panels).find((panel) => panel.source.length)?.source;
+  if (strip.own && (!said || same(strip.own, said) || Date.now() > strip.patient)) delete strip.own;
   data.rows.forEach((row, at) => {
     const section = strip.children[at];
     section.querySelector("h2").textContent = row.title;
     row.panels.forEach((panel, index) => {
-      fill(section.querySelector(".maps").children[index], panel, data.picture);
+      const source = panel.source.length ? (strip.own ?? panel.source) : [];
+      fill(section.querySelector(".maps").children[index], { ...panel, source }, data.picture);
     });
   });
   if (!data.buttons) return;
   for (const panel of strip.querySelectorAll(".panel")) {
     panel.onclick = (event) => {
+      clearTimeout(strip.resting);
+      delete strip.own;
       const box = panel.querySelector(".picture").getBoundingClientRect();
       const row = (event.clientY - box.top) / box.height;
       const column = (event.clientX - box.left) / box.width;
@@ -23,7 +34,28 @@ export default function ({ data, parentElement, setTriggerValue }) {
       const inside = event.detail > 0 && Math.min(row, column) >= 0 && Math.max(row, column) < 1;
       setTriggerValue("chosen", { id: panel.dataset.id, ...(inside ? { row, column } : {}) });
     };
+    panel.onkeydown = (event) => {
+      if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      if (!(event.key in STEPS) || !panel.source.length) return;
+      event.preventDefault();
+      const [across, down] = STEPS[event.key];
+      const [left, top, width, height] = strip.own ?? panel.source;
+      const inside = (at, size) => Math.min(1 - size, Math.max(0, at));
+      strip.own = [inside(left + across * width, width), inside(top + down * height, height), width, height];
+      strip.patient = Date.now() + PATIENCE;
+      for (const each of strip.querySelectorAll(".source:not([hidden])")) mark(each, strip.own);
+      const place = { row: strip.own[1] + height / 2, column: strip.own[0] + width / 2 };
+      const choose = (moving) => setTriggerValue("chosen", { id: panel.dataset.id, ...place, moving });
+      choose(true); // and, when keys rest, once more as one that is settled
+      clearTimeout(strip.resting);
+      strip.resting = setTimeout(() => strip.isConnected && choose(false), REST);
+    };
   }
+}
+
+// Whether two boxes are the same cell of the same grid.
+function same(one, other) {
+  return one.every((edge, at) => Math.abs(edge - other[at]) < 0.01 * one[2]);
 }
 
 function element(tag, name) {
@@ -61,6 +93,7 @@ function mark(box, [left, top, width, height]) {
 function fill(element_, panel, picture) {
   const find = (selector) => element_.querySelector(selector);
   element_.dataset.id = panel.id;
+  element_.source = panel.source;
   element_.classList.toggle("chosen", panel.chosen);
   if (element_.type === "button") element_.setAttribute("aria-pressed", String(panel.chosen));
   find(".title").textContent = panel.title;

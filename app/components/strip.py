@@ -19,7 +19,9 @@ def strip(
 ) -> None:
     """Draw rows of maps; after a click on one `on_change` finds {id, row, column} in `chosen`.
 
-    `row` and `column` say where on the map, as shares; a key press on a map leaves the id alone.
+    `row` and `column` say where on the map, as shares; Enter on a map leaves the id alone. Arrow
+    keys move the second cell, where there is one: `row` and `column` are of its middle then, and
+    `moving` says that keys are being pressed. When they rest, the last comes again without it.
 
     Args:
         rows: each with a `title` and `panels`; a panel has `id`, `title`, `url` of the map, `cell`

@@ -40,6 +40,8 @@ def take_weight() -> None:
     if "row" in value:
         fields |= {"source_row": float(value["row"]), "source_column": float(value["column"])}
     state.change(**fields)
+    if value.get("moving"):
+        state.hold_link()
     state.set_widget(Widget.heads, fields["heads"])
 
 
