@@ -23,6 +23,7 @@ COLOURS = {
     "mixed": theme.POSITIONAL,
 }
 _DASHES = {"content": "dot", "positional": "dash"}
+_MARGIN = 0.02  # above and below curves of a share
 _SHADE = 0.15  # of the first of several shaded parts
 _LARGEST = 22  # of dots that are as large as their number, pixels of the page across
 
@@ -194,8 +195,10 @@ def over_epochs(
             mode="lines", line={"color": COLOURS[key], "width": 2.5},
             hovertemplate=f"%{{x}}: {said}<extra>{name}</extra>",
         )  # fmt: skip
-    if share:
-        figure.update_yaxes(tickformat=".0%", range=[0, 1])
+    if share:  # curves that lie close together far from zero are told apart
+        values = [value for _, points in lines.values() for _, value in points]
+        low, high = max(0.0, min(values) - _MARGIN), min(1.0, max(values) + _MARGIN)
+        figure.update_yaxes(tickformat=".0%", range=[low, high])
     return theme.finished(figure, epoch_axis, axis, height=280)
 
 

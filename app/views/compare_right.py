@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import compare_resources, leaving, markup, state
+from app.card_table import card_table
 from app.compare_files import Measurement
 from app.compare_resources import MIXERS, Pair
 from app.figures import compare as figures
@@ -23,35 +24,15 @@ if TYPE_CHECKING:  # it takes time to load, and few sessions ask for it
 
 page = words("compare")
 text = page["right"]
+COLUMNS = (  # of the table of cards
+    *("name", "pair", "top1", "interval", "mean_per_class", "calibration_error", "n"),
+    *("parameters", "operations"),
+)
 _ENOUGH = 100  # pictures from which on a calibration chart has a course that is not mere chance
 
 
 def _cards(cards: dict[str, Card]) -> None:
-    names = text["table"]
-    st.dataframe(
-        [
-            {
-                names["name"]: card.name,
-                names["pair"]: markup.pair_name(card.pair),
-                names["top1"]: markup.in_percent(card.results.get("top1")),
-                names["interval"]: " – ".join(
-                    f"{bound:.1%}" for bound in card.results.get("top1_interval", ())
-                ),
-                names["per_class"]: markup.in_percent(card.results.get("mean_per_class")),
-                names["calibration"]: markup.in_percent(card.results.get("calibration_error")),
-                names["n"]: card.results.get("n"),
-                names["params"]: card.params / 1e6,
-                names["flops"]: card.flops / 1e9,
-            }
-            for card in (cards[mixer] for mixer in MIXERS)
-        ],
-        hide_index=True,
-        column_config={
-            names["params"]: st.column_config.NumberColumn(format="%.2f M"),
-            names["flops"]: st.column_config.NumberColumn(format="%.2f G"),
-            **{names[key]: markup.PERCENT for key in ("top1", "per_class", "calibration")},
-        },
-    )
+    card_table([cards[mixer] for mixer in MIXERS], COLUMNS)
 
 
 def folder_and_count(key: str, left: Any, right: Any) -> tuple[str, int]:

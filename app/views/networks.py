@@ -1,8 +1,11 @@
 """What the networks are and how well they do, from their cards."""
 
+from typing import Any
+
 import streamlit as st
 
 from app import markup, state
+from app.card_table import card_table
 from app.components import heading
 from app.figures import compare
 from app.state import Widget
@@ -10,8 +13,11 @@ from app.text import words
 from gsa import checkpoints
 
 text = words("networks")
-BINS = checkpoints.CALIBRATION_BINS
-HELP = {key: said.format(bins=BINS) for key, said in text["help"].items()}
+KINDS = words("cards")["mixers"]  # the order of twins, as everywhere
+COLUMNS = (
+    *("name", "pair", "mixer", "parameters", "operations", "top1", "interval", "top5"),
+    *("mean_per_class", "calibration_error", "size"),
+)
 
 state.show_page(text["title"])
 heading(text["title"], text["lead"])
@@ -26,37 +32,12 @@ for card in found.values():
 cards = [card for card in found.values() if isinstance(card, checkpoints.Card)]
 if not cards:
     st.stop()
-st.dataframe(
-    [
-        {
-            text["name"]: card.name,
-            text["pair"]: markup.pair_name(card.pair),
-            text["mixer"]: text["mixers"][card.mixer],
-            text["parameters"]: card.params / 1e6,
-            text["operations"]: card.flops / 1e9,
-            text["top1"]: markup.in_percent(card.results.get("top1")),
-            text["interval"]: " – ".join(
-                f"{bound:.1%}" for bound in card.results.get("top1_interval", ())
-            ),
-            text["top5"]: markup.in_percent(card.results.get("top5")),
-            text["mean_per_class"]: markup.in_percent(card.results.get("mean_per_class")),
-            text["calibration"]: markup.in_percent(card.results.get("calibration_error")),
-            text["size"]: card.preprocess.size,
-        }
-        for card in cards
-    ],
-    hide_index=True,
-    column_config={
-        **{text[key]: st.column_config.Column(help=said) for key, said in HELP.items()},
-        text["parameters"]: st.column_config.NumberColumn(format="%.2f M"),
-        text["operations"]: st.column_config.NumberColumn(format="%.2f G", help=HELP["operations"]),
-        text["size"]: st.column_config.NumberColumn(format="%d px"),
-        **{
-            text[key]: markup.PERCENT | {"help": HELP[key]}
-            for key in ("top1", "top5", "mean_per_class", "calibration")
-        },
-    },
-)
+by_pair: dict[str, list[checkpoints.Card]] = {}
+for card in cards:
+    by_pair.setdefault(card.pair, []).append(card)
+for twins in by_pair.values():
+    twins.sort(key=lambda card: list(KINDS).index(card.mixer))
+card_table([card for twins in by_pair.values() for card in twins], COLUMNS)
 
 
 def draw_training(twins: list[checkpoints.Card]) -> None:
@@ -70,7 +51,7 @@ def draw_training(twins: list[checkpoints.Card]) -> None:
     for column, figure in zip(st.columns(len(shown), gap="large"), shown, strict=True):
         title = text["training"][figure]
         lines = {
-            text["mixers"][mixer]: (mixer, [(each["epoch"], each[figure]) for each in history])
+            KINDS[mixer]: (mixer, [(each["epoch"], each[figure]) for each in history])
             for mixer, history in histories.items()
             if history and all(figure in each for each in history)
         }
@@ -81,11 +62,19 @@ def draw_training(twins: list[checkpoints.Card]) -> None:
             pair = twins[0].pair
             said = f"{title}: {markup.pair_name(pair)}"
             markup.chart(chart, said, f"{Widget.training} {figure} {pair}")
+    st.caption(_jumps(twins[0].recipe))
 
 
-by_pair: dict[str, list[checkpoints.Card]] = {}
-for card in cards:
-    by_pair.setdefault(card.pair, []).append(card)
+def _jumps(recipe: dict[str, Any]) -> str:
+    """Why the curves of a recipe may jump; empty if they have no reason to."""
+    said = []
+    if restart := recipe.get("restart"):
+        said.append(text["restart"].format(epochs=" and ".join(map(str, restart))))
+    if recipe.get("early_epochs"):
+        said.append(text["early_parts" if restart else "early"].format(**recipe))
+    return " ".join(said)
+
+
 if any(checkpoints.history(card.name) for card in cards):
     st.caption(text["curves"])
 for pair, twins in by_pair.items():

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import markup
@@ -17,7 +18,7 @@ def test_the_networks_page_shows_the_cards(page):
     page.switch_page("views/networks.py").run()
     assert not page.exception
     table = page.dataframe[0].value
-    assert list(table["Checkpoint"]) == ["tiny_conv", "tiny_gsa"]
+    assert list(table["Checkpoint"]) == ["tiny_gsa", "tiny_conv"]
 
 
 def test_twins_stand_in_one_chart_of_each_figure(checkpoint_folder, tmp_path, monkeypatch):
@@ -43,6 +44,36 @@ def test_twins_stand_in_one_chart_of_each_figure(checkpoint_folder, tmp_path, mo
         assert (drawn[name]["x"], drawn[name]["y"]) == ([1, 2], losses[mixer])
         assert drawn[name]["line"]["color"] == compare.COLOURS[mixer]
     assert held_out["layout"]["yaxis"]["tickformat"] == ".0%"
+    assert held_out["layout"]["yaxis"]["range"] == pytest.approx([1 / 3 - 0.02, 1])
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ({}, ""),
+        ({"early_epochs": 3, "early_size": 48}, "The first 3 epochs are on pictures of 48 px"),
+        (
+            {"early_epochs": 3, "early_size": 48, "restart": [9, 20]},
+            "begins anew at its peak after 9 and 20 epochs, so the curves jump there. "
+            "The first 3 epochs of each part are",
+        ),
+    ],
+)
+def test_jumps_of_the_curves_are_explained(checkpoint_folder, tmp_path, monkeypatch, recipe, said):
+    folder = tmp_path / "checkpoints"
+    shutil.copytree(checkpoint_folder, folder)
+    path = folder / "tiny_gsa.json"
+    card = json.loads(path.read_text())
+    path.write_text(json.dumps(card | {"recipe": {**card["recipe"], "size": 64, **recipe}}))
+    (folder / "tiny_gsa.curves.json").write_text(
+        '[{"epoch": 1, "loss": 1.0, "held_out_top1": 0.5}]'
+    )
+    monkeypatch.setenv("GSA_CHECKPOINTS", str(folder))
+    page = AppTest.from_file(MAIN, default_timeout=60).run()
+    page.switch_page("views/networks.py").run()
+    assert not page.exception
+    found = [each.value for each in page.caption if "pictures of 48 px" in each.value]
+    assert [said in each for each in found] == ([True] if said else [])
 
 
 def test_networks_whose_training_left_no_notes_have_no_chart(page):
@@ -77,7 +108,7 @@ def test_a_broken_card_is_named_beside_the_others(checkpoint_folder, tmp_path, m
     assert not page.error
     page.switch_page("views/networks.py").run()
     assert "'broken' is not valid JSON" in page.error[0].value
-    assert list(page.dataframe[0].value["Checkpoint"]) == ["tiny_conv", "tiny_gsa"]
+    assert list(page.dataframe[0].value["Checkpoint"]) == ["tiny_gsa", "tiny_conv"]
 
 
 def test_shares_in_tables_have_one_digit_behind_the_dot():
