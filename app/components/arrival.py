@@ -1,4 +1,4 @@
-"""A link that names a part of the page comes out there, whatever is still drawn above it."""
+"""A part of the page that a link or a button brings into sight, whatever is drawn above it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from app.components import asset
 _component = st.components.v2.component("gsa_arrival", html="<i></i>", js=asset("arrival.js"))
 
 
-def arrival(anchor: str, key: str) -> None:
-    """Bring the container with the key `anchor` to the top, if the page was opened by `…#anchor`.
+def arrival(anchor: str, bar: str, key: str) -> None:
+    """What is drawn next comes to the top: if a link asks for it, and when a button is pressed.
 
     Args:
-        anchor: of the link.
-        key: of the widget.
+        anchor: of a link `…#anchor` by which the page is opened.
+        bar: key of the widget whose buttons say what is drawn.
+        key: of this widget.
     """
-    _component(data={"anchor": anchor}, key=key)
+    _component(data={"anchor": anchor, "bar": bar, "key": key}, key=key)

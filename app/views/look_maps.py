@@ -63,16 +63,16 @@ def inspect(seen: dict[str, Seen], picture: Picture) -> None:
 
 
 def _section(view: View) -> None:
+    arrival(ANCHOR, Widget.section, Widget.arrival)
+    section = markup.choice(
+        "section",
+        view.chosen.section,
+        text["section"],
+        text["sections"],
+        label_visibility="collapsed",
+        width="stretch",
+    )
     with st.container(key=ANCHOR):
-        arrival(ANCHOR, Widget.arrival)
-        section = markup.choice(
-            "section",
-            view.chosen.section,
-            text["section"],
-            text["sections"],
-            label_visibility="collapsed",
-            width="stretch",
-        )
         SECTIONS[section](view)
 
 

@@ -23,7 +23,7 @@ def test_a_link_that_names_what_there_is_not_is_answered_and_cleaned(page, addre
 
 def test_a_link_to_a_section_comes_out_there_and_lets_go(page, address):
     page.goto(f"{address}/?picture=panda_0021.jpg&section=range#section")
-    top = "document.querySelector('.st-key-section').getBoundingClientRect().top"
+    top = "document.querySelector('.st-key-widget_section').getBoundingClientRect().top"
     page.get_by_role("heading", name=LOOK["range_title"]).wait_for()
     page.wait_for_function(f"0 <= {top} && {top} < 100")
     page.mouse.move(600, 500)
@@ -31,6 +31,29 @@ def test_a_link_to_a_section_comes_out_there_and_lets_go(page, address):
     page.wait_for_function(f"{top} > 300")
     page.wait_for_timeout(500)
     assert page.evaluate(top) > 300
+
+
+def test_the_sections_are_in_sight_and_come_to_the_top_when_they_are_pressed(page):
+    bar = page.locator(".st-key-widget_section")
+    screen = page.viewport_size["height"]
+    box = bar.bounding_box()
+    assert box["y"] + box["height"] <= screen  # though its place is further down
+    assert page.locator(".st-key-section").bounding_box()["y"] > screen
+    button = page.get_by_role("radio", name=LOOK["sections"]["range"])
+    title = page.get_by_role("heading", name=LOOK["range_title"])
+    for _ in range(2):  # also when it is pressed already
+        button.click()
+        expect(title).to_be_in_viewport()
+        box = bar.bounding_box()
+        start = title.bounding_box()["y"]
+        assert box["y"] + box["height"] < start < 250
+        page.mouse.move(600, 500)
+        page.mouse.wheel(0, 150)
+        top = "document.querySelector('#section').getBoundingClientRect().top"
+        page.wait_for_function(f"{top} < {start - 100}")
+        assert abs(bar.bounding_box()["y"] - box["y"]) < 20  # it stays
+        page.mouse.wheel(0, -2000)
+        page.wait_for_function("document.querySelector('h1').getBoundingClientRect().top > 0")
 
 
 def test_without_a_name_in_the_link_the_page_stays_at_its_top(page, address):
