@@ -6,6 +6,7 @@ and stop it by not going on.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Generator, Iterator
@@ -73,7 +74,10 @@ class Fields:
             "gradient": erf.GRADIENT,
             "scale": erf.SCALE,
             "fields": {mixer: [each.to_dict() for each in of] for mixer, of in self.of.items()},
-            "distances": self.distances,
+            "distances": {
+                branch: [None if math.isnan(each) else each for each in distances]
+                for branch, distances in self.distances.items()
+            },
             "reach": self.reach,
             "even_distances": self.even_distances,
             "even": [each.to_dict() for each in self.even],

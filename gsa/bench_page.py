@@ -13,7 +13,7 @@ import torch
 from gsa import native
 from gsa.bench import AIM_SIZE, Effort, Ratio
 from gsa.bench_limits import LARGEST_EXPONENT, Part, Rates
-from gsa.files import GENERATED, PAGE, check_page, write_text
+from gsa.files import GENERATED, PAGE, check_page, json_ready, write_text
 from gsa.machine import gpu, processor
 
 _INTRODUCTION = f"""# Benchmarks
@@ -50,7 +50,7 @@ def result(
         "rates": asdict(rates),
         "ratios": [{**asdict(each), "met": each.met} for each in ratios],
         "parts": [asdict(each) for each in parts],
-        "growth": growth,
+        "growth": json_ready(growth),
     }
 
 
@@ -122,9 +122,14 @@ def _profile(run: dict[str, Any]) -> str:
     )
 
 
-def _growth(found: dict[str, float]) -> str:
-    grown = ", ".join(f"{name} {value:.2f}" for name, value in found.items())
-    met = "met" if found["gsa"] <= LARGEST_EXPONENT else "missed"
+def _growth(found: dict[str, float | None]) -> str:
+    """How time grows; None where the machine was too slow for a second size."""
+    grown = ", ".join(
+        f"{name} {'not measured' if value is None else f'{value:.2f}'}"
+        for name, value in found.items()
+    )
+    own = found["gsa"]
+    met = "missed" if own is None or own > LARGEST_EXPONENT else "met"
     return (
         f"Time grows with the pixels of the grid to the power of: {grown} (stage 1, one picture, "
         f"up to 512 px; aim for gsa ≤ {LARGEST_EXPONENT:g}: {met})."

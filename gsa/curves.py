@@ -21,7 +21,8 @@ def draw_curves(histories: dict[str, list[dict[str, Any]]], path: Path) -> None:
     accuracy.set(xlabel="epoch", ylabel="held-out top-1 in %", ylim=(0, 100))
     for axis in (loss, accuracy):
         axis.grid(alpha=0.3)
-        axis.legend()
+        if axis.lines:  # without held-out pictures there is no accuracy
+            axis.legend()
     figure.tight_layout()
     figure.savefig(path, format="png")
 

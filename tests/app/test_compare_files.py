@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +13,7 @@ from app.compare_files import Measurement
 from app.state import Widget
 from app.text import words
 from app.views import compare_run
-from gsa import probes, scaling
+from gsa import export, probes, scaling
 from gsa.checkpoints import read_card
 from gsa.commands import GALLERY
 from gsa.machine import processor, versions
@@ -47,6 +48,14 @@ def read(files, name):
     assert whole["settings"]
     assert whole["machine"] == {"processor": processor(), "gpu": "", "versions": versions()}
     return whole["result"], whole["settings"]
+
+
+def test_maps_without_weight_have_no_distance_in_a_file():
+    found = compare_resources.Fields(
+        size=64, place=(32.0, 32.0), names=("a.jpg",), of={"gsa": [], "conv": []},
+        distances={"content": [math.nan, 7.5]}, reach=[1.0], even_distances=[9.0], even=[],
+    )  # fmt: skip
+    assert json.loads(export.json_bytes(found.to_dict()))["distances"] == {"content": [None, 7.5]}
 
 
 def test_fields_leave_as_data_and_maps(page, files):

@@ -96,6 +96,18 @@ def test_the_command_writes_the_page(tmp_path, monkeypatch, capsys):
     assert f"| 8x8 | {found['parts'][0]['name']} |" in text
 
 
+def test_where_one_size_alone_was_measured_there_is_no_growth(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(bench, "STAGES", ((8, 16),))
+    monkeypatch.setattr(bench_limits, "STAGES", ((8, 16),))
+    monkeypatch.setattr(bench_limits, "SIZES", (32,))  # as on a machine that is too slow for two
+    arguments = ["--rounds", "1", "--seconds", "0.001", "--only", "modules", "--out", str(tmp_path)]
+    assert main(["bench", *arguments, "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)["growth"].values()) == {None}
+    page = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "gsa not measured, " in page
+    assert "aim for gsa ≤ 1.5: missed)." in page
+
+
 def test_networks_are_measured_at_every_size_and_in_memory(tmp_path, monkeypatch, capsys):
     def small(name, **changes):
         return preset(name.replace("resnet50", "resnet14_tiny"), **changes)
