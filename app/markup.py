@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -11,13 +11,16 @@ import streamlit as st
 from PIL import Image, ImageDraw
 
 from app import leaving, resources, state
+from app.companions import Beside
 from app.components.picker import picker
-from app.drawing import View
+from app.components.strip import strip
+from app.drawing import View, beneath, drawn
 from app.figures import theme
 from app.selection import PAIR
 from app.state import Widget
 from app.text import words
 from gsa.cells import Cells
+from gsa.maps import Branch
 
 text = words("look")
 PERCENT = st.column_config.NumberColumn(format="%.1f%%")  # of tables; for values of `in_percent`
@@ -178,6 +181,37 @@ def choice(
             width=width,
         )
     )
+
+
+def companion_scale(view: View) -> None:
+    """The choice of how maps that stand beside one another share a colour scale."""
+    choice(
+        "companion_scale",
+        view.chosen.companion_scale,
+        text["companion_scale"],
+        text["companion_scales"],
+    )
+
+
+def beside(view: View, found: Mapping[Branch, Sequence[Beside]], key: str) -> None:
+    """Maps beside one another, a row for each branch.
+
+    Args:
+        view: what is shown.
+        found: the maps by branch.
+        key: of the widget.
+    """
+    rows = [
+        {
+            "title": text[f"{branch}_row"],
+            "panels": [
+                drawn(each.panel, view.chosen, id_=each.id_, title=each.title, extra=each.notes)
+                for each in row
+            ],
+        }
+        for branch, row in found.items()
+    ]
+    strip(rows, beneath(view.gsa, view.chosen), key)
 
 
 def menu(

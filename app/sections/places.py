@@ -7,8 +7,7 @@ from functools import partial
 import streamlit as st
 
 from app import chart_files, markup, panels, places, section_files, state
-from app.components.strip import strip
-from app.drawing import View, beneath, drawn
+from app.drawing import View
 from app.figures import charts, theme
 from app.selection import ANCHOR
 from app.state import Widget
@@ -53,24 +52,8 @@ def _other(view: View) -> None:
 
 
 def _maps(view: View) -> None:
-    found = places.rows(view)
-    rows = [
-        {
-            "title": text[f"{branch}_row"],
-            "panels": [
-                drawn(each.panel, view.chosen, id_=each.id_, title=each.title, extra=each.notes)
-                for each in row
-            ],
-        }
-        for branch, row in found.items()
-    ]
-    strip(rows, beneath(view.gsa, view.chosen), Widget.places)
-    markup.choice(
-        "companion_scale",
-        view.chosen.companion_scale,
-        text["companion_scale"],
-        text["companion_scales"],
-    )
+    markup.beside(view, places.rows(view), Widget.places)
+    markup.companion_scale(view)
     st.caption(text["places_scale"][view.chosen.companion_scale])
     markup.downloads(view, "places", partial(section_files.places_file, view), text["as_file"])
 
