@@ -7,20 +7,16 @@ and stop it by not going on.
 from __future__ import annotations
 
 import math
-import os
 import threading
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-import streamlit as st
 import torch
 from PIL import Image, ImageOps
 
 import gsa
-from app import gallery, resources
+from app import compare_pictures, gallery, resources
 from gsa import erf, ranges
 from gsa.checkpoints import Card, Checkpoint
 from gsa.config import Mixer
@@ -32,7 +28,6 @@ if TYPE_CHECKING:  # they take time to load, and few sessions ask for them
     from gsa.samples import Pixels
     from gsa.split import Split
 
-DATA = "GSA_DATA"  # names the folder that data sets must lie in
 SHOWN = 6  # pictures that one twin alone gets right, of each twin
 SIDE = 180  # of these, in pixels of the page
 PICTURES = 16  # of the gallery, that receptive fields are averaged over
@@ -40,7 +35,6 @@ MIXERS: tuple[Mixer, Mixer] = ("gsa", "conv")
 Pair = dict[str, str]  # names of checkpoints by mixer, as `resources.twins` gives them
 # measurements at once that hold the pictures of a folder, up to 250 MB each
 _FOLDERS = threading.Semaphore(2)
-_HERE = ("localhost", "127.0.0.1", "::1")
 _MEASURING = threading.Lock()  # one clock at a time, or they would measure each other
 
 
@@ -203,57 +197,6 @@ def costs(
         yield len(found) / total, found
 
 
-def _from_elsewhere() -> bool:
-    """Whether the visitor sits at another computer, as far as the connection tells."""
-    headers = st.context.headers
-    host = urlsplit(f"//{headers.get('Host', '')}").hostname
-    through_a_proxy = any(name in headers for name in ("Forwarded", "X-Forwarded-For"))
-    # the address is None on the same computer, and behind a proxy on it
-    return st.context.ip_address is not None or through_a_proxy or host not in _HERE
-
-
-def data_folder(text: str) -> Path:
-    """The folder that a user named, on the computer that serves the page.
-
-    Any that this computer has is open to who sits at it; to others those alone that `DATA` allows.
-
-    Raises:
-        ValueError: if it is none, or lies where it may not.
-    """
-    root = os.environ.get(DATA)
-    if not root and _from_elsewhere():
-        raise ValueError(
-            "from another computer a folder can be named only where whoever runs this page has "
-            f"set {DATA} to the folder that it must lie in."
-        )
-    try:
-        path = Path(text).expanduser().resolve()
-    except RuntimeError:  # ~name of a user that there is not
-        raise ValueError(f"{text!r} is no folder.") from None
-    if root and not path.is_relative_to(Path(root).resolve()):
-        raise ValueError(f"the folder must lie below the one that {DATA} names.")
-    if not path.is_dir():
-        raise ValueError(f"{text!r} is no folder.")
-    return path
-
-
-def _sample(pair: Pair, folder: str, count: int) -> Split:
-    """Up to `count` labelled pictures: of the gallery where no folder is named."""
-    from gsa import samples
-
-    card = cards(pair)["gsa"]
-    if folder:
-        return samples.from_folder(card, data_folder(folder), count)
-    titles = {gallery.FOLDER / name: title for name, title in gallery.titles().items()}
-    found = samples.at_most(samples.from_files(card, titles), count)
-    if not len(found):
-        raise ValueError(
-            "no picture of the gallery is of a class that these networks know; name a folder with "
-            "a folder for each class."
-        )
-    return found
-
-
 def _few_at_once(steps: Iterator[tuple[float, Any]]) -> Iterator[tuple[float, Any]]:
     """The same steps, once there is room for their pictures; waiting can be cancelled too."""
     while not _FOLDERS.acquire(timeout=0.5):
@@ -293,7 +236,7 @@ def _stress(
 ) -> Iterator[tuple[float, list[Any] | None]]:
     from gsa import robustness
 
-    sample = _sample(pair, folder, count)
+    sample = compare_pictures.sample(cards(pair)["gsa"], folder, count)
     twins = list(_twins(pair).values())
     total = 1 + len(twins) * len(robustness.TESTS[test].severities)
     pixels = yield from _pixels(twins, sample, 1 / total)
@@ -317,7 +260,7 @@ def _differences(pair: Pair, folder: str, count: int) -> Iterator[tuple[float, A
     from gsa import differences as between
 
     twins = _twins(pair)
-    sample = _sample(pair, folder, count)
+    sample = compare_pictures.sample(cards(pair)["gsa"], folder, count)
     pixels = yield from _pixels(list(twins.values()), sample, 1 / 2)
     steps = between.compare(twins["gsa"], twins["conv"], sample, pixels)
     for share, found in _turn_by_turn(steps):

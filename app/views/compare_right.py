@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app import compare_resources, leaving, markup, state
+from app import compare_pictures, compare_resources, leaving, markup, state
 from app.card_table import card_table
 from app.compare_files import Measurement
 from app.compare_resources import MIXERS, Pair
@@ -50,11 +50,19 @@ def folder_and_count(key: str, left: Any, right: Any) -> tuple[str, int]:
     return folder.strip(), int(count)
 
 
-def refused(folder: str) -> bool:
-    """Whether the visitor may not use a folder; says why, also where there is a result of it."""
+def refused(pair: Pair, folder: str) -> bool:
+    """Whether there are no pictures to test on; says why, also where there is a result of a folder.
+
+    Args:
+        pair: of checkpoints.
+        folder: that the visitor named; empty for the gallery.
+    """
     try:
         if folder:
-            compare_resources.data_folder(folder)
+            compare_pictures.data_folder(folder)
+        elif not compare_pictures.gallery_count(compare_resources.cards(pair)["gsa"]):
+            st.info(text["unknown_gallery"])
+            return True
     except ValueError as error:
         st.error(page["cannot"].format(error=error))
         return True
@@ -67,7 +75,7 @@ def show(pair: Pair) -> None:
     _cards(compare_resources.cards(pair))
     columns = st.columns([4, 1], vertical_alignment="bottom")
     folder, count = folder_and_count(Widget.compare_right, *columns)
-    if refused(folder):
+    if refused(pair, folder):
         return
     found = measured(
         Measurement("right", {"folder": folder, "at_most": count}, pair),

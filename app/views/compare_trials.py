@@ -34,7 +34,7 @@ def stress(pair: Pair) -> None:
         key=Widget.compare_stress_test,
     )
     folder, count = folder_and_count(Widget.compare_stress, *others)
-    if refused(folder):
+    if refused(pair, folder):
         return
 
     settings = {"test": test, "folder": folder, "at_most": count}

@@ -5,7 +5,7 @@ import json
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import compare_resources, compare_results
+from app import compare_pictures, compare_results
 from app.state import Widget
 from app.text import words
 from tests.app import test_pages
@@ -19,7 +19,7 @@ two_pairs = test_pages.two_pairs
 @pytest.fixture
 def page(tiny_checkpoints, monkeypatch):
     # the address of a test's visitor is none of this computer's
-    monkeypatch.setattr(compare_resources, "_from_elsewhere", lambda: False)
+    monkeypatch.setattr(compare_pictures, "_from_elsewhere", lambda: False)
     results, _ = compare_results._store()
     results.clear()
     app = AppTest.from_file(MAIN, default_timeout=120).run()

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import compare_resources, compare_results, gallery
+from app import compare_pictures, compare_resources, compare_results, gallery
 from app.figures import compare as figures
 from app.selection import ANCHOR, from_parameters
 from app.state import Widget
@@ -20,19 +20,26 @@ from tests.app.compare_support import TEXT, charts, drawn, labels, section, star
 page, data = compare_support.page, compare_support.data
 
 
-def test_a_sample_of_the_gallery_has_as_many_pictures_as_were_asked_for(
-    monkeypatch, checkpoint_folder
-):
+def test_a_sample_of_the_gallery_has_as_many_pictures_as_were_asked_for(checkpoint_folder):
     own = read_card("tiny_gsa", checkpoint_folder)
     known = replace(own, classes=tuple(gallery.titles().values())[: len(own.classes)])
-    monkeypatch.setattr(compare_resources, "cards", lambda pair: {"gsa": known})
-    assert len(compare_resources._sample({}, "", 1000)) > 3
-    few = compare_resources._sample({}, "", 3)
+    assert (
+        compare_pictures.gallery_count(known) == len(compare_pictures.sample(known, "", 1000)) > 3
+    )
+    few = compare_pictures.sample(known, "", 3)
     assert len(few) == 3
     assert set(few.names) < set(gallery.titles())  # by which links to them are made
-    monkeypatch.setattr(compare_resources, "cards", lambda pair: {"gsa": own})
-    with pytest.raises(ValueError, match="no picture of the gallery is of a class"):
-        compare_resources._sample({}, "", 3)
+
+
+@pytest.mark.parametrize("name", ["right", "stress"])
+def test_without_a_picture_that_the_networks_know_a_folder_is_asked_for(page, data, name):
+    section(page, name)  # the tiny networks know nothing that is in the gallery
+    assert [each.value for each in page.info] == [TEXT["right"]["unknown_gallery"]]
+    assert not page.button
+    widget = Widget.compare_right if name == "right" else Widget.compare_stress
+    page.text_input(f"{widget}_folder").set_value(str(data)).run()
+    assert not page.info
+    assert page.button
 
 
 def test_a_folder_is_compared_picture_by_picture(page, data):
@@ -101,24 +108,21 @@ def test_stress_is_drawn_over_severity(page, data):
     assert charts(page) == 1
 
 
-@pytest.mark.parametrize("name", ["", "/nowhere/at/all"])
-def test_pictures_that_cannot_be_used_get_a_sentence(page, name):
-    section(page, "stress")  # the tiny twins know none of the gallery's classes
-    page.text_input(f"{Widget.compare_stress}_folder").set_value(name).run()
-    if not name:
-        start(page)
+def test_a_folder_that_cannot_be_used_gets_a_sentence(page):
+    section(page, "stress")
+    page.text_input(f"{Widget.compare_stress}_folder").set_value("/nowhere/at/all").run()
     assert "cannot be measured" in page.error[0].value
-    assert "no picture" in page.error[0].value or "no folder" in page.error[0].value
+    assert "no folder" in page.error[0].value
 
 
 def test_a_server_can_limit_the_folders(data, monkeypatch):
-    monkeypatch.setattr(compare_resources, "_from_elsewhere", lambda: False)
-    assert compare_resources.data_folder(str(data / "ant")) == data / "ant"
-    monkeypatch.setenv(compare_resources.DATA, str(data / "bee"))
-    assert compare_resources.data_folder(str(data / "bee")) == data / "bee"
+    monkeypatch.setattr(compare_pictures, "_from_elsewhere", lambda: False)
+    assert compare_pictures.data_folder(str(data / "ant")) == data / "ant"
+    monkeypatch.setenv(compare_pictures.DATA, str(data / "bee"))
+    assert compare_pictures.data_folder(str(data / "bee")) == data / "bee"
     for outside in (data / "ant", data / "bee" / ".." / "ant"):
         with pytest.raises(ValueError, match="must lie below"):
-            compare_resources.data_folder(str(outside))
+            compare_pictures.data_folder(str(outside))
 
 
 LOCAL = {"Host": "localhost:8501"}
@@ -135,19 +139,19 @@ LOCAL = {"Host": "localhost:8501"}
 )
 def test_from_another_computer_no_folder_is_open_by_itself(data, monkeypatch, address, headers):
     context = SimpleNamespace(ip_address=address, headers=headers)
-    monkeypatch.setattr(compare_resources.st, "context", context)
+    monkeypatch.setattr(compare_pictures.st, "context", context)
     for path in (data / "ant", "/nowhere/at/all"):  # nor is it told which there are
         with pytest.raises(ValueError, match=r"set GSA_DATA to the folder that it must lie in\.$"):
-            compare_resources.data_folder(str(path))
-    monkeypatch.setenv(compare_resources.DATA, str(data))
-    assert compare_resources.data_folder(str(data / "ant")) == data / "ant"
+            compare_pictures.data_folder(str(path))
+    monkeypatch.setenv(compare_pictures.DATA, str(data))
+    assert compare_pictures.data_folder(str(data / "ant")) == data / "ant"
 
 
 @pytest.mark.parametrize("host", ["localhost:8501", "127.0.0.1", "[::1]:80"])
 def test_who_sits_at_the_same_computer_may_name_any_folder(data, monkeypatch, host):
     context = SimpleNamespace(ip_address=None, headers={"Host": host})
-    monkeypatch.setattr(compare_resources.st, "context", context)
-    assert compare_resources.data_folder(str(data / "ant")) == data / "ant"
+    monkeypatch.setattr(compare_pictures.st, "context", context)
+    assert compare_pictures.data_folder(str(data / "ant")) == data / "ant"
 
 
 def test_a_result_of_a_folder_is_for_those_who_may_read_it(page, data, monkeypatch):
@@ -155,7 +159,7 @@ def test_a_result_of_a_folder_is_for_those_who_may_read_it(page, data, monkeypat
     page.text_input(f"{Widget.compare_right}_folder").set_value(str(data)).run()
     start(page)
     assert charts(page)
-    monkeypatch.setattr(compare_resources, "_from_elsewhere", lambda: True)
+    monkeypatch.setattr(compare_pictures, "_from_elsewhere", lambda: True)
     page.run()
     assert "from another computer" in page.error[0].value
     assert not charts(page)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import compare_resources
+from app import compare_pictures, compare_resources
 from app.figures import compare as figures
 from app.figures import theme
 from app.state import Widget
@@ -153,6 +153,7 @@ def test_measurements_are_of_the_chosen_pair(two_pairs, monkeypatch, name, measu
         yield
 
     monkeypatch.setattr(compare_resources, measure, measured)
+    monkeypatch.setattr(compare_pictures, "gallery_count", lambda card: 1)
     app = opened(name)
     app.selectbox(Widget.pair).set_value("tiny").run()
     start(app)

@@ -5,7 +5,7 @@ import threading
 import pytest
 from torch.nn.modules.module import register_module_forward_pre_hook
 
-from app import compare_resources, experiments, resources
+from app import compare_pictures, compare_resources, experiments, resources
 from app.compare_resources import MIXERS
 from gsa import samples
 from gsa.attention import GlobalSelfAttention
@@ -96,7 +96,7 @@ MEASUREMENTS = {
 
 @pytest.mark.parametrize("name", MEASUREMENTS)
 def test_every_measurement_waits_for_its_turns_and_decodes_in_none(passes, data, name, monkeypatch):
-    monkeypatch.setenv(compare_resources.DATA, str(data))  # no visitor asks, from here or elsewhere
+    monkeypatch.setenv(compare_pictures.DATA, str(data))  # no visitor asks, from here or elsewhere
     shares = [share for share, _ in MEASUREMENTS[name](str(data))]
     assert shares == sorted(shares)
     assert shares[-1] == 1
