@@ -9,9 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from app import leaving
+from PIL import Image, ImageDraw
+
+from app import gallery, leaving, resources
 from app.selection import QUESTION, Selection
 from app.text import words
+
+_SIDE = 400  # of a picture in pixels: about 300 to the inch where it is printed
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,27 @@ class OnLook:
         """The address, seen from another page."""
         return "." + leaving.link(self.chosen, self.picture)
 
+    @property
+    def label(self) -> str:
+        """What opens it, in words."""
+        title = gallery.titles()[self.picture]
+        return str(words("lessons")["open_look"].format(title=title))
+
+    def seen(self) -> Image.Image:
+        """What the networks see of the picture: the place as a square; the dot, if it has moved."""
+        shown = resources.gallery_square(self.picture).resize((_SIDE, _SIDE))
+        draw, chosen, start = ImageDraw.Draw(shown), self.chosen, Selection()
+        row, column = chosen.row * _SIDE, chosen.column * _SIDE
+        far_row, far_column = chosen.source_row * _SIDE, chosen.source_column * _SIDE
+        moved = (chosen.source_row, chosen.source_column) != (start.source_row, start.source_column)
+        for reach, colour in ((_SIDE / 32, "white"), (_SIDE / 40, "black")):  # on any ground
+            edges = (column - reach, row - reach, column + reach, row + reach)
+            draw.rectangle(edges, outline=colour, width=_SIDE // 100)
+            if moved:
+                dot = (far_column - reach, far_row - reach, far_column + reach, far_row + reach)
+                draw.ellipse(dot, fill=colour)
+        return shown
+
 
 @dataclass(frozen=True)
 class OnCompare:
@@ -37,6 +62,12 @@ class OnCompare:
     def link(self) -> str:
         """The address, seen from another page."""
         return "./compare?" + urlencode({QUESTION: self.question})
+
+    @property
+    def label(self) -> str:
+        """What opens it, in words."""
+        title = words("compare")["sections"][self.question]
+        return str(words("lessons")["open_compare"].format(title=title))
 
 
 LESSONS: dict[str, OnLook | OnCompare] = {

@@ -157,13 +157,14 @@ def thumbnails() -> list[dict[str, str]]:
     """The gallery's pictures: `name` (file), `title` in everyday words, `url` of a thumbnail."""
     found = []
     for name, title in gallery.titles().items():
-        picture = gsa.open_picture(gallery.FOLDER / name)
-        picture = Image.fromarray(np.asarray(_centre_square(picture).resize((96, 96))))
+        picture = Image.fromarray(np.asarray(gallery_square(name).resize((96, 96))))
         found.append({"name": name, "title": title, "url": data_url(picture, "JPEG")})
     return found
 
 
-def _centre_square(picture: Image.Image) -> Image.Image:
+def gallery_square(name: str) -> Image.Image:
+    """The middle of a picture of the gallery: what networks see that cut nothing more off."""
+    picture = gsa.open_picture(gallery.FOLDER / name)
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     return picture.crop((left, top, left + side, top + side))

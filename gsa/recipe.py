@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from itertools import pairwise
 from pathlib import Path
@@ -167,6 +168,12 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON-ready values."""
         return {**asdict(self), "restart": list(self.restart), "teachers": list(self.teachers)}
+
+
+def listed(epochs: Sequence[int]) -> str:
+    """Epochs in words: 18, 34 and 50."""
+    *first, last = map(str, epochs)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _epochs(value: object) -> tuple[int, ...]:

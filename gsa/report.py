@@ -11,7 +11,7 @@ from typing import Any
 from gsa.checkpoints import Card, CheckpointError, available, load, read_card
 from gsa.curves import draw_shares
 from gsa.files import GENERATED, PAGE, check_page, write_text
-from gsa.recipe import Recipe, RecipeError
+from gsa.recipe import Recipe, RecipeError, listed
 from gsa.seeds import cards_of_seeds, each_seed, verdict
 from gsa.twins import pairs
 
@@ -118,7 +118,7 @@ def _recipe(card: Card, folder: Path) -> str:
         each = " of each part" if recipe.restart else " of them"
         early = f" (the first {recipe.early_epochs}{each} at {recipe.early_size} px)"
     if recipe.restart:
-        restart = f", begun anew after {' and '.join(map(str, recipe.restart))} epochs"
+        restart = f", begun anew after {listed(recipe.restart)} epochs"
     augment: str = recipe.augment or "none"
     if recipe.augment_from:
         augment += f" after {recipe.augment_from} epochs"

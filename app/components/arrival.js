@@ -11,6 +11,9 @@ export default function ({ data }) {
       if (target.closest(`.st-key-${data.bar} [role="radio"]`)) bring(data.key);
     };
     document.addEventListener("click", pressed, true);
+    document.addEventListener("keyup", (event) => {
+      if (event.key === "Enter" || event.key === " ") pressed(event); // which make no click here
+    }, true);
   }
   arrive(data.anchor, data.key);
 }

@@ -126,6 +126,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     choose(spanned(cell, cell));
     seen.focus({ preventScroll: true });
   };
+  // Below a bar that lies on the page a key would move the place out of sight.
+  const follow = () => find(".cell").scrollIntoView({ block: "nearest" });
   seen.onkeydown = (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;  // the browser's, such as Back
     const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
@@ -133,6 +135,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       event.preventDefault();
       const middle = [Math.floor(rows / 2), Math.floor(columns / 2)];
       choose(spanned(middle, middle), true);
+      follow();
     }
     if (!(event.key in steps)) return;
     event.preventDefault();
@@ -145,11 +148,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
         Math.max(left, inside(right - 1 + across, columns - 1)),
       ];
       choose(spanned([top, left], corner), true);
+      follow();
       return;
     }
     const by = [
       Math.max(-top, Math.min(rows - bottom, down)), Math.max(-left, Math.min(columns - right, across)),
     ];
     choose([top + by[0], left + by[1], bottom + by[0], right + by[1]], true);
+    follow();
   };
 }

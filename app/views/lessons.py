@@ -22,18 +22,12 @@ def show(number: int, name: str, opens: OnLook | OnCompare) -> None:
     what, beside = st.columns([5, 1], gap="medium")
     with what:
         st.markdown("\n".join(f"1. {step}" for step in sentences(name, "do")))
-        st.link_button(_label(opens), opens.link, type="primary", icon=":material/open_in_new:")
+        st.link_button(opens.label, opens.link, type="primary", icon=":material/open_in_new:")
     if isinstance(opens, OnLook):
         title = gallery.titles()[opens.picture]
-        beside.image(str(gallery.FOLDER / opens.picture), width=WIDTH, alt=title)
+        beside.image(opens.seen(), width=WIDTH, alt=title)
     with st.expander(text["see"], icon=":material/visibility:"):
         st.markdown("\n".join(f"- {each}" for each in sentences(name, "see")))
-
-
-def _label(opens: OnLook | OnCompare) -> str:
-    if isinstance(opens, OnLook):
-        return text["open_look"].format(title=gallery.titles()[opens.picture])
-    return text["open_compare"].format(title=words("compare")["sections"][opens.question])
 
 
 def to_print() -> None:
@@ -49,7 +43,7 @@ def to_print() -> None:
             st.download_button(
                 text["paper"][name],
                 data=make,
-                file_name=f"{name}.html",
+                file_name=f"gsa_{text['paper'][name].lower()}.html",
                 mime=worksheet.MIME,
                 icon=":material/print:",
                 on_click="ignore",

@@ -11,6 +11,7 @@ from app.figures import compare
 from app.state import Widget
 from app.text import words
 from gsa import checkpoints
+from gsa.recipe import listed
 
 text = words("networks")
 KINDS = words("cards")["mixers"]  # the order of twins, as everywhere
@@ -69,7 +70,9 @@ def _jumps(recipe: dict[str, Any]) -> str:
     """Why the curves of a recipe may jump; empty if they have no reason to."""
     said = []
     if restart := recipe.get("restart"):
-        said.append(text["restart"].format(epochs=" and ".join(map(str, restart))))
+        said.append(text["restart"].format(epochs=listed(restart)))
+    if recipe.get("augment_from"):
+        said.append(text["augment"].format(epoch=recipe["augment_from"] + 1))
     if recipe.get("early_epochs"):
         said.append(text["early_parts" if restart else "early"].format(**recipe))
     return " ".join(said)

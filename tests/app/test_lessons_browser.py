@@ -61,6 +61,7 @@ def test_the_lessons_can_be_printed(lessons, address, name, tmp_path):
     printed.goto(file.as_uri())
     expect(printed.get_by_role("heading", level=2)).to_have_count(len(LESSONS))
     expected = [address + opens.link.removeprefix(".") for opens in LESSONS.values()]
+    assert file.name == f"gsa_{TEXT['paper'][name].lower()}.html"
     found = [each.get_attribute("href") for each in printed.get_by_role("link").all()]
     assert found == (expected if name == "questions" else [])
 

@@ -54,8 +54,12 @@ def test_twins_stand_in_one_chart_of_each_figure(checkpoint_folder, tmp_path, mo
         ({"early_epochs": 3, "early_size": 48}, "The first 3 epochs are on pictures of 48 px"),
         (
             {"early_epochs": 3, "early_size": 48, "restart": [9, 20]},
-            "begins anew at its peak after 9 and 20 epochs, so the curves jump there. "
+            "begins anew after 9 and 20 epochs, so the curves jump there. "
             "The first 3 epochs of each part are",
+        ),
+        (
+            {"early_epochs": 3, "early_size": 48, "restart": [4, 9, 20], "augment_from": 9},
+            "after 4, 9 and 20 epochs, so the curves jump there. From epoch 10 on crops are",
         ),
     ],
 )

@@ -4,9 +4,11 @@ import html
 import re
 from urllib.parse import urljoin
 
+import numpy as np
 import pytest
+from PIL import ImageChops
 
-from app import worksheet
+from app import resources, worksheet
 from app.lessons import LESSONS, OnLook, sentences
 from app.text import words
 
@@ -45,10 +47,33 @@ def test_the_questions_have_what_to_do_and_the_answers_what_to_see(questions):
 def test_addresses_are_whole_and_pictures_are_in_the_file(questions):
     page = questions.decode()
     found = [html.unescape(each) for each in re.findall(r'href="([^"]+)"', page)]
-    assert found == [urljoin(HERE, opens.link) for opens in LESSONS.values()]
+    assert found == [HERE, *(urljoin(HERE, opens.link) for opens in LESSONS.values())]
+    assert HERE in said(questions)  # to be typed
     assert all(each.startswith("https://class.example/gsa/") for each in found)
     assert page.count('src="data:image/jpeg;base64,') == page.count("<img ")
     assert page.count("<img ") == sum(isinstance(opens, OnLook) for opens in LESSONS.values())
+
+
+@pytest.mark.parametrize("host", ["localhost:8501", "127.0.0.1", "[::1]:80"])
+def test_an_address_of_use_to_the_server_alone_is_not_printed(host):
+    page = worksheet.questions(f"http://{host}/lessons")
+    assert host not in said(page)
+    assert "http:// /lessons" in said(page)
+
+
+def test_the_place_is_on_the_pictures_and_the_dot_where_the_question_names_it():
+    for name, opens in LESSONS.items():
+        if not isinstance(opens, OnLook):
+            continue
+        plain_, chosen = resources.gallery_square(opens.picture).resize((400, 400)), opens.chosen
+        changed = np.asarray(ImageChops.difference(plain_, opens.seen()).convert("L")) > 60
+
+        def near(row, column, changed=changed):
+            top, left = int(row * 400), int(column * 400)
+            return changed[max(0, top - 14) : top + 14, max(0, left - 14) : left + 14].any()
+
+        assert near(chosen.row, chosen.column)
+        assert near(chosen.source_row, chosen.source_column) == (name == "steps")
 
 
 def test_there_is_room_to_write_for_each_question(questions):
