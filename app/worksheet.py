@@ -28,7 +28,12 @@ def questions(here: str) -> bytes:
     """
     shown = []
     for name, opens in LESSONS.items():
-        lesson = _lesson(name, "do") | {"link": urljoin(here, opens.link), "opens": opens.label}
+        axes = text["lessons"][name].get("axes", [])
+        lesson = _lesson(name, "do") | {
+            "axes": axes,
+            "link": urljoin(here, opens.link),
+            "opens": opens.label,
+        }
         if isinstance(opens, OnLook):
             picture = resources.data_url(opens.seen(), "JPEG")
             lesson |= {"picture": picture, "alt": gallery.titles()[opens.picture]}
@@ -57,7 +62,7 @@ def _page(kind: str, lessons: list[dict[str, Any]], **more: Any) -> bytes:
 def _lesson(name: str, part: str) -> dict[str, Any]:
     lesson = text["lessons"][name]
     start = {key: lesson[key] for key in ("title", "ask")}
-    return start | {"sentences": sentences(name, part), "picture": "", "link": ""}
+    return start | {"sentences": sentences(name, part), "picture": "", "link": "", "axes": []}
 
 
 def _inline(sentence: str) -> Markup:

@@ -86,5 +86,14 @@ def test_there_is_room_to_write_for_each_question(questions):
         assert room["label"] not in said(worksheet.answers())
 
 
+def test_there_are_axes_where_curves_are_asked_for(questions):
+    asked = [name for name in LESSONS if "Draw both curves" in " ".join(sentences(name, "do"))]
+    assert asked == [name for name in LESSONS if TEXT["lessons"][name].get("axes")] == ["probes"]
+    for axis in TEXT["lessons"]["probes"]["axes"]:
+        assert axis in said(questions)
+    assert questions.decode().count('class="axes"') == 1
+    assert b'class="axes"' not in worksheet.answers()
+
+
 def test_markup_in_a_sentence_stays_text():
     assert worksheet._inline("a < b & **c**") == "a &lt; b &amp; <strong>c</strong>"
