@@ -24,6 +24,7 @@ _COMPLAINT = "complaint"
 _KEPT = "kept"
 _WRITTEN = "written"
 _BEGUN = "begun"
+_SEEN = "seen"
 _MOVING = "moving"
 _LINK = "link"
 _LINK_COMPLAINT = "link_complaint"
@@ -221,6 +222,14 @@ def is_begun(work: Work, key: str) -> bool:
 def end(work: Work) -> None:
     """The work is finished, has failed, or is not to go on."""
     st.session_state.pop(f"{_BEGUN} {work}", None)
+
+
+def is_first(key: str) -> bool:
+    """Whether this session asks for something for the first time."""
+    seen: set[str] = st.session_state.setdefault(_SEEN, set())
+    first = key not in seen
+    seen.add(key)
+    return first
 
 
 def tidy() -> None:

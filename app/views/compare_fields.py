@@ -54,6 +54,7 @@ def show(pair: Pair) -> None:
         text["start"],
         lambda: compare_resources.fields(pair, place, trained=weights == "trained"),
         Fields.to_dict,
+        at_once=True,
     )
     if found is None:
         return

@@ -82,6 +82,7 @@ def show(pair: Pair) -> None:
         text["start"],
         lambda: compare_resources.differences(pair, folder, count),
         lambda result: result[0].to_dict(),
+        at_once=not folder,
     )
     if found is None:
         return

@@ -25,6 +25,8 @@ def measured(
     steps: Callable[[], Steps],
     as_data: Callable[[Any], Any],
     meanwhile: Callable[[Any], None] | None = None,
+    *,
+    at_once: bool = False,
 ) -> Any:
     """The kept result, or a button that starts the measurement; None until there is a result.
 
@@ -34,6 +36,8 @@ def measured(
         steps: begins the measurement, which gives (share done, result so far).
         as_data: a result as JSON-ready values, for a file.
         meanwhile: draws a result so far.
+        at_once: one of few seconds, which starts by itself the first time that a session wants it;
+            the button is for a visitor who cancelled it.
     """
     key = measurement.key
     found, again_key = compare_results.kept(key), f"{Widget.compare_again} {key}"
@@ -50,8 +54,9 @@ def measured(
         _awaited(key)
         return None
     start_key = f"{Widget.compare_start} {key}"
+    first = at_once and state.is_first(key)
     # known before the button is drawn: it must not stay beside what it started
-    if not (again or state.widget_value(start_key)):
+    if not (again or first or state.widget_value(start_key)):
         st.button(start, type="primary", key=start_key)
         if state.is_begun("measurement", key):  # and neither finished nor cancelled
             st.caption(text["broken_off"])

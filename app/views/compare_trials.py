@@ -57,6 +57,7 @@ def stress(pair: Pair) -> None:
         lambda: compare_resources.stress(pair, test, folder, count),
         lambda result: [score.to_dict() for score in result],
         lambda so_far: chart(so_far, f"so far {len(so_far)}"),
+        at_once=not folder,
     )
     if found is not None:
         chart(found, "final")

@@ -5,7 +5,7 @@ import json
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import compare_pictures, compare_results
+from app import compare_pictures, compare_results, state
 from app.state import Widget
 from app.text import words
 from tests.app import test_pages
@@ -16,8 +16,14 @@ TEXT = words("compare")
 two_pairs = test_pages.two_pairs
 
 
+def wait_for_buttons(monkeypatch):
+    """No measurement starts by itself, as after it was cancelled."""
+    monkeypatch.setattr(state, "is_first", lambda _: False)
+
+
 @pytest.fixture
 def page(tiny_checkpoints, monkeypatch):
+    wait_for_buttons(monkeypatch)
     # the address of a test's visitor is none of this computer's
     monkeypatch.setattr(compare_pictures, "_from_elsewhere", lambda: False)
     results, _ = compare_results._store()

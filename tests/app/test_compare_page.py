@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import compare_pictures, compare_resources
+from app import compare_pictures, compare_resources, compare_results
 from app.figures import compare as figures
 from app.figures import theme
 from app.state import Widget
@@ -27,15 +27,34 @@ from tests.app.compare_support import (
     section,
     start,
     texts,
+    wait_for_buttons,
 )
 from tests.app.test_pages import MAIN
 
-page, two_pairs = compare_support.page, compare_support.two_pairs
+page, data, two_pairs = compare_support.page, compare_support.data, compare_support.two_pairs
 
 
-def test_nothing_is_measured_before_it_is_asked_for(page, monkeypatch):
-    assert [each.label for each in page.button] == [TEXT["fields"]["start"]]
-    assert charts(page) == 0
+def test_what_takes_seconds_is_measured_at_once_the_first_time(two_pairs, monkeypatch):
+    monkeypatch.setattr(compare_pictures, "gallery_count", lambda card: 1)
+    app = opened()
+    assert charts(app) == 2
+    assert labels(app) == [TEXT["again"]]
+    app.button_group(Widget.compare_weights).set_value("random").run()
+    assert labels(app) == [TEXT["again"]]
+    assert labels(section(app, "cost")) == [TEXT["cost"]["start"]]  # which takes longer
+    results, _ = compare_results._store()
+    results.clear()  # as after a run that was cancelled
+    assert labels(section(app, "fields")) == [TEXT["fields"]["start"]]
+    assert charts(start(app)) == 2
+
+
+def test_pictures_of_a_folder_wait_for_a_button(two_pairs, data, monkeypatch):
+    monkeypatch.setattr(compare_pictures, "_from_elsewhere", lambda: False)
+    app = opened("right")
+    for name in ("right", "stress"):
+        section(app, name)
+        app.text_input(f"widget_compare_{name}_folder").set_value(str(data)).run()
+        assert labels(app) == [TEXT[name]["start"]]
 
 
 def test_fields_are_measured_once_and_kept(page):
@@ -90,7 +109,8 @@ def test_fields_stand_beside_what_they_were_if_all_counted_alike(page):
     assert TEXT["fields"]["depth_note"] in texts(page)
 
 
-def test_the_chosen_place_is_that_of_the_look_page(tiny_checkpoints):
+def test_the_chosen_place_is_that_of_the_look_page(tiny_checkpoints, monkeypatch):
+    wait_for_buttons(monkeypatch)
     app = AppTest.from_file(MAIN, default_timeout=120)
     app.query_params.update({"picture": "panda_0021.jpg", "row": "0.25", "column": "0.75"})
     app.run()
@@ -100,7 +120,8 @@ def test_the_chosen_place_is_that_of_the_look_page(tiny_checkpoints):
     assert "row 16, column 48" in texts(app)
 
 
-def test_of_a_rectangle_the_middle_is_taken(tiny_checkpoints):
+def test_of_a_rectangle_the_middle_is_taken(tiny_checkpoints, monkeypatch):
+    wait_for_buttons(monkeypatch)
     app = AppTest.from_file(MAIN, default_timeout=120)
     link = {"row": "0.25", "column": "0.5", "bottom": "0.75", "right": "0.625"}
     app.query_params.update({"picture": "panda_0021.jpg", **link})
@@ -125,6 +146,7 @@ def test_costs_are_measured_live(page, monkeypatch):
 
 
 def test_another_pair_is_what_everything_on_the_page_is_of(two_pairs, monkeypatch):
+    wait_for_buttons(monkeypatch)
     monkeypatch.setitem(words("look")["pairs"], "tiny", "Tiny")
     app = opened()
     assert app.selectbox(Widget.pair).value == "small"
@@ -145,6 +167,7 @@ def test_another_pair_is_what_everything_on_the_page_is_of(two_pairs, monkeypatc
 
 @pytest.mark.parametrize(("name", "measure"), [("cost", "costs"), ("stress", "stress")])
 def test_measurements_are_of_the_chosen_pair(two_pairs, monkeypatch, name, measure):
+    wait_for_buttons(monkeypatch)
     asked = []
 
     def measured(pair, *_):
@@ -160,7 +183,8 @@ def test_measurements_are_of_the_chosen_pair(two_pairs, monkeypatch, name, measu
     assert asked == [{"conv": "tiny_conv", "gsa": "tiny_gsa"}]
 
 
-def test_pages_share_the_pair(two_pairs):
+def test_pages_share_the_pair(two_pairs, monkeypatch):
+    wait_for_buttons(monkeypatch)
     app = opened()
     app.selectbox(Widget.pair).set_value("tiny").run()
     app.switch_page("views/look.py").run()
