@@ -27,6 +27,17 @@ PERCENT = st.column_config.NumberColumn(format="%.1f%%")  # of tables; for value
 CHART = {"displaylogo": False, "modeBarButtons": [["toImage"]]}  # how plotly figures behave
 
 
+def row(name: str, shares: Sequence[int], **options: Any) -> list[Any]:
+    """Columns that `style.css` lays out anew, by their name, on a tablet held upright.
+
+    Args:
+        name: of this row alone.
+        shares: of the width, as `st.columns` takes them, with its options.
+    """
+    with st.container(key=f"row_{name}"):
+        return st.columns(shares, **options)
+
+
 def take_place(key: str, prefix: str = "") -> None:
     """Remember the place that was pointed at with a picker; a callback.
 

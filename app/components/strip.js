@@ -68,7 +68,7 @@ function buildRow(count, buttons) {
   const section = document.createElement("section");
   const maps = element("div", "maps");
   maps.style.setProperty("--count", count);
-  // on a narrow screen: as many to a row that no row is left with a single map
+  // where there is little room: as many to a row that no row is left with a single map
   maps.style.setProperty("--narrow", Math.ceil(count / Math.ceil(count / 4)));
   for (let at = 0; at < count; at++) {
     const panel = element(buttons ? "button" : "div", "panel");

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import streamlit as st
 
-from app import panels, resources, state
+from app import markup, panels, resources, state
 from app.components.strip import strip
 from app.drawing import View, beneath, drawn
 from app.figures import theme
@@ -73,7 +73,7 @@ def show(view: View) -> None:
     record = recording[layer]
     if record.rho is not None and chosen.direction == "from":
         rows.append(_keys(view, record))
-    left, right = st.columns([1, 1], gap="large")
+    left, right = markup.row("heads", [1, 1], gap="large")
     with left:
         strip(rows, beneath(view.gsa, chosen), Widget.detail, take_weight)
         if record.gain is not None:

@@ -134,7 +134,7 @@ def _change(view: View) -> None:
         for mixer, twin in ((mixer, view.seen[mixer]) for mixer in text["twins"])
     }
     target = resources.target(seen, chosen.target)
-    left, right = st.columns([2, 3], gap="medium")
+    left, right = markup.row("change", [2, 3], gap="medium")
     with left:
         changed = perturbations.change(experiments.input_of(seen), box, chosen.how)
         markup.crop_picker(
@@ -203,7 +203,7 @@ def _curve(view: View) -> None:
     }
     curves = {name: np.asarray(curve)[:, target] for name, curve in found.items()}
     titles: dict[str, str] = text["curves"]
-    left, right = st.columns([3, 2], gap="large")
+    left, right = markup.row("curve", [3, 2], gap="large")
     with left:
         figure = charts.by_radius(
             radii,

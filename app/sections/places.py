@@ -28,7 +28,7 @@ def show(view: View) -> None:
     """The other place, the maps of both in the chosen layer, and how alike they are in all."""
     st.subheader(text["places_title"].format(layer=view.layer), anchor=ANCHOR)
     st.caption(text["places_lead"])
-    left, middle, right = st.columns([5, 11, 8], gap="medium")
+    left, middle, right = markup.row("places", [5, 11, 8], gap="medium")
     with left:
         _other(view)
     with middle:

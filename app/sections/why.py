@@ -100,7 +100,7 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
                 }
             )
         rows.append({"title": text["twins"][mixer], "panels": drawn})
-    left, right = st.columns([3, 2], gap="large")
+    left, right = markup.row("why", [3, 2], gap="large")
     with left:
         strip(rows, beneath(view.gsa, view.chosen), Widget.attributions)
         st.caption(said)

@@ -85,7 +85,7 @@ def _theory(field: Field, size: int) -> str:
 
 
 def _maps(found: Fields, at: int) -> None:
-    columns = st.columns([3, 3, 5], gap="medium")
+    columns = markup.row("fields", [3, 3, 5], gap="medium")
     spreads = {}
     for column, mixer in zip(columns, MIXERS, strict=False):
         field, spread = found.of[mixer][at], found.of[mixer][at].spread

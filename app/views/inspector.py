@@ -68,7 +68,8 @@ def page() -> None:
 
     heading(text["title"], text["lead"])
     several = len(known) > 1
-    left, right, *last = st.columns([3, 9, 3] if several else [3, 12], vertical_alignment="center")
+    shares = [3, 9, 3] if several else [3, 12]
+    left, right, *last = markup.row("source", shares, vertical_alignment="center")
     state.prepare_widget(Widget.source, "gallery")
     with left:
         source = st.segmented_control(

@@ -48,7 +48,7 @@ def inspect(seen: dict[str, Seen], picture: Picture) -> None:
     state.write_link()  # not at the end: some sections take their time
     chosen = state.selection()
     recording = seen["gsa"].recording
-    left, right = st.columns([5, 12], gap="medium")
+    left, right = markup.row("look", [5, 12], gap="medium")
     found = panels.all_layers(recording, chosen)
     layer = chosen.layer if chosen.layer in recording.layers else panels.first_layer(recording)
     view = View(seen, picture, chosen, layer, found)
@@ -162,7 +162,7 @@ def _predictions(seen: dict[str, Seen]) -> None:
 
 def _switches(heads: int, chosen: Selection) -> None:
     names = head_names(heads)
-    columns = st.columns([3, 3, 4, 3, 3], vertical_alignment="bottom")
+    columns = markup.row("switches", [3, 3, 4, 3, 3], vertical_alignment="bottom")
     with columns[0]:
         markup.menu(
             "heads",
@@ -222,7 +222,7 @@ def _of_output(panel: Panel) -> list[str]:
 def _strip(view: View) -> None:
     rows = strip_rows(view.found, view.layer, view.chosen)
     strip(rows, beneath(view.gsa, view.chosen), Widget.strip, take_layer)
-    legend, button = st.columns([10, 2], vertical_alignment="top")
+    legend, button = markup.row("legend", [10, 2], vertical_alignment="top")
     legend.caption(_legend(view.chosen, view.gsa.recording.height))
     with button.popover(text["words_button"], width="stretch"):
         st.markdown(_terms(view.gsa.card.network.projection_norm))
