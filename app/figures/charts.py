@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from app.figures import theme
 
@@ -106,19 +107,26 @@ def by_radius(
 
 def deletion(
     curves: Mapping[tuple[str, str], tuple[Iterable[float], Iterable[float]]],
+    twins: Mapping[str, str],
     chance: str,
     axis: str,
     value_axis: str,
 ) -> go.Figure:
-    """Probability while pixels are removed, a colour for each method; dotted for the conv twin.
+    """Probability while pixels are removed: a panel for each network, a colour for each method.
 
     Args:
         curves: shares of pixels and probabilities by the method's name and its network's mixer.
+        twins: titles of the panels by mixer, from top to bottom.
         chance: name of the method that the others are held against, drawn in grey.
         axis: title of the share's axis.
         value_axis: title of the probability axis.
     """
-    figure = go.Figure()
+    mixers = list(twins)
+    figure = make_subplots(
+        rows=len(mixers), shared_xaxes=True, vertical_spacing=0.1,
+        subplot_titles=[f"<b>{title}</b>" for title in twins.values()],
+    )  # fmt: skip
+    figure.update_annotations(font_size=theme.FONT["size"])
     looks = dict(zip(theme.SERIES, theme.SYMBOLS, strict=True))
     methods = [each for each in dict.fromkeys(method for method, _ in curves) if each != chance]
     styles = dict(zip(methods, looks.items(), strict=False)) | {chance: (theme.QUIET, "line-ew")}
@@ -128,15 +136,18 @@ def deletion(
         figure.add_scatter(
             x=list(shares), y=list(values), name=method, mode="lines+markers",
             legendgroup=method, showlegend=method not in named,
-            line={"color": colour, "width": 2, "dash": "dot" if mixer == "conv" else "solid"},
-            marker={"symbol": symbol, "size": 6}, meta=mixer,
+            line={"color": colour, "width": 2}, marker={"symbol": symbol, "size": 6}, meta=mixer,
             hovertemplate=f"%{{x:.0%}} removed: %{{y:.2~p}}<extra>{method}, {mixer}</extra>",
+            row=1 + mixers.index(mixer), col=1,
         )  # fmt: skip
         named.add(method)
     top = max((max(values) for _, values in curves.values()), default=1.0)
     figure.update_xaxes(tickformat=".0%", range=[0, 1.02], tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1])
     figure.update_yaxes(tickformat=".2~p", range=[0, min(1.02, max(1.15 * top, 1e-4))])
-    return theme.finished(figure, axis, value_axis, height=400)
+    theme.finished(figure, axis, value_axis, height=560)
+    # the titles of the panels stand where the legend of a single one would begin
+    figure.update_layout(legend_y=1.07, margin_t=60)
+    return figure.update_xaxes(title=None, row=1)
 
 
 def _line(

@@ -119,6 +119,7 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
                 (text["chance"], mixer): (curve.shares, curve.probabilities)
                 for mixer, curve in chance.items()
             },
+            text["twins"],
             text["chance"],
             text["deleted_axis"],
             text["probability_axis"].format(label=label),

@@ -86,9 +86,21 @@ def test_the_deletion_chart_names_each_method_once():
     curve = ([0.0, 1.0], [0.9, 0.1])
     methods = ("one", "other", "chance")
     curves = {(method, mixer): curve for method in methods for mixer in ("gsa", "conv")}
-    drawn = charts.deletion(curves, "chance", "share", "probability").data
+    twins = {"gsa": "Attention", "conv": "Convolution"}
+    figure = charts.deletion(curves, twins, "chance", "share", "probability")
+    drawn = figure.data
     assert [trace.name for trace in drawn if trace.showlegend] == list(methods)
-    assert [trace.line.dash for trace in drawn] == ["solid", "dot"] * 3
+    # panels one above the other, each with the curves of its network under its name
+    assert [(trace.meta, trace.yaxis) for trace in drawn] == [("gsa", "y"), ("conv", "y2")] * 3
+    upper, lower = figure.layout.yaxis.domain, figure.layout.yaxis2.domain
+    assert lower[1] < upper[0]
+    assert [each.text for each in figure.layout.annotations] == [
+        "<b>Attention</b>",
+        "<b>Convolution</b>",
+    ]
+    assert [each.y for each in figure.layout.annotations] == [upper[1], lower[1]]
+    assert figure.layout.yaxis.range == figure.layout.yaxis2.range
+    assert (figure.layout.xaxis.title.text, figure.layout.xaxis2.title.text) == (None, "share")
     looks = [(trace.line.color, trace.marker.symbol) for trace in drawn]
     assert looks[::2] == looks[1::2]
     colours, symbols = zip(*looks[::2], strict=True)

@@ -61,10 +61,14 @@ def test_the_legend_of_the_deletion_chart_lies_beside_its_axes(phone, address):
     stop = section.get_by_role("button", name=LOOK["stop"], exact=True)
     expect(stop).to_be_hidden(timeout=120_000)  # the chart is drawn anew with each method
     legend = phone.locator(".stPlotlyChart .legend").bounding_box()
-    axes = phone.locator(".stPlotlyChart .xtitle").bounding_box()
-    plot = phone.locator(".stPlotlyChart .gridlayer").first.bounding_box()
-    assert legend["y"] + legend["height"] <= plot["y"] + 1
-    assert axes["y"] >= plot["y"] + plot["height"]
+    axes = phone.locator(".stPlotlyChart .x2title").bounding_box()
+    title = phone.locator(".stPlotlyChart .annotation-text").first.bounding_box()
+    upper, lower = boxes(
+        phone.locator(".stPlotlyChart .gridlayer .y, .stPlotlyChart .gridlayer .y2")
+    )
+    assert legend["y"] + legend["height"] <= title["y"] + 1
+    assert title["y"] + title["height"] <= upper["top"] + 1
+    assert axes["y"] >= lower["bottom"]
     expect(phone.locator(".stPlotlyChart .modebar-container")).to_be_hidden()
 
 
