@@ -103,10 +103,11 @@ def _picker(view: View) -> None:
     tall, wide = (bottom - top) / grid.rows, (right - left) / grid.columns
     whose = text["whose"]["gallery" if view.picture.gallery else "own"]
     caption = text["picker_caption"].format(
-        row=_span(cells.top, cells.bottom), column=_span(cells.left, cells.right),
+        row=_span(cells.top + 1, cells.bottom), column=_span(cells.left + 1, cells.right),
         rows=grid.rows, columns=grid.columns,
-        top=round(top + cells.top * tall), bottom=round(top + cells.bottom * tall),
-        left=round(left + cells.left * wide), right=round(left + cells.right * wide),
+        # a cell may be finer than the pixels of a small photo, so both edges may be one
+        down=_span(round(top + cells.top * tall), round(top + cells.bottom * tall)),
+        across=_span(round(left + cells.left * wide), round(left + cells.right * wide)),
         width=width, height=height, whose=whose,
     )  # fmt: skip
     lost = 1 - (right - left) * (bottom - top) / (width * height)
@@ -141,9 +142,9 @@ def _map_over(view: View) -> str:
     return ""
 
 
-def _span(first: int, end: int) -> str:
-    """`3`, or `3 to 5` for several; counted from 1."""
-    return str(first + 1) if end - first == 1 else text["span"].format(first=first + 1, last=end)
+def _span(first: int, last: int) -> str:
+    """`3`, or `3 to 5`."""
+    return str(first) if first == last else text["span"].format(first=first, last=last)
 
 
 def _predictions(seen: dict[str, Seen]) -> None:
