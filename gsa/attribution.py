@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from gsa.baselines import edge_map
 from gsa.checkpoints import Checkpoint
-from gsa.record import Array
+from gsa.record import Array, exact
 from gsa.resnet import shadow
 from gsa.rng import seeded
 
@@ -44,7 +44,7 @@ class Attribution:
 def attribute(
     checkpoint: Checkpoint, x: Tensor, target: int, method: str, *, effort: int = 32
 ) -> Attribution:
-    """Attribute a class score to the pixels of a picture.
+    """Attribute a class score to the pixels of a picture, in the precision of the weights.
 
     Args:
         checkpoint: GSA or conv.
@@ -64,7 +64,8 @@ def attribute(
         raise ValueError(f"`effort` (={effort}) must be at least 1.")
     with seeded(0), torch.enable_grad():  # SmoothGrad draws noise: each run draws the same
         picture = model.prepared(x, single=True).detach().clone().requires_grad_(True)
-        return METHODS[method](shadow(model), picture, target, effort)
+        with exact(picture):
+            return METHODS[method](shadow(model), picture, target, effort)
 
 
 def _plane(values: Tensor) -> Array:

@@ -8,8 +8,10 @@ pictures go through one forward pass, and each layer takes one backward pass.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from dataclasses import fields as fields_of
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from gsa import ranges
 from gsa.files import json_ready
 from gsa.preprocess import Grid
 from gsa.receptive_field import TheoreticalField, field_of, nearest_unit
-from gsa.record import Array
+from gsa.record import Array, exact
 from gsa.resnet import ResNet
 
 UNIT = "sum over the channels of the block's output, after its ReLU"
@@ -87,7 +89,8 @@ def fields(
 ) -> Iterator[Field]:
     """The receptive fields of the units nearest to a place, one layer at a time, first to last.
 
-    To cancel, stop iterating: nothing is computed ahead but the one forward pass.
+    To cancel, stop iterating: nothing is computed ahead but the one forward pass. It is computed
+    in the precision of the weights, as `gsa.record` is.
 
     Args:
         model: in eval mode; its parameters should be frozen, which saves time.
@@ -109,7 +112,9 @@ def fields(
         known = ", ".join(model.blocks())
         raise ValueError(f"there is no layer {unknown[0]!r}; layers are {known}.")
     x = x.detach().requires_grad_(True)
-    for name, output in model.block_outputs(x):
+    with torch.enable_grad(), exact(x):
+        outputs = dict(model.block_outputs(x))
+    for name, output in outputs.items():
         if layers is not None and name not in layers:
             continue
         grid = (output.shape[2], output.shape[3])
@@ -120,15 +125,18 @@ def fields(
 def field_through(network: nn.Module, x: Tensor, unit: tuple[int, int]) -> Field:
     """The receptive field of a unit of the output of a plain sequence of modules."""
     x = x.detach().requires_grad_(True)
-    return _field(network, None, unit, x, network(x))
+    with torch.enable_grad(), exact(x):
+        output = network(x)
+    return _field(network, None, unit, x, output)
 
 
 def _field(
     network: nn.Module, layer: str | None, unit: tuple[int, int], x: Tensor, output: Tensor
 ) -> Field:
     # pictures do not meet in eval mode, so the gradient of the sum over them holds each one's own
-    value = output[:, :, unit[0], unit[1]].sum()
-    (gradient,) = torch.autograd.grad(value, x, retain_graph=True)
+    with torch.enable_grad(), exact(x):
+        value = output[:, :, unit[0], unit[1]].sum()
+        (gradient,) = torch.autograd.grad(value, x, retain_graph=True)
     weights = gradient.abs().sum(1).mean(0).to("cpu", torch.float32).numpy()
     weights.flags.writeable = False
     picture = (x.shape[2], x.shape[3])
@@ -154,7 +162,7 @@ def spread(weights: Array, centre: tuple[float, float]) -> Spread:
     mass = weights.astype(np.float64)
     total = mass.sum()
     if not 0 < total < np.inf:
-        return Spread(*(float("nan"),) * 10)
+        return Spread(*[math.nan] * len(fields_of(Spread)))
     rows = np.abs(np.arange(mass.shape[0]) + 0.5 - centre[0])[:, None]
     columns = np.abs(np.arange(mass.shape[1]) + 0.5 - centre[1])[None, :]
     distance, square = np.hypot(rows, columns), np.maximum(rows, columns)
@@ -195,7 +203,7 @@ def _gaussian(mass: Array, distance: Array) -> tuple[float, float]:
     shapes = np.exp(-squared[None, :] / (2 * sigmas[:, None] ** 2))  # (sigmas, distances)
     explained = (shapes @ summed) ** 2 / (shapes**2 @ count) / energy
     best = int(explained.argmax())
-    sigma = float(sigmas[best]) if best < len(sigmas) - 1 else float("nan")
+    sigma = float(sigmas[best]) if best < len(sigmas) - 1 else math.nan
     return sigma, float(explained[best])
 
 

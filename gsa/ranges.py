@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
@@ -118,7 +118,7 @@ def measure(weights: Array, cells: Cells, grid: Grid) -> RangeMeasures:
     size = np.abs(weights.astype(np.float64))
     total = size.sum()
     if not total > 0:
-        return RangeMeasures(*(float("nan"),) * 11)
+        return RangeMeasures(*[math.nan] * len(fields(RangeMeasures)))
     share = size / total
     distance = distances(cells, grid)
     radius_50, radius_90 = radii(share, distance, (0.5, 0.9))

@@ -31,6 +31,14 @@ def test_every_method_attributes_to_every_pixel(checkpoint, method):
     np.testing.assert_array_equal(found.values, again.values)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_switched_on_or_off_around_it_has_no_effect(checkpoint, method):
+    plain = attribute(checkpoint, noise(), 1, method, effort=4)
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        inside = attribute(checkpoint, noise(), 1, method, effort=4)
+    np.testing.assert_array_equal(inside.values, plain.values)
+
+
 def test_integrated_gradients_are_complete(checkpoint):
     """They sum to the change of the score from the baseline, up to the delta that is told."""
     x = noise()

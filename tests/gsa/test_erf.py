@@ -47,6 +47,17 @@ def test_the_field_to_compare_with_is_flat_round_the_same_centre():
     assert even.above_1_percent == 1
 
 
+def test_what_is_switched_on_or_off_around_it_has_no_effect():
+    model = tiny_model()
+    plain = list(erf.fields(model, noise(), (20, 40)))
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        inside = list(erf.fields(model, noise(), (20, 40)))
+        assert torch.is_autocast_enabled("cpu")
+        assert not torch.is_grad_enabled()
+    for one, other in zip(inside, plain, strict=True):
+        np.testing.assert_array_equal(one.map, other.map)
+
+
 @pytest.mark.parametrize("n", [2, 6])
 def test_a_stack_of_uniform_convolutions_has_the_n_fold_box_as_field(n):
     field = erf.field_through(uniform_stack(n), torch.zeros(1, 1, 61, 61), (30, 30))
