@@ -91,7 +91,8 @@ def sentences(name: str, part: str) -> list[str]:
 
     Args:
         name: of the lesson.
-        part: what to `do`, or what to `see`.
+        part: what to `do`, or what to `see`; or the heads of a table to fill in, `across` and
+            `down`, of which most lessons have none.
     """
     others = {page: words(page) for page in ("look", "compare")}
-    return [each.format(**others) for each in words("lessons")["lessons"][name][part]]
+    return [each.format(**others) for each in words("lessons")["lessons"][name].get(part, [])]

@@ -31,6 +31,8 @@ def questions(here: str) -> bytes:
         axes = text["lessons"][name].get("axes", [])
         lesson = _lesson(name, "do") | {
             "axes": axes,
+            "across": sentences(name, "across"),
+            "down": sentences(name, "down"),
             "link": urljoin(here, opens.link),
             "opens": opens.label,
         }
@@ -62,7 +64,8 @@ def _page(kind: str, lessons: list[dict[str, Any]], **more: Any) -> bytes:
 def _lesson(name: str, part: str) -> dict[str, Any]:
     lesson = text["lessons"][name]
     start = {key: lesson[key] for key in ("title", "ask")}
-    return start | {"sentences": sentences(name, part), "picture": "", "link": "", "axes": []}
+    shown = {"sentences": sentences(name, part)}
+    return start | shown | {"picture": "", "link": "", "axes": [], "across": []}
 
 
 def _inline(sentence: str) -> Markup:

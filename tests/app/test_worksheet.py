@@ -95,5 +95,16 @@ def test_there_are_axes_where_curves_are_asked_for(questions):
     assert b'class="axes"' not in worksheet.answers()
 
 
+def test_there_is_a_table_where_things_are_to_be_sorted(questions):
+    page = questions.decode()
+    assert page.count("<table>") == 1
+    table = page[page.index("<table>") : page.index("</table>")]
+    assert page.index("<table>") > page.index(TEXT["lessons"]["trust"]["title"])
+    companions = words("look")["companions"].values()
+    assert [f"<th>{each}</th>" in table for each in companions] == [True] * 4
+    assert table.count("<td></td>") == 4 * 4
+    assert b"<table>" not in worksheet.answers()
+
+
 def test_markup_in_a_sentence_stays_text():
     assert worksheet._inline("a < b & **c**") == "a &lt; b &amp; <strong>c</strong>"
