@@ -16,7 +16,7 @@ from app.selection import Selection
 from app.state import Picture
 from app.text import words
 from gsa.faithfulness import Chance
-from gsa.ranges import even_distance, two_digits
+from gsa.ranges import two_digits
 
 text = words("look")
 WEAK = 0.15  # below this share of its scale, a map's own peak is said too
@@ -57,7 +57,6 @@ def drawn(
     id_: str,
     title: str,
     extra: Sequence[str] = (),
-    even: bool = False,
     marked: bool = False,
     source: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
@@ -69,15 +68,12 @@ def drawn(
         id_: what a click on it leaves.
         title: above the map.
         extra: more lines below it.
-        even: whether to name the distance that it would have if all cells counted alike, too.
         marked: whether it is the chosen one.
         source: (row, column) of a second cell to mark.
     """
     notes = [text["zero"] if panel.zero else scale(panel.limit, signed=panel.signed)]
     if math.isfinite(panel.measures.mean_distance):
-        of_all = even_distance(panel.cells, panel.grid)
-        far = text["far_even" if even else "far"]
-        notes.append(far.format(distance=panel.measures.mean_distance, even=of_all))
+        notes.append(text["far"].format(distance=panel.measures.mean_distance))
     weak = not panel.zero and panel.peak < WEAK * panel.limit
     peak = text["peak"].format(peak=two_digits(panel.peak))
     last = [peak] if weak and peak not in extra else []

@@ -19,6 +19,7 @@ from app.selection import ANCHOR, Selection
 from app.state import Picture, Widget
 from app.text import words
 from gsa.proofs import TOLERANCE_FLOAT32
+from gsa.ranges import even_distance
 
 text = words("look")
 SECTIONS = {
@@ -202,7 +203,6 @@ def strip_rows(found: list[Panel], layer: str, chosen: Selection) -> list[dict[s
                 id_=f"{panel.layer} {panel.branch}",
                 title=panel.layer,
                 extra=_of_output(panel) if reading else [],
-                even=True,
                 marked=panel.layer == layer,
             )
             for panel in found
@@ -224,20 +224,24 @@ def _strip(view: View) -> None:
     rows = strip_rows(view.found, view.layer, view.chosen)
     strip(rows, beneath(view.gsa, view.chosen), Widget.strip, take_layer)
     legend, button = markup.row("legend", [10, 2], vertical_alignment="top")
-    legend.caption(_legend(view.chosen, view.gsa.recording.height))
+    legend.caption(_legend(view))
     with button.popover(text["words_button"], width="stretch"):
         st.markdown(_terms(view.gsa.card.network.projection_norm))
 
 
-def _legend(chosen: Selection, size: int) -> str:
+def _legend(view: View) -> str:
     """What the colours mean, and the figures under the maps."""
+    chosen = view.chosen
+    even = [round(even_distance(panel.cells, panel.grid)) for panel in view.found]
     kind = "signed" if panels.can_be_negative(chosen.value, chosen.heads) else "size"
     if chosen.value == "deviation":
         kind = "deviation"
     return text["legend"].format(
         colours=text["legend_beneath" if chosen.beneath else "legend_colours"][kind],
         meaning=meaning(chosen.value, signed=kind != "size"),
-        under=text["legend_under"][chosen.direction].format(size=size),
+        under=text["legend_under"][chosen.direction].format(
+            size=view.gsa.recording.height, even=_span(min(even), max(even))
+        ),
     )
 
 

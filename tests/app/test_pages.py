@@ -214,6 +214,18 @@ def test_the_legend_is_of_what_is_shown(tiny_checkpoints, value, said):
     assert said in texts(opened("heads", value=value))
 
 
+@pytest.mark.parametrize("direction", ["from", "to"])
+def test_the_legend_says_what_distances_would_be_if_all_cells_counted_alike(
+    tiny_checkpoints, direction
+):
+    said = texts(opened("heads", row="0.01", column="0.01", direction=direction))
+    distances = []
+    for cells in (16, 8, 4):  # along each side of the grids of the layers
+        side = np.arange(cells) * 64 / cells
+        distances.append(round(np.hypot(side[:, None], side[None, :]).mean()))
+    assert f"({min(distances)} to {max(distances)} if all cells counted alike)" in said
+
+
 def test_the_legend_of_sizes_says_nothing_of_signs(tiny_checkpoints):
     said = texts(opened("heads", heads="max"))
     assert "Dark blue is zero, yellow most. Shown is the size of the weights" in said
