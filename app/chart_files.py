@@ -9,8 +9,9 @@ from typing import Any
 from app import leaving
 from app.drawing import View
 from app.places import Alike
-from app.section_files import provenance_of_places, provenance_of_twins
+from app.section_files import provenance_of_fields, provenance_of_places, provenance_of_twins
 from gsa import export
+from gsa.erf import Field
 from gsa.record import Array
 
 
@@ -62,6 +63,13 @@ def ranges_file(view: View, rows: Sequence[Mapping[str, Any]], value: str) -> by
         value=value,
     )
     return export.json_bytes(asdict(made_from) | {"rows": list(rows)})
+
+
+def fields_file(view: View, found: Mapping[str, Sequence[Field]]) -> bytes:
+    """Receptive fields of the place, as the provenance and by mixer what `Field.to_dict` says."""
+    made_from = provenance_of_fields(view)
+    fields = {mixer: [field.to_dict() for field in of] for mixer, of in found.items()}
+    return export.json_bytes(asdict(made_from) | {"fields": fields})
 
 
 def alike_file(view: View, found: Sequence[Alike]) -> bytes:

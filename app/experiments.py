@@ -14,7 +14,7 @@ import gsa
 from app import panels, resources
 from app.resources import Seen
 from app.selection import Selection, Value
-from gsa import interventions, perturbations, stability
+from gsa import erf, interventions, perturbations, stability
 from gsa.interventions import Cut, Limits
 from gsa.perturbations import Box, Change, Effect
 from gsa.record import Array, Recording
@@ -73,6 +73,13 @@ def companion(seen: Seen, kind: str, pixels: tuple[int, int] = (0, 0), seed: int
         network = _baseline(seen.card.sha256, kind, seed, network)
     with resources.TURNS:
         return gsa.record(network.model, x)
+
+
+@_kept(64)
+def fields(seen: Seen, place: tuple[float, float]) -> list[erf.Field]:
+    """The receptive fields of the units nearest to a place, on this picture alone."""
+    with resources.TURNS:
+        return list(erf.fields(seen.network.model, input_of(seen), place))
 
 
 @_kept(256)

@@ -29,6 +29,8 @@ SCOPES = {  # what a file shows, and how its name says so
     "attributions": "why",
     "matter": "radius",
     "range": "distances",
+    "fields": "fields",
+    "radii": "fields",
 }
 
 

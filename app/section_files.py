@@ -6,19 +6,20 @@ no page round it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from app import companions, leaving, places
+from app import companions, fields, leaving, places
 from app.drawing import View, explained_notes, meaning
 from app.experiments import Explained
 from app.text import words
 from gsa import export, figures
 from gsa.cells import Cells
+from gsa.erf import Field
 from gsa.export import Provenance
 from gsa.faithfulness import Chance
 from gsa.maps import Branch
@@ -204,6 +205,54 @@ def attributions_file(
     return export.figure_bytes(figure, kind, made_from, what=text["why_page"])
 
 
+def provenance_of_fields(view: View) -> ProvenanceOfTwins:
+    """As `provenance_of_twins`, of no class; the place is the middle of a rectangle."""
+    layers = tuple(view.gsa.recording.layers)
+    return provenance_of_twins(
+        view, "", layers=layers, heads="all", scale="own", direction="none",
+        value="receptive_field",
+    )  # fmt: skip
+
+
+def fields_file(
+    view: View, found: Mapping[str, Sequence[Field]], sentences: str, kind: str
+) -> bytes:
+    """The receptive fields of the place in both twins, as one of `leaving.KINDS`.
+
+    NPZ holds the gradient of each mixer M and layer L as `M_L`, (rows, columns) of the input.
+
+    Args:
+        view: what is shown.
+        found: by mixer, layer by layer.
+        sentences: what stands below the strip.
+        kind: of file.
+    """
+    made_from = provenance_of_fields(view)
+    if kind == "npz":
+        arrays = {f"{mixer}_{each.layer}": each.map for mixer, of in found.items() for each in of}
+        return export.archive_bytes(arrays, made_from.to_json())
+    drawn = [
+        _pixels(
+            field.map, mixer, "\n".join((field.layer, *fields.notes(field))), fields.cell(field)
+        )
+        for mixer, of in found.items()
+        for field in of
+    ]
+    gsa, conv = (view.seen[mixer].card.name for mixer in text["twins"])
+    title = text["fields_figure"].format(picture=view.picture.name, gsa=gsa, conv=conv)
+    there = leaving.place(view.chosen, view.gsa.recording)
+    figure = _named(figures.strip(view.gsa.crop, drawn, f"{title}\n{there}", sentences), found)
+    return export.figure_bytes(figure, kind, made_from)
+
+
+def _named(figure: Figure, twins: Collection[str]) -> Figure:
+    """Its rows named for networks, not for branches."""
+    columns = len(figure.axes) // len(twins)
+    for mixer, first in zip(twins, figure.axes[::columns], strict=True):
+        first.set_title(text["twins"][mixer], fontsize=8)
+    return figure
+
+
 def _attributions_figure(
     view: View,
     label: str,
@@ -222,11 +271,7 @@ def _attributions_figure(
     title = text["why_figure"].format(
         picture=view.picture.name, label=label, gsa=gsa.name, conv=conv.name
     )
-    figure = figures.strip(view.gsa.crop, drawn, title, sentences)
-    columns = len(figure.axes) // len(twins)
-    for mixer, first in zip(twins, figure.axes[::columns], strict=True):
-        first.set_title(text["twins"][mixer], fontsize=8)  # of a network, not of a branch
-    return figure
+    return _named(figures.strip(view.gsa.crop, drawn, title, sentences), twins)
 
 
 def _attribution_arrays(
@@ -247,9 +292,14 @@ def _attribution_arrays(
 
 
 def _attribution(each: Explained, mixer: str, title: str) -> figures.Panel:
-    """A panel whose mark goes round the whole: no place looks, so there are no distances either."""
+    """A panel whose mark goes round the whole, since no place looks."""
     values = each.attribution.values
+    whole = Cells(0, 0, *values.shape)
+    return replace(_pixels(values, mixer, title, whole), signed=each.attribution.signed)
+
+
+def _pixels(values: np.ndarray, mixer: str, title: str, marked: Cells) -> figures.Panel:
+    """A panel of pixels of the input, without a distance: it is no map whose place looks."""
     rows, columns = values.shape
-    whole = Cells(0, 0, rows, columns)
-    nothing = measure(np.zeros_like(values), whole, Grid(rows, columns, rows, columns))
-    return figures.Panel("", mixer, values, whole, nothing, title, signed=each.attribution.signed)
+    nothing = measure(np.zeros_like(values), marked, Grid(rows, columns, rows, columns))
+    return figures.Panel("", mixer, values, marked, nothing, title, signed=False)

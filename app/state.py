@@ -65,6 +65,7 @@ class Widget:
     other = "widget_other"
     exchange = "widget_exchange"
     companion_scale = "widget_companion_scale"
+    fields = "widget_fields"
     attributions = "widget_attributions"
     why = "widget_why"
     stop = "widget_stop"

@@ -1,17 +1,14 @@
-"""Figures of the Compare page: receptive fields, and charts of twins side by side."""
+"""Charts of twins side by side."""
 
 from __future__ import annotations
 
-import base64
-import html
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
-from app.figures import raster, theme
+from app.figures import theme
 
 COLOURS = {
     "gsa": theme.CONTENT,
@@ -26,48 +23,6 @@ _DASHES = {"content": "dot", "positional": "dash"}
 _MARGIN = 0.02  # above and below curves of a share
 _SHADE = 0.15  # of the first of several shaded parts
 _LARGEST = 22  # of dots that are as large as their number, pixels of the page across
-
-
-def field(
-    weights: NDArray[np.floating],
-    box: tuple[int, int, int, int],
-    centre: tuple[float, float],
-    radii: Sequence[float],
-    label: str,
-) -> str:
-    """A receptive field as markup: the map, the theoretical square and circles of its mass.
-
-    Args:
-        weights: (rows, columns), not negative; its peak gets the strongest colour.
-        box: top, left, bottom, right of the theoretical field in pixels.
-        centre: (row, column) of the unit in pixels.
-        radii: of the circles in pixels; one that is not a number is not drawn.
-        label: the picture in words.
-    """
-    rows, columns = weights.shape
-    limit = float(weights.max()) or 1.0  # nothing to colour: any scale will do
-    image = raster.png_url(raster.coloured(weights, limit, signed=False, see_through=False))
-    top, left, bottom, right = box
-    circles = "".join(
-        f"<circle cx='{centre[1]:g}' cy='{centre[0]:g}' r='{radius:g}' stroke='#fff' "
-        "vector-effect='non-scaling-stroke' stroke-width='1.5' fill='none'/>"
-        for radius in radii
-        if radius == radius
-    )
-    drawing = (
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {columns} {rows}'>"
-        f"<image href='{image}' width='{columns}' height='{rows}' "
-        "style='image-rendering:pixelated'/>"
-        f"<rect x='{left + 0.5}' y='{top + 0.5}' width='{right - left - 1}' "
-        f"height='{bottom - top - 1}' fill='none' stroke='{theme.BORDER}' stroke-width='2' "
-        f"stroke-dasharray='2 4' vector-effect='non-scaling-stroke'/>{circles}</svg>"
-    )
-    # the browser's cleaning of pages takes pictures out of SVG, and leaves SVG as a picture alone
-    url = "data:image/svg+xml;base64," + base64.b64encode(drawing.encode()).decode()
-    return (
-        f"<img src='{url}' alt='{html.escape(label, quote=True)}' "
-        "style='width:100%;max-width:340px;display:block;border-radius:4px'>"
-    )
 
 
 def over_depth(

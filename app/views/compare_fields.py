@@ -9,7 +9,9 @@ import streamlit as st
 from app import compare_resources, markup, state
 from app.compare_files import Measurement
 from app.compare_resources import MIXERS, Fields, Pair
+from app.fields import drawn
 from app.figures import compare as figures
+from app.figures import fields as pictures
 from app.state import Widget
 from app.text import words
 from app.views.compare_run import measured
@@ -95,9 +97,7 @@ def _maps(found: Fields, at: int) -> None:
         )
         with column:
             st.markdown(f"**{twin}**")
-            radii = (spread.radius_50, spread.radius_90)
-            theoretical = field.theoretical
-            st.html(figures.field(field.map, theoretical.box, theoretical.centre, radii, label))
+            st.html(pictures.markup(drawn(field), label))
             st.caption(theory)
         spreads[twin] = spread
     with columns[2]:

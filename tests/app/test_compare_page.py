@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import compare_pictures, compare_resources, compare_results
 from app.figures import compare as figures
-from app.figures import theme
+from app.figures import fields, theme
 from app.state import Widget
 from app.text import words
 from app.views import compare_cost
@@ -264,7 +264,8 @@ def test_without_checkpoints_there_is_a_sentence(tmp_path, monkeypatch):
 
 def test_a_field_is_drawn_with_its_square_and_circles():
     weights = np.zeros((8, 6), dtype=np.float32)
-    markup = figures.field(weights, (1, 2, 5, 6), (3.5, 4.0), (1.5, float("nan")), "a <field>")
+    url = fields.url(weights, (1, 2, 5, 6), (3.5, 4.0), (1.5, float("nan")))
+    markup = fields.markup(url, "a <field>")
     assert "a &lt;field&gt;" in markup
     svg = base64.b64decode(markup.split("base64,")[1].split("'")[0]).decode()
     assert svg.count("<circle") == 1

@@ -57,6 +57,7 @@ def archive(make):
         ("stable", ["companions"], "companions-as-npz", "provenance"),
         ("places", ["places"], "two-places-as-npz", "provenance-of-two-places"),
         ("why", ["attributions"], "attributions-as-npz", "provenance-of-twins"),
+        ("range", ["fields"], "fields-as-npz", "provenance-of-twins"),
     ],
 )
 def test_archives_and_provenances(taken, name, scopes, anchor, provenance):
@@ -73,6 +74,7 @@ def test_archives_and_provenances(taken, name, scopes, anchor, provenance):
     [
         ("matter", "matter", "probabilities-by-radius-as-json"),
         ("range", "range", "distances-as-json"),
+        ("range", "radii", "fields-as-json"),
         ("places", "alike", "two-places-as-json"),
     ],
 )

@@ -122,7 +122,6 @@ def test_every_section_opens_for_a_point_and_a_rectangle(tiny_checkpoints, secti
     titles = {
         "heads": "head by head",
         "places": "two places",
-        "range": "How far every layer",
         "stable": "is it special",
     }
     wanted = titles.get(section, TEXT["sections"][section])
