@@ -1,5 +1,6 @@
 const PATIENCE = 6000; // milliseconds in which what stands above may still grow
 const EVERY = 120; // milliseconds between two looks
+const LEFT = "gsa left"; // the address at which the part was being looked at when the page went
 
 // Called at the first drawing; the data do not change.
 export default function ({ data }) {
@@ -14,6 +15,10 @@ export default function ({ data }) {
     document.addEventListener("keyup", (event) => {
       if (event.key === "Enter" || event.key === " ") pressed(event); // which make no click here
     }, true);
+    addEventListener("pagehide", () => {
+      const part = document.querySelector(`.st-key-${data.key}`)?.getBoundingClientRect();
+      sessionStorage.setItem(LEFT, part && part.top < innerHeight / 2 ? location.href : "");
+    });
   }
   arrive(data.anchor, data.key);
 }
@@ -24,11 +29,13 @@ function bring(key) {
 
 // A link may end in the name of a part of the page. The browser jumps there once, before all that
 // stands above is drawn, if at all; so it is brought to the top again until the visitor does
-// something, or for a while.
+// something, or for a while. So it is when a page is loaded anew that was left there.
 function arrive(anchor, key) {
   // the address by which the page was opened: that of now may have been written by the page
-  const link = performance.getEntriesByType("navigation")[0]?.name || "";
-  if (window.hasArrived || new URL(link, location).hash !== `#${anchor}`) return;
+  const opened = performance.getEntriesByType("navigation")[0];
+  const link = new URL(opened?.name || "", location);
+  const again = opened?.type === "reload" && sessionStorage.getItem(LEFT) === link.href;
+  if (window.hasArrived || !(again || link.hash === `#${anchor}`)) return;
   window.hasArrived = true;
   const own = ["wheel", "touchmove", "pointerdown", "keydown"];
   const stop = () => {

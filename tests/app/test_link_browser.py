@@ -58,6 +58,25 @@ def test_the_sections_are_in_sight_and_come_to_the_top_when_they_are_pressed(pag
         page.wait_for_function("document.querySelector('h1').getBoundingClientRect().top > 0")
 
 
+def test_a_page_that_is_loaded_anew_stays_where_it_was(page, address):
+    page.goto(f"{address}/?picture=panda_0021.jpg&section=range")
+    title = page.get_by_role("heading", name=LOOK["range_title"])
+    title.wait_for()
+    page.get_by_role("radio", name=LOOK["sections"]["range"]).click()
+    top = "document.querySelector('.st-key-widget_section').getBoundingClientRect().top"
+    page.wait_for_function(f"{top} < 100")
+    page.reload()
+    title.wait_for()
+    page.wait_for_function(f"0 <= {top} && {top} < 100")
+    page.mouse.move(600, 500)
+    page.mouse.wheel(0, -4000)
+    page.wait_for_function("document.querySelector('h1').getBoundingClientRect().top > 0")
+    page.reload()
+    title.wait_for()
+    page.wait_for_timeout(1000)
+    assert page.get_by_role("heading", level=1).bounding_box()["y"] > 0
+
+
 def test_without_a_name_in_the_link_the_page_stays_at_its_top(page, address):
     page.goto(f"{address}/?picture=panda_0021.jpg&section=range")
     page.get_by_role("heading", name=LOOK["range_title"]).wait_for()
