@@ -66,7 +66,7 @@ function element(tag, name) {
 
 function buildRow(count, buttons) {
   const section = document.createElement("section");
-  const maps = element("div", "maps");
+  const maps = element("div", count > 6 ? "maps many" : "maps");
   maps.style.setProperty("--count", count);
   // where there is little room: as many to a row that no row is left with a single map
   maps.style.setProperty("--narrow", Math.ceil(count / Math.ceil(count / 4)));

@@ -38,7 +38,7 @@ def test_maps_are_large_enough_to_be_read(tablet, address):
     assert tablet.locator(".st-key-widget_picker").bounding_box()["width"] > 270
 
 
-@pytest.mark.parametrize("width", [660, 810])
+@pytest.mark.parametrize("width", [660, 810, 1024, 1180])
 def test_no_word_of_the_switches_is_cut_off(tablet, address, width):
     tablet.set_viewport_size({"width": width, "height": 1080})
     tablet.goto(address, wait_until="domcontentloaded")
