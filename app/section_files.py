@@ -11,11 +11,14 @@ from dataclasses import astuple, dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Circle, Rectangle
 
 from app import companions, fields, leaving, places
 from app.drawing import View, explained_notes, meaning
 from app.experiments import Explained
+from app.figures import theme
 from app.text import words
 from gsa import export, figures
 from gsa.cells import Cells
@@ -242,7 +245,23 @@ def fields_file(
     title = text["fields_figure"].format(picture=view.picture.name, gsa=gsa, conv=conv)
     there = leaving.place(view.chosen, view.gsa.recording)
     figure = _named(figures.strip(view.gsa.crop, drawn, f"{title}\n{there}", sentences), found)
-    return export.figure_bytes(figure, kind, made_from)
+    lines = np.reshape(np.array(figure.axes), (len(found), -1))[:, 1:]  # without the picture
+    for line, of in zip(lines, found.values(), strict=True):
+        for axis, field in zip(line, of, strict=True):
+            _outline(axis, field)
+    return export.figure_bytes(figure, kind, made_from, what=text["fields_page"])
+
+
+def _outline(axis: Axes, field: Field) -> None:
+    """As the page does: circles of the mass, and dotted what the unit can see."""
+    top, left, bottom, right = field.theoretical.box
+    row, column = field.theoretical.centre
+    for radius in (field.spread.radius_50, field.spread.radius_90):
+        if radius == radius:
+            axis.add_patch(Circle((column, row), radius, fill=False, edgecolor="white", lw=0.7))
+    seen = Rectangle((left, top), right - left, bottom - top, fill=False, linestyle=":", lw=1.2)
+    seen.set_edgecolor(theme.BORDER)
+    axis.add_patch(seen)
 
 
 def _named(figure: Figure, twins: Collection[str]) -> Figure:

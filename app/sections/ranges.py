@@ -98,7 +98,7 @@ def _fields(view: View, found: Mapping[str, Sequence[Field]]) -> None:
     st.markdown(f"**{text['fields_title']}**")
     strip(fields.strip_rows(view, found), beneath(view.gsa, view.chosen), Widget.fields)
     said = text["fields_words"].format(unit=erf.UNIT)
-    st.caption(said)
+    st.caption(f"{said} {text['fields_more']}")
     make = partial(section_files.fields_file, view, found, said)
     markup.downloads(view, "fields", make, text["as_file"])
     markup.numbers(view, "radii", partial(chart_files.fields_file, view, found))

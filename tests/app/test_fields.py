@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.patches import Circle
 
 from app import chart_files, fields, section_files
 from app.text import words
@@ -101,6 +102,11 @@ def test_they_leave_as_pictures_and_numbers(both, wanted, drawn):
         assert words_ in said
     assert "mean distance" not in said
     assert not test_section_files.crowded(figure)
+    circles = [each for axis in figure.axes for each in axis.patches if isinstance(each, Circle)]
+    spreads = [field.spread for of in found.values() for field in of]
+    radii = [radius for each in spreads for radius in (each.radius_50, each.radius_90)]
+    assert [each.radius for each in circles] == radii
+    assert b"<h1>Receptive fields: blobs.png" in section_files.fields_file(both, found, "", "html")
     archive = np.load(io.BytesIO(section_files.fields_file(both, found, "", "npz")))
     numbers = json.loads(chart_files.fields_file(both, found))
     assert numbers["twin"] == "tiny_conv"
