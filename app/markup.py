@@ -34,7 +34,7 @@ def row(name: str, shares: Sequence[int], **options: Any) -> list[Any]:
         name: of this row alone.
         shares: of the width, as `st.columns` takes them, with its options.
     """
-    with st.container(key=f"row_{name}"):
+    with st.container(key=f"{Widget.row}_{name}"):
         return st.columns(shares, **options)
 
 

@@ -66,6 +66,7 @@ class Widget:
     exchange = "widget_exchange"
     companion_scale = "widget_companion_scale"
     fields = "widget_fields"
+    row = "widget_row"
     attributions = "widget_attributions"
     why = "widget_why"
     stop = "widget_stop"

@@ -47,5 +47,6 @@ function arrive(anchor, key) {
     bring(key);
     if (Date.now() > end) stop();
   }, EVERY);
-  for (const name of own) addEventListener(name, stop, { capture: true, passive: true });
+  // not passive: of such the browser may tell only after it has scrolled, and that is undone then
+  for (const name of own) addEventListener(name, stop, { capture: true, passive: false });
 }

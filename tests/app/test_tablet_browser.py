@@ -45,7 +45,7 @@ def test_no_word_of_the_switches_is_cut_off(tablet, address, width):
     wait_for_maps(tablet)
     settled(tablet)
     cut = tablet.evaluate(
-        """() => [...document.querySelectorAll('.st-key-row_look *, .st-key-row_source *')]
+        """() => [...document.querySelectorAll('.st-key-widget_row_look *, .st-key-widget_row_source *')]
             .filter((each) => each.value || (!each.children.length && each.textContent.trim()))
             .filter((each) => getComputedStyle(each).overflowX !== 'visible')
             .filter((each) => each.scrollWidth > each.clientWidth + 1)
@@ -69,7 +69,7 @@ def test_what_stood_beside_stands_below(tablet, address, section):
     wait_for_maps(tablet)
     if section == "why":
         tablet.get_by_role("button", name=LOOK["why_button"]).click()
-    last = tablet.locator(f".st-key-row_{section} > * > * > :last-child")
+    last = tablet.locator(f".st-key-widget_row_{section} > * > * > :last-child")
     last.wait_for()
     settled(tablet)
     assert last.bounding_box()["width"] > 700
@@ -77,7 +77,7 @@ def test_what_stood_beside_stands_below(tablet, address, section):
 
 def test_figures_of_fields_stand_below_them(tablet, address):
     tablet.goto(f"{address}/compare", wait_until="domcontentloaded")
-    columns = tablet.locator(".st-key-row_fields > * > * > *")
+    columns = tablet.locator(".st-key-widget_row_fields > * > * > *")
     columns.nth(2).wait_for()
     settled(tablet)
     assert rows(columns) == [2, 1]
