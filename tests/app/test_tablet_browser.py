@@ -45,7 +45,8 @@ def test_no_word_of_the_switches_is_cut_off(tablet, address, width):
     wait_for_maps(tablet)
     settled(tablet)
     cut = tablet.evaluate(
-        """() => [...document.querySelectorAll('.st-key-widget_row_look *, .st-key-widget_row_source *')]
+        """() => ['look', 'source']
+            .flatMap((row) => [...document.querySelectorAll(`.st-key-widget_row_${row} *`)])
             .filter((each) => each.value || (!each.children.length && each.textContent.trim()))
             .filter((each) => getComputedStyle(each).overflowX !== 'visible')
             .filter((each) => each.scrollWidth > each.clientWidth + 1)
