@@ -60,6 +60,7 @@ def attribute(
         raise ValueError(f"`method` (={method!r}) must be one of {', '.join(METHODS)}.")
     model = checkpoint.model
     model.check_target(target)
+    target = int(target)  # captum takes no numbers of numpy
     if effort < 1:
         raise ValueError(f"`effort` (={effort}) must be at least 1.")
     with seeded(0), torch.enable_grad():  # SmoothGrad draws noise: each run draws the same

@@ -39,6 +39,13 @@ def test_what_is_switched_on_or_off_around_it_has_no_effect(checkpoint, method):
     np.testing.assert_array_equal(inside.values, plain.values)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_class_may_be_a_number_of_numpy(checkpoint, method):
+    plain = attribute(checkpoint, noise(), 1, method, effort=4)
+    found = attribute(checkpoint, noise(), np.int64(1), method, effort=4)
+    np.testing.assert_array_equal(found.values, plain.values)
+
+
 def test_integrated_gradients_are_complete(checkpoint):
     """They sum to the change of the score from the baseline, up to the delta that is told."""
     x = noise()
