@@ -49,7 +49,7 @@ class Recipe:
     mixup: float = 0.0  # alpha; 0: none
     cutmix: float = 0.0  # alpha; 0: none. With both, each batch draws one
     clip: float = 1.0  # largest norm of the gradient
-    ema: float = 0.998  # decay of the weight average that is shipped, per step; 0: none
+    ema: float = 0.998  # decay of the weight average that is shipped, see `ema_at`; 0: none
     hold_out: float = 0.1  # share of train that is held out to choose by
     seed: int = 0
     precision: Precision = "bf16-mixed"  # as Lightning Fabric names it
@@ -158,6 +158,14 @@ class Recipe:
             return self.learning_rate * (since + 1e-3) / self.warmup
         done = (since - self.warmup) / max(length - self.warmup, 1e-9)
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+    def ema_at(self, steps: int) -> float:
+        """Decay of the weight average after so many steps.
+
+        It rises to `ema`, so that a run too short for it does not ship the weights it began with
+        (the rule of TensorFlow's `ExponentialMovingAverage` with `num_updates`).
+        """
+        return min(self.ema, (1 + steps) / (10 + steps))
 
     def _cycle(self, epoch: float) -> tuple[float, int]:
         """Epochs since the last start of the schedule, and the length of that part."""

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any, cast
@@ -37,6 +37,7 @@ from gsa.resnet import ResNet
 from gsa.run_state import Identity, read_state
 from gsa.split import Split
 
+_Tensors = tuple[Tensor, ...] | list[Tensor]
 _PICTURES_SHARE = 0.5  # of the memory, that decoded pictures may fill; the network needs the rest
 SAVE_EVERY = 200  # steps between two writes of the state; also at the end of each epoch
 
@@ -103,8 +104,7 @@ class Run:
         network = torch.compile(model, dynamic=False) if recipe.compile else model
         self.forward, self.optimizer = self.fabric.setup(cast(nn.Module, network), optimizer)
         self.model = model
-        average = get_ema_multi_avg_fn(recipe.ema)
-        self.ema = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+        self.ema = AveragedModel(model, multi_avg_fn=_averaging(recipe), use_buffers=True)
         self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
         self.teachers = (
             Teachers(teachers, learn.labels, self.preprocess, recipe, self.fabric)
@@ -315,6 +315,15 @@ def _take_over(model: ResNet, start: Checkpoint, classes: tuple[str, ...]) -> No
             f"the network of {start.card.name!r} differs in more than its head and its size."
         )
     model.load_state_dict(theirs, strict=False)
+
+
+def _averaging(recipe: Recipe) -> Callable[[_Tensors, _Tensors, Tensor | int], None]:
+    """The update of the weight average, with the decay that the recipe has after so many steps."""
+
+    def update(averaged: _Tensors, current: _Tensors, steps: Tensor | int) -> None:
+        get_ema_multi_avg_fn(recipe.ema_at(int(steps)))(averaged, current, steps)
+
+    return update
 
 
 def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:

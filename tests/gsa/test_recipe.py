@@ -116,3 +116,10 @@ def test_an_option_of_the_module_that_does_not_fit_is_refused(options, sentence)
     recipe = Recipe("p", "d", "resnet14_tiny", 64, 1, gsa=options)
     with pytest.raises(ValueError, match=sentence):
         recipe.config("gsa", 3)
+
+
+def test_the_decay_of_the_average_rises_to_that_of_the_recipe(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text(NEEDED + "ema = 0.99")
+    recipe = read_recipe(path)
+    assert [recipe.ema_at(steps) for steps in (1, 8, 890, 10**6)] == [2 / 11, 0.5, 0.99, 0.99]

@@ -178,6 +178,18 @@ def test_a_compiled_network_learns_what_an_uncompiled_one_does(
     assert all(torch.allclose(plain[key], fast[key], atol=1e-3) for key in plain)
 
 
+def test_a_short_run_ships_what_it_learned_whatever_the_decay(folder, tmp_path):
+    """A thousand steps would be in such an average; there are seven."""
+    recipe = replace(read_recipe(folder / "recipe.toml"), ema=0.999, epochs=1, restart=())
+    train(recipe, "conv", None, tmp_path / "runs", tmp_path)
+    start = ResNet(recipe.config("conv", 2), seed=recipe.seed).stem.weight
+    state = torch.load(tmp_path / "runs" / "colours_conv" / "state.pt", weights_only=True)
+    last = state["model"]["stem.weight"]
+    shipped = load("colours_conv", tmp_path).model.stem.weight
+    assert state["step"] < 10
+    assert (shipped - last).norm() < 0.5 * (shipped - start).norm()
+
+
 def test_a_run_can_start_from_other_weights(folder, unbroken, tmp_path):
     recipe = replace(
         read_recipe(folder / "recipe.toml"), pair="tuned", init_from="colours", epochs=1,
