@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,18 +116,33 @@ def scale(limit: float, *, signed: bool) -> str:
     return f"{'±' if signed else '0 – '}{two_digits(limit)}"
 
 
-def explained_notes(each: Explained, chance: Chance) -> list[str]:
+def explained_notes(
+    found: Mapping[tuple[str, str], Explained], method: str, mixer: str, chance: Chance
+) -> list[str]:
     """What is said below an attribution: how it does in its test, and what its sum misses.
 
     Args:
-        each: the attribution.
+        found: attributions of one class by method and mixer, the controls among them.
+        method: whose map it is.
+        mixer: of its network.
         chance: the same test of blocks at random, for the same network and class.
     """
+    from gsa.attribution import CONTROLS  # with captum, which is there once one is drawn
+
+    each = found[method, mixer]
     beaten = sum(each.deletion.area < area for area in chance.areas)  # lower is better
     notes = [
         text["deletion_area"].format(area=each.deletion.area),
         text["beaten"].format(count=beaten, draws=len(chance.areas)),
     ]
+    ahead = [
+        text["controls"][control]
+        for control in CONTROLS
+        if (control, mixer) in found
+        and found[control, mixer].deletion.area <= each.deletion.area
+    ]
+    if ahead and method not in CONTROLS:
+        notes.append(text["not_beaten"].format(controls=", ".join(ahead)))
     if each.attribution.delta is not None:
         change = float(each.attribution.values.sum()) - each.attribution.delta  # of the score
         missed = each.attribution.delta / change if change else math.inf

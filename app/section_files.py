@@ -284,7 +284,7 @@ def _attributions_figure(
     for mixer in twins:
         for method, name in text["methods"].items():
             if each := found.get((method, mixer)):
-                title = "\n".join((name, *explained_notes(each, chance[mixer])))
+                title = "\n".join((name, *explained_notes(found, method, mixer, chance[mixer])))
                 drawn.append(_attribution(each, mixer, title))
     gsa, conv = (view.seen[mixer].card for mixer in text["twins"])
     title = text["why_figure"].format(

@@ -21,7 +21,7 @@ from captum.attr import (
 )
 from torch import Tensor, nn
 
-from gsa.baselines import edge_map
+from gsa.baselines import edge_map, nearness
 from gsa.checkpoints import Checkpoint
 from gsa.record import Array, exact
 from gsa.resnet import shadow
@@ -120,8 +120,13 @@ def _smooth_grad(model: nn.Module, x: Tensor, target: int, effort: int) -> Attri
 
 
 def _edges(model: nn.Module, x: Tensor, target: int, effort: int) -> Attribution:
-    """No attribution, but what one must beat: it knows neither network nor class."""
+    """A control: it knows neither network nor class."""
     return Attribution("edges", target, edge_map(_plane(x)), False)
+
+
+def _middle(model: nn.Module, x: Tensor, target: int, effort: int) -> Attribution:
+    """As `_edges`, and knows not even the picture."""
+    return Attribution("middle", target, nearness(x.shape[2], x.shape[3]), False)
 
 
 METHODS: dict[str, Callable[[nn.Module, Tensor, int, int], Attribution]] = {
@@ -131,4 +136,6 @@ METHODS: dict[str, Callable[[nn.Module, Tensor, int, int], Attribution]] = {
     "saliency": _saliency,
     "smooth_grad": _smooth_grad,
     "edges": _edges,
+    "middle": _middle,
 }
+CONTROLS = ("edges", "middle")  # no attributions, but what one must beat

@@ -1,4 +1,4 @@
-"""What every map must be compared with: networks that learned nothing, and a picture's edges."""
+"""What every map must be compared with: untrained networks, a picture's edges and its middle."""
 
 from __future__ import annotations
 
@@ -73,6 +73,17 @@ def take_statistics(model: ResNet, pictures: Tensor) -> None:
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     model.eval()
+
+
+def nearness(rows: int, columns: int) -> Array:
+    """How near each pixel is to the middle, (rows, columns), from 0 in the corners to 1.
+
+    Things are mostly photographed in the middle: a map that does no better may have found that
+    and nothing else.
+    """
+    row, column = np.ogrid[:rows, :columns]
+    away = np.hypot(row - (rows - 1) / 2, column - (columns - 1) / 2)
+    return 1 - away / max(float(away.max()), 1.0)
 
 
 def edge_map(brightness: Array) -> Array:

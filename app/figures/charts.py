@@ -108,7 +108,7 @@ def by_radius(
 def deletion(
     curves: Mapping[tuple[str, str], tuple[Iterable[float], Iterable[float]]],
     twins: Mapping[str, str],
-    chance: str,
+    controls: Sequence[str],
     axis: str,
     value_axis: str,
 ) -> go.Figure:
@@ -117,7 +117,7 @@ def deletion(
     Args:
         curves: shares of pixels and probabilities by the method's name and its network's mixer.
         twins: titles of the panels by mixer, from top to bottom.
-        chance: name of the method that the others are held against, drawn in grey.
+        controls: names of what the methods are held against, drawn in grey; at most three.
         axis: title of the share's axis.
         value_axis: title of the probability axis.
     """
@@ -128,15 +128,21 @@ def deletion(
     )  # fmt: skip
     figure.update_annotations(font_size=theme.FONT["size"])
     looks = dict(zip(theme.SERIES, theme.SYMBOLS, strict=True))
-    methods = [each for each in dict.fromkeys(method for method, _ in curves) if each != chance]
-    styles = dict(zip(methods, looks.items(), strict=False)) | {chance: (theme.QUIET, "line-ew")}
+    methods = [each for each in dict.fromkeys(name for name, _ in curves) if each not in controls]
+    styles = {
+        name: (colour, "solid", symbol)
+        for name, (colour, symbol) in zip(methods, looks.items(), strict=False)
+    }
+    for name, dash in zip(controls, ("solid", "dot", "dash"), strict=False):
+        styles[name] = (theme.QUIET, dash, "line-ew")
     named = set()
     for (method, mixer), (shares, values) in curves.items():
-        colour, symbol = styles[method]
+        colour, dash, symbol = styles[method]
         figure.add_scatter(
             x=list(shares), y=list(values), name=method, mode="lines+markers",
             legendgroup=method, showlegend=method not in named,
-            line={"color": colour, "width": 2}, marker={"symbol": symbol, "size": 6}, meta=mixer,
+            line={"color": colour, "width": 2, "dash": dash},
+            marker={"symbol": symbol, "size": 6}, meta=mixer,
             hovertemplate=f"%{{x:.0%}} removed: %{{y:.2~p}}<extra>{method}, {mixer}</extra>",
             row=1 + mixers.index(mixer), col=1,
         )  # fmt: skip

@@ -60,7 +60,7 @@ def _run_again() -> None:
 
 
 def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> None:
-    from gsa.attribution import NOISE  # with captum, which is there once something is drawn
+    from gsa.attribution import CONTROLS, NOISE  # with captum, which is there once something is drawn
 
     label = view.gsa.card.classes[target]
     twins = [mixer for mixer in text["twins"] if any(each == mixer for _, each in found)]
@@ -95,7 +95,7 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
                     "cell": [],
                     "source": [],
                     "alt": text["why_alternative"].format(name=name, twin=text["twins"][mixer]),
-                    "notes": [scale(limit, signed=signed), *explained_notes(each, chance[mixer])],
+                    "notes": [scale(limit, signed=signed), *explained_notes(found, method, mixer, chance[mixer])],
                     "chosen": False,
                 }
             )
@@ -120,7 +120,7 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
                 for mixer, curve in chance.items()
             },
             text["twins"],
-            text["chance"],
+            [text["chance"], *(text["methods"][each] for each in CONTROLS)],
             text["deleted_axis"],
             text["probability_axis"].format(label=label),
         )

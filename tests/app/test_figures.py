@@ -84,14 +84,14 @@ def test_the_range_chart_has_a_line_for_each_branch():
 
 def test_the_deletion_chart_names_each_method_once():
     curve = ([0.0, 1.0], [0.9, 0.1])
-    methods = ("one", "other", "chance")
+    methods = ("one", "other", "chance", "edges")
     curves = {(method, mixer): curve for method in methods for mixer in ("gsa", "conv")}
     twins = {"gsa": "Attention", "conv": "Convolution"}
-    figure = charts.deletion(curves, twins, "chance", "share", "probability")
+    figure = charts.deletion(curves, twins, ["chance", "edges"], "share", "probability")
     drawn = figure.data
     assert [trace.name for trace in drawn if trace.showlegend] == list(methods)
     # panels one above the other, each with the curves of its network under its name
-    assert [(trace.meta, trace.yaxis) for trace in drawn] == [("gsa", "y"), ("conv", "y2")] * 3
+    assert [(trace.meta, trace.yaxis) for trace in drawn] == [("gsa", "y"), ("conv", "y2")] * 4
     upper, lower = figure.layout.yaxis.domain, figure.layout.yaxis2.domain
     assert lower[1] < upper[0]
     assert [each.text for each in figure.layout.annotations] == [
@@ -101,11 +101,12 @@ def test_the_deletion_chart_names_each_method_once():
     assert [each.y for each in figure.layout.annotations] == [upper[1], lower[1]]
     assert figure.layout.yaxis.range == figure.layout.yaxis2.range
     assert (figure.layout.xaxis.title.text, figure.layout.xaxis2.title.text) == (None, "share")
-    looks = [(trace.line.color, trace.marker.symbol) for trace in drawn]
+    looks = [(trace.line.color, trace.line.dash, trace.marker.symbol) for trace in drawn]
     assert looks[::2] == looks[1::2]
-    colours, symbols = zip(*looks[::2], strict=True)
-    assert len(set(colours)) == len(set(symbols)) == 3
-    assert colours[2] == theme.QUIET
+    colours, dashes, symbols = zip(*looks[::2], strict=True)
+    assert len(set(colours[:3])) == len(set(symbols[:3])) == 3
+    assert colours[2:] == (theme.QUIET, theme.QUIET)
+    assert dashes == ("solid", "solid", "solid", "dot")
 
 
 # simulations of dichromats: Machado, Oliveira and Fernandes 2009, severity 1, linear RGB

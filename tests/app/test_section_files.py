@@ -61,7 +61,7 @@ def twins(view, checkpoint_folder):
                 delta=DELTAS[mixer] if method == "integrated_gradients" else None,
             ),
             deletion=SimpleNamespace(
-                area=0.25, shares=np.linspace(0, 1, 5), probabilities=rng.uniform(size=5)
+                area=0.3 if method == "middle" else 0.25, shares=np.linspace(0, 1, 5), probabilities=rng.uniform(size=5)
             ),
         )
         for method in TEXT["methods"]
@@ -128,7 +128,7 @@ def test_attributions_leave_with_both_twins_and_the_class(twins, drawn):
     assert (made_from["checkpoint"], made_from["twin"]) == ("tiny_gsa", "tiny_conv")
     assert made_from["twin_weights_sha256"] == shown.seen["conv"].card.sha256
     ((panels, figure),) = drawn
-    assert len(panels) == 10
+    assert len(panels) == 12
     wanted = [found[method, mixer] for mixer in TEXT["twins"] for method in TEXT["methods"]]
     for panel, each in zip(panels, wanted, strict=True):
         assert panel.weights is each.attribution.values
@@ -138,6 +138,7 @@ def test_attributions_leave_with_both_twins_and_the_class(twins, drawn):
         "area 0.25",
         TEXT["beaten"].format(count=2, draws=2),
         TEXT["beaten"].format(count=2, draws=3),
+        TEXT["not_beaten"].format(controls="edges"),  # the middle's area is larger
         *(f"sum {missed:+.0%}" for missed in shares_missed(found)),
         *TEXT["twins"].values(),
     ):

@@ -161,6 +161,13 @@ def test_blocks_go_whole_in_the_order_of_their_means():
         assert sorted(block.flatten().tolist()) == list(range(first, first + 4))
 
 
+def test_blocks_of_one_value_go_in_no_order_of_place():
+    rank = _in_blocks(torch.zeros(64, 64)).view(64, 64)[::4, ::4]  # of each block
+    first = np.argwhere(rank.numpy() < rank.numel() // 4 * 16)  # a quarter of them
+    assert np.abs(first.mean(axis=0) - 7.5).max() < 2  # as far up as down
+    assert np.unique(first[:, 0]).size > 12
+
+
 def test_blocks_at_random_are_a_mean_over_draws(checkpoint):
     found = by_chance(checkpoint, noise(), 3, steps=4, draws=2)
     again = by_chance(checkpoint, noise(), 3, steps=4, draws=2)

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from gsa.baselines import edge_map, shuffled, untrained
+from gsa.baselines import edge_map, nearness, shuffled, untrained
 from gsa.checkpoints import load
 from gsa.record import record
 from tests.conftest import noise
@@ -41,3 +41,12 @@ def test_edges_lie_where_brightness_jumps():
     assert (edges[:, 4:6] > 0.4).all()
     assert not edges[:, :4].any()
     assert not edges[:, 6:].any()
+
+
+def test_nearness_falls_from_the_middle_to_the_corners():
+    near = nearness(5, 9)
+    assert near.shape == (5, 9)
+    assert near[2, 4] == near.max() == 1
+    assert near[0, 0] == near[-1, -1] == near.min() == 0
+    assert near[0, 4] == near[4, 4] == near[2, 2]  # two pixels away, each
+    assert nearness(1, 1).tolist() == [[1.0]]
