@@ -138,8 +138,7 @@ def explained_notes(
     ahead = [
         text["controls"][control]
         for control in CONTROLS
-        if (control, mixer) in found
-        and found[control, mixer].deletion.area <= each.deletion.area
+        if (control, mixer) in found and found[control, mixer].deletion.area <= each.deletion.area
     ]
     if ahead and method not in CONTROLS:
         notes.append(text["not_beaten"].format(controls=", ".join(ahead)))

@@ -11,6 +11,7 @@ from app.selection import ANCHOR, Selection
 from app.text import words
 from gsa import export, figures
 from gsa.export import Provenance
+from gsa.ranges import even_distance
 from gsa.record import Recording
 
 text = words("look")
@@ -71,7 +72,8 @@ def file(view: View, scope: str, kind: str) -> bytes:
         for panel in shown
     ]
     names = text["figure_title"].format(picture=view.picture.name, name=view.gsa.card.name)
-    legend = f"{figures.LEGEND} {meaning(view.chosen.value, signed=shown[0].signed)}"
+    squares = figures.legend_of([even_distance(each.cells, each.grid) for each in shown])
+    legend = f"{squares} {meaning(view.chosen.value, signed=shown[0].signed)}"
     figure = figures.strip(view.gsa.crop, drawn, f"{names}\n{about(view, scope)}", legend)
     return export.figure_bytes(figure, kind, made_from)
 

@@ -27,7 +27,7 @@ from gsa.export import Provenance
 from gsa.faithfulness import Chance
 from gsa.maps import Branch
 from gsa.preprocess import Grid
-from gsa.ranges import measure
+from gsa.ranges import even_distance, measure
 
 text = words("look")
 
@@ -139,11 +139,11 @@ def _rows_file(
         arrays: what an NPZ holds besides.
     """
     if kind == "npz":
-        shown = {
+        weights = {
             f"{branch}_{each.id_}": each.panel.shown for branch, row in rows.items() for each in row
         }
         cells = np.array(astuple(made_from.cells(view.gsa.recording.grid(view.layer))))
-        return export.archive_bytes({"cells": cells, **arrays, **shown}, made_from.to_json())
+        return export.archive_bytes({"cells": cells, **arrays, **weights}, made_from.to_json())
     drawn = [
         figures.Panel(
             layer=view.layer,
@@ -160,8 +160,10 @@ def _rows_file(
         for each in row
     ]
     names = text["figure_title"].format(picture=view.picture.name, name=view.gsa.card.name)
-    signed = all(each.panel.signed for row in rows.values() for each in row)
-    said = f"{figures.LEGEND} {meaning(view.chosen.value, signed=signed)} {sentences}"
+    shown = [each.panel for row in rows.values() for each in row]
+    signed = all(panel.signed for panel in shown)
+    even = [even_distance(panel.cells, panel.grid) for panel in shown]
+    said = f"{figures.legend_of(even)} {meaning(view.chosen.value, signed=signed)} {sentences}"
     title = text["layer_figure"].format(title=names, layer=view.layer)
     figure = figures.strip(view.gsa.crop, drawn, f"{title}\n{about}", said)
     return export.figure_bytes(figure, kind, made_from)

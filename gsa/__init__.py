@@ -46,7 +46,8 @@ from gsa.maps import (
 from gsa.pictures import PictureError, open_picture, upright_size
 from gsa.preprocess import Grid, Preprocess
 from gsa.proofs import prove, verify
-from gsa.ranges import RangeMeasures, measure, measure_heads
+from gsa.ranges import RangeMeasures, even_distance, measure, measure_heads
+from gsa.receptive_field import field_of
 from gsa.record import LayerRecord, Recording, record
 from gsa.resnet import ResNet
 from gsa.twins import pairs
@@ -56,6 +57,8 @@ __all__ = [
     "rollout",
     "output_gradients",
     "edge_map",
+    "even_distance",
+    "field_of",
     "folded",
     "class_flow",
     "PRESETS",

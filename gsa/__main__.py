@@ -86,8 +86,10 @@ def _verify(arguments: Arguments) -> int:
             continue
         results.append(result)
         if not arguments.json:
+            # the sum has a map for each value channel, which `gain` makes unlike
+            of = "sum, each channel" if result["branch"] == "sum" else result["branch"]
             print(
-                f"{result['checkpoint']} {result['layer']:>5} {result['branch']:18} "
+                f"{result['checkpoint']} {result['layer']:>5} {of:18} "
                 f"{result['height']}x{result['width']} {result['dtype']}: largest relative error "
                 f"{result['max_rel_error']:.1e} {'ok' if result['passed'] else 'FAILED'}"
             )
@@ -105,14 +107,15 @@ def _range(arguments: Arguments) -> int:
     if arguments.json:
         print_json(rows)
         return 0
-    print("layer branch     head  distance  radius 50 %  radius 90 %  effective cells")
+    print("layer branch     head  distance  all alike  radius 50 %  radius 90 %  effective cells")
     for row in rows:
         if row["mean_distance"] is None:
             print(f"{row['layer']:5} {row['branch']:10} {row['head']:4}  no weight")
             continue
         print(
             f"{row['layer']:5} {row['branch']:10} {row['head']:4}  {row['mean_distance']:5.1f} px "
-            f"{row['radius_50']:9.1f} px {row['radius_90']:9.1f} px {row['effective_pixels']:16.1f}"
+            f"{row['even_distance']:7.1f} px {row['radius_50']:9.1f} px "
+            f"{row['radius_90']:9.1f} px {row['effective_pixels']:16.1f}"
         )
     return 0
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -148,7 +149,8 @@ def draw_maps(
     )
     where = f"place {place[0]:g}, {place[1]:g}"
     title = f"{provenance.picture}, {checkpoint.card.name}, {heads}, {where}"
-    figure = figures.strip(crop, panels, title)
+    even = [ranges.even_distance(panel.cells, recording.grid(panel.layer)) for panel in panels]
+    figure = figures.strip(crop, panels, title, figures.legend_of(even))
     # what was asked for, so that one file does not take another's name: cat.jpg is not cat.png
     row, column = (repr(number + 0.0).removesuffix(".0") for number in place)  # -0.0 is 0.0
     stem = said(f"{file.stem}{file.suffix.replace('.', '_')}_{row}_{column}")
@@ -221,13 +223,14 @@ def measure_ranges(
         grid = recording.grid(layer_name)
         for branch in maps.branches(layer):
             if place is None:
-                drawn = [heads for _, heads in ranges.over_queries(layer, branch, grid, step)]
+                found = list(ranges.over_queries(layer, branch, grid, step))
             else:
-                cells = Cells.at(*grid.cell_at(*place))
-                drawn = [ranges.measure_heads(layer, branch, cells, grid)]
+                query = grid.cell_at(*place)
+                found = [(query, ranges.measure_heads(layer, branch, Cells.at(*query), grid))]
+            even = fmean(ranges.even_distance(Cells.at(*query), grid) for query, _ in found)
             for head in range(layer.heads):
-                measures = [heads[head] for heads in drawn]
-                about = {"layer": layer_name, "branch": branch, "head": head}
+                measures = [heads[head] for _, heads in found]
+                about = {"layer": layer_name, "branch": branch, "head": head, "even_distance": even}
                 about |= {"queries": len(measures), "spread": ranges.spread(measures)}
                 rows.append(about | ranges.mean(measures).to_dict())
     return rows

@@ -8,6 +8,7 @@ made without pyplot, so threads do not share state.
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +23,9 @@ from gsa.files import said
 from gsa.ranges import PRACTICALLY_ZERO, RangeMeasures, measure, two_digits
 from gsa.record import Array, Recording
 
-LEGEND = (
+_LEGEND = (
     "Square: the place. Above each map: where its colours end, ± where what is drawn has a sign. "
-    "Below: mean distance from the place, in pixels of the network's input."
+    "Below: mean distance from the place, in pixels of the network's input"
 )
 _ROWS = {
     "content": "content branch", "positional": "positional branch", "sum": "sum of both",
@@ -83,14 +84,25 @@ def place_panels(
     return panels
 
 
-def strip(crop: Image.Image, panels: list[Panel], title: str = "", legend: str = LEGEND) -> Figure:
+def legend_of(even: Sequence[float]) -> str:
+    """What squares and numbers of maps of a place are.
+
+    Args:
+        even: `gsa.ranges.even_distance` of each map.
+    """
+    least, most = round(min(even)), round(max(even))
+    span = f"{least}" if least == most else f"{least} to {most}"
+    return f"{_LEGEND}; it would be {span} if all cells counted alike."
+
+
+def strip(crop: Image.Image, panels: list[Panel], title: str = "", legend: str = "") -> Figure:
     """A row of maps for each branch, the picture in front.
 
     Args:
         crop: what the network saw.
         panels: at least one, such as those from `place_panels`; a row keeps their order.
         title: above the figure, broken into lines as they fit.
-        legend: below it, likewise.
+        legend: below it, likewise, such as what `legend_of` says.
     """
     rows: dict[str, list[Panel]] = {}
     for panel in panels:

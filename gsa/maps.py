@@ -134,8 +134,9 @@ def sum_map(layer: LayerRecord, cells: Cells, channel: int | None = None) -> Arr
 
     The batch norm between the steps gives each value channel its own gain. For one `channel`, map
     times values is the layer's output but for the batch norm's offset, which weighs no pixel
-    (`gsa.contributions.constant`). For `channel=None` the mean gain of the head's channels stands
-    in, and the result is named accordingly wherever it is shown.
+    (`gsa.contributions.constant`): `gsa.proofs` shows that. For `channel=None` the mean gain of the
+    head's channels stands in: the mean of the maps of all channels, which times values gives no
+    output. `gsa.contributions.contribution_map` has what both branches carry in every channel.
 
     Args:
         channel: value channel within each head, from 0.

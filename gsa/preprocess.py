@@ -106,6 +106,9 @@ class Preprocess:
 class Grid:
     """The cells of a feature map over a network input; cell (r, c) covers an equal share of it.
 
+    The unit in a cell lies up to half a cell further up and left than its middle, as far as strides
+    keep the first of two pixels: `gsa.receptive_field.field_of` has its centre.
+
     Boxes and positions are (row, column), in pixels of the network input, from its top left.
     """
 

@@ -60,7 +60,8 @@ def _run_again() -> None:
 
 
 def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> None:
-    from gsa.attribution import CONTROLS, NOISE  # with captum, which is there once something is drawn
+    # with captum, which is there once something is drawn
+    from gsa.attribution import CONTROLS, NOISE
 
     label = view.gsa.card.classes[target]
     twins = [mixer for mixer in text["twins"] if any(each == mixer for _, each in found)]
@@ -83,6 +84,7 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
             if (method, mixer) not in found:  # stopped before
                 continue
             each = found[method, mixer]
+            notes = explained_notes(found, method, mixer, chance[mixer])
             values = each.attribution.values
             limit = float(np.abs(values).max()) or 1.0
             signed = each.attribution.signed
@@ -95,7 +97,7 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
                     "cell": [],
                     "source": [],
                     "alt": text["why_alternative"].format(name=name, twin=text["twins"][mixer]),
-                    "notes": [scale(limit, signed=signed), *explained_notes(found, method, mixer, chance[mixer])],
+                    "notes": [scale(limit, signed=signed), *notes],
                     "chosen": False,
                 }
             )

@@ -61,7 +61,9 @@ def twins(view, checkpoint_folder):
                 delta=DELTAS[mixer] if method == "integrated_gradients" else None,
             ),
             deletion=SimpleNamespace(
-                area=0.3 if method == "middle" else 0.25, shares=np.linspace(0, 1, 5), probabilities=rng.uniform(size=5)
+                area=0.3 if method == "middle" else 0.25,
+                shares=np.linspace(0, 1, 5),
+                probabilities=rng.uniform(size=5),
             ),
         )
         for method in TEXT["methods"]
