@@ -49,6 +49,7 @@ from gsa.proofs import prove, verify
 from gsa.ranges import RangeMeasures, even_distance, measure, measure_heads
 from gsa.receptive_field import field_of
 from gsa.record import LayerRecord, Recording, record
+from gsa.record_modules import record_modules
 from gsa.resnet import ResNet
 from gsa.twins import pairs
 
@@ -97,6 +98,7 @@ __all__ = [
     "preset",
     "prove",
     "record",
+    "record_modules",
     "reverse_content_map",
     "reverse_contribution_map",
     "reverse_positional_map",

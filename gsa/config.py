@@ -64,6 +64,9 @@ def check_options(
         raise ValueError("a GSA module needs a branch: `content` or `positional`.")
 
 
+SHAPE = ("blocks", "widths", "expansion", "stem_width", "heads")  # of a network, see `shape`
+
+
 @dataclass(frozen=True)
 class NetworkConfig:
     """A bottleneck ResNet whose spatial mixer is a parameter; lists may stand for tuples.
@@ -123,6 +126,10 @@ class NetworkConfig:
     def mixer(self) -> str:
         """`gsa`, `conv`, or `mixed` where the stages differ."""
         return self.mixers[0] if len(set(self.mixers)) == 1 else "mixed"
+
+    def shape(self) -> dict[str, Any]:
+        """What twins have in common: the sizes of a network, but for its classes and its input."""
+        return {name: getattr(self, name) for name in SHAPE}
 
     def module_options(self) -> dict[str, Any]:
         """What `gsa.attention.GlobalSelfAttention` takes by name, as `check_options` does."""

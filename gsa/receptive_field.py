@@ -18,7 +18,10 @@ from gsa.resnet import Bottleneck, ResNet
 Interval = tuple[float, float]  # first and last index on an axis, both included
 Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels; bottom and right excluded
 
-_POINTWISE = (nn.BatchNorm2d, nn.ReLU, nn.Identity)
+_POINTWISE = (
+    nn.BatchNorm2d, nn.Dropout, nn.Dropout2d, nn.ELU, nn.GELU, nn.Hardswish, nn.Identity,
+    nn.LeakyReLU, nn.Mish, nn.PReLU, nn.ReLU, nn.ReLU6, nn.Sigmoid, nn.SiLU, nn.Softplus, nn.Tanh,
+)  # fmt: skip
 EVERYWHERE: Interval = (-math.inf, math.inf)
 
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from gsa.config import Mixer, NetworkConfig, is_finite, preset
+from gsa.config import SHAPE, Mixer, NetworkConfig, is_finite, preset
 
 Precision = Literal["32-true", "bf16-mixed"]  # 16-mixed would need the state of its scaler saved
 Augment = Literal["", "trivial", "rand"]
@@ -29,6 +29,7 @@ class Recipe:
     network: str  # preset of the conv twin, such as resnet26_small
     size: int  # input the network is made and evaluated for
     epochs: int
+    shape: dict[str, Any] = field(default_factory=dict)  # of both twins: fields of `config.SHAPE`
     gsa: dict[str, Any] = field(default_factory=dict)  # NetworkConfig fields of the GSA twin
     init_from: str = ""  # pair whose weights the run starts from; "": random
     teachers: tuple[str, ...] = ()  # checkpoints whose mean prediction both twins learn from
@@ -129,9 +130,15 @@ class Recipe:
         """The network that this recipe trains with one of the mixers.
 
         Raises:
-            ValueError: if the network is no preset, or the table `gsa` does not fit it.
+            ValueError: if the network is no preset, or the table `shape` or `gsa` does not fit it.
         """
-        shape: dict[str, Any] = {"num_classes": num_classes, "input_size": self.size}
+        others = sorted(self.shape.keys() - set(SHAPE))
+        if others:
+            raise RecipeError(
+                f"the table `shape` of the recipe must not set {others[0]!r}; it takes "
+                f"{', '.join(SHAPE)}."
+            )
+        shape = {**self.shape, "num_classes": num_classes, "input_size": self.size}
         if mixer == "conv":
             return preset(self.network, **shape)
         twice = sorted(shape.keys() & self.gsa.keys())

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from gsa.attention import GlobalSelfAttention
 from gsa.preprocess import Grid
 from gsa.resnet import ResNet
 
@@ -51,7 +52,7 @@ class LayerRecord(_ReadOnly):
     None where the layer lacks that branch or step.
     """
 
-    name: str  # stage.block, both from 1
+    name: str  # stage.block, both from 1; of `gsa.record_modules` the module's path
     q: Array  # queries (h, d, y, x)
     v: Array  # values (h, e, y, x)
     output: Array  # content + positional (h, e, y, x)
@@ -121,21 +122,29 @@ class Recording(_ReadOnly):
         return np.exp(shifted) / np.exp(shifted).sum()
 
 
-class _Collector:
-    """Takes the tensors of each layer as forward passes it; belongs to one call of `record`."""
+class Collector:
+    """Takes the tensors of each layer as forward passes it; belongs to one forward pass.
 
-    def __init__(self, model: ResNet) -> None:
-        self.blocks, self.modules = model.blocks(), model.gsa_layers()
+    Args:
+        modules: GSA modules by the name that they are recorded under.
+        strides: of the pooling that follows each; 1 where it has none.
+    """
+
+    def __init__(
+        self, modules: Mapping[str, GlobalSelfAttention], strides: Mapping[str, int] | None = None
+    ) -> None:
+        self.modules, self.strides = modules, strides or {}
         self.layers: dict[str, LayerRecord] = {}
 
     def layer(self, name: str, **tensors: Tensor) -> None:
+        """Keep the named tensors of one layer, of the first picture of the batch."""
         batched = {"q", "v", "output", "rho", "content", "positional"}
         arrays = {
             key: frozen(tensor[0] if key in batched else tensor)
             for key, tensor in tensors.items()
             if key in _RECORDED
         }
-        module, stride = self.modules[name], self.blocks[name].stride
+        module, stride = self.modules[name], self.strides.get(name, 1)
         bias = getattr(module.q_norm, "bias", None)
         if bias is not None:
             arrays["q_constant"] = frozen(bias.unflatten(0, (module.heads, -1)))
@@ -191,7 +200,8 @@ def record(model: ResNet, x: Tensor) -> Recording:
     if not isinstance(x, Tensor):
         raise ValueError(f"`x` is a {type(x).__name__}; it must be a tensor of torch.")
     x = model.prepared(x, single=True)
-    collector = _Collector(model)
+    strides = {name: block.stride for name, block in model.blocks().items()}
+    collector = Collector(model.gsa_layers(), strides)
     with torch.inference_mode(), exact(x):
         logits = model(x, collector)
     layers = MappingProxyType(collector.layers)

@@ -11,6 +11,7 @@ import copy
 import math
 from collections.abc import Iterator
 from itertools import chain
+from typing import TypeVar
 
 from torch import Tensor, nn
 
@@ -18,6 +19,8 @@ from gsa.attention import GlobalSelfAttention, Recorder
 from gsa.config import NetworkConfig
 from gsa.pointwise import PointwiseConv2d
 from gsa.rng import seeded
+
+M = TypeVar("M", bound=nn.Module)
 
 
 class Bottleneck(nn.Module):
@@ -182,7 +185,7 @@ def layer_name(stage: int, block: int) -> str:
     return f"{stage}.{block}"
 
 
-def shadow(model: ResNet) -> ResNet:
+def shadow(model: M) -> M:
     """The same network for one caller alone: modules are copied, parameters and buffers shared."""
     shared = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
     return copy.deepcopy(model, shared)

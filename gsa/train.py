@@ -149,7 +149,7 @@ def check_pair(recipe: Recipe, mixers: Sequence[Mixer], out: Path) -> None:
     if others:
         raise RecipeError(
             f"`gsa` must not set {others[0]!r}: twins differ in the mixer alone, so it takes "
-            f"{', '.join(config.module_options())}."
+            f"{', '.join(config.module_options())}; what both have is for the table `shape`."
         )
     if recipe.init_from:
         for mixer in mixers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from gsa.checkpoints import Card, CheckpointError, read_cards
 from gsa.preprocess import Preprocess
@@ -14,7 +15,7 @@ def pairs(directory: str | Path | None = None) -> dict[str, dict[str, str]]:
     """Twins by pair and mixer, `{"caltech94": {"gsa": name, "conv": name}}`; whole pairs only.
 
     A card that cannot be read is passed over, and named in the log; so are twins that do not see
-    the same picture or do not number the same classes alike.
+    the same picture, do not number the same classes alike, or differ in more than the mixer.
     """
     found: dict[str, dict[str, Card]] = {}
     for card in read_cards(directory).values():
@@ -27,15 +28,18 @@ def pairs(directory: str | Path | None = None) -> dict[str, dict[str, str]]:
         if not {"gsa", "conv"} <= set(twins):
             continue
         if _shared(twins["gsa"]) != _shared(twins["conv"]):
-            _warn_once(f"the twins of {pair!r} differ in their classes or their preprocessing.")
+            _warn_once(
+                f"the twins of {pair!r} differ in their classes, their preprocessing or the shape "
+                "of their network."
+            )
             continue
         whole[pair] = {mixer: card.name for mixer, card in twins.items()}
     return whole
 
 
-def _shared(card: Card) -> tuple[tuple[str, ...], Preprocess]:
+def _shared(card: Card) -> tuple[tuple[str, ...], Preprocess, dict[str, Any]]:
     """What twins must have in common."""
-    return card.classes, card.preprocess
+    return card.classes, card.preprocess, card.network.shape()
 
 
 @cache

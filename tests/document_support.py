@@ -146,10 +146,12 @@ class Comparison:
         below = (each for each in self.told if each[: len(place)] == place)
         return any(not self.told[each].optional for each in below)
 
-    def ended(self) -> list[str]:
-        """All that differs."""
+    def ended(self, absent: str = "") -> list[str]:
+        """All that differs, beside an optional field that need not be there."""
         for place, said in self.told.items():
             found = [each for each in self.values.get(place, []) if each is not None]
+            if not found and said.optional and _spelled(place) == absent:
+                continue
             if not found:
                 self.problems.add(f"{_spelled(place)} was never there")
             elif said.type.startswith("number") and not any(map(_has_fraction, found)):
@@ -161,16 +163,16 @@ def _spelled(place: Place) -> str:
     return ".".join(place).replace(".[]", "[]") or "."
 
 
-def differing(anchor: str, values: Iterable[Any]) -> list[str]:
+def differing(anchor: str, values: Iterable[Any], *, absent: str = "") -> list[str]:
     """What the fields in JSON values and those of a section have not in common.
 
-    Each field must be there, and not null, in one of the values at least, those that are not
-    optional wherever they belong; each must be of its type.
+    Each field but `absent` must be there, and not null, in one of the values at least, those that
+    are not optional wherever they belong; each must be of its type.
     """
     comparison = Comparison(fields(anchor))
     for value in values:
         comparison.take(value)
-    return comparison.ended()
+    return comparison.ended(absent)
 
 
 def differing_arrays(anchor: str, arrays: Mapping[str, np.ndarray]) -> list[str]:

@@ -73,9 +73,16 @@ def test_half_a_pair_is_none(copied):
 
 
 @pytest.mark.parametrize(
-    "entries", [{"classes": ["b", "a", "c", "d", "e"]}, {"preprocess": {"size": 96}}]
+    "entries",
+    [
+        {"classes": ["b", "a", "c", "d", "e"]},
+        {"preprocess": {"size": 96}},
+        {"network": {"widths": [8, 32, 64, 128]}},
+    ],
 )
-def test_twins_that_do_not_see_or_number_alike_are_no_pair(copied, entries, caplog):
+def test_twins_that_differ_in_more_than_the_mixer_are_no_pair(
+    copied, entries, caplog
+):
     """A class number of one would be another class of the other."""
     card = json.loads((copied / "tiny_conv.json").read_text())
     changed = {
@@ -84,7 +91,7 @@ def test_twins_that_do_not_see_or_number_alike_are_no_pair(copied, entries, capl
     edit_card(copied, "tiny_conv", **changed)
     twins._warn_once.cache_clear()  # what is said is said once
     assert pairs(copied) == {}
-    assert "the twins of 'tiny' differ in their classes or their preprocessing" in caplog.text
+    assert "the twins of 'tiny' differ in their classes, their preprocessing or the" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["nope", "../tiny_gsa", "/etc/passwd", ""])

@@ -123,3 +123,18 @@ def test_the_decay_of_the_average_rises_to_that_of_the_recipe(tmp_path):
     path.write_text(NEEDED + "ema = 0.99")
     recipe = read_recipe(path)
     assert [recipe.ema_at(steps) for steps in (1, 8, 890, 10**6)] == [2 / 11, 0.5, 0.99, 0.99]
+
+
+def test_both_twins_have_the_shape_of_the_recipe():
+    shape = {"heads": 2, "widths": [8, 8, 16, 16], "blocks": [1, 1, 1, 1]}
+    recipe = Recipe("p", "d", "resnet26_small", 64, 1, shape=shape)
+    gsa, conv = recipe.config("gsa", 3), recipe.config("conv", 3)
+    assert gsa.shape() == conv.shape()
+    assert (gsa.heads, gsa.widths, gsa.blocks) == (2, (8, 8, 16, 16), (1, 1, 1, 1))
+    assert (gsa.mixer, conv.mixer) == ("gsa", "conv")
+
+
+def test_a_shape_that_would_tell_the_twins_apart_is_refused():
+    recipe = Recipe("p", "d", "resnet26_small", 64, 1, shape={"mixers": ["conv"] * 4})
+    with pytest.raises(ValueError, match="the table `shape` of the recipe must not set 'mixers'"):
+        recipe.config("gsa", 3)
