@@ -84,6 +84,7 @@ def _shares(arguments: Arguments) -> int:
     checkpoint, split = _checkpoint_and_split(arguments)
     out = _ready(arguments.out)
     results = study(checkpoint, split, arguments.pictures, arguments.seeds)
+    results["split"] = arguments.split
     write_text(out, json.dumps(results, indent=1) + "\n")
     if arguments.json:
         print_json(results)

@@ -69,9 +69,8 @@ _INTRODUCTION = (
     f"{GENERATED} from the cards beside the weights (`python -m gsa report`). Twins are "
     "trained by one recipe and differ in the mixer: a 3x3 convolution, or a GSA module, which "
     "works at the full size and is followed by average pooling where the convolution strides. "
-    "Accuracy is on a part of the data by which no epoch, temperature or option was chosen; "
-    "recipes were revised after earlier pairs had been evaluated on it. It is that of the "
-    "half-precision weights as they lie here."
+    "Accuracy is on a part of the data by which no epoch, temperature or option was chosen. It is "
+    "that of the half-precision weights as they lie here."
 )
 
 
@@ -210,11 +209,13 @@ def _shares(study: dict[str, Any], folder: Path) -> str:
         )
     conditions = study["conditions"]
     layers = list(conditions[0]["layers"])
+    # studies older than the entry do not tell
+    part = f" of the part `{study['split']}`" if "split" in study else ""
     about = (
         f"Share of the positional branch in the output of each layer of `{name}` and of networks "
         f"before their first step: its norm over the sum of both norms, {study['pictures']} "
-        f"pictures that were not trained on, {study['seeds']} seeds of each start, batch norms "
-        "with the statistics of one batch. The band holds the middle 80 % of the pictures. What "
+        f"pictures{part}, {study['seeds']} seed{'s' if study['seeds'] > 1 else ''} of each start, "
+        "batch norms with the statistics of one batch. The band holds the middle 80 % of the pictures. What "
         "is missing to 100 % is the content branch."
     )
     rows = [
@@ -266,9 +267,12 @@ def _earlier(results: dict[str, Any]) -> str:
         f"{', with teachers' if card['recipe'].get('teachers') else ''} |"
         for card in results["cards"]
     ]
-    return "\n".join(
-        ["| checkpoint | top-1 | mean per class | recipe |\n" + "|---" * 4 + "|", *rows]
+    about = (
+        "Recipes were revised after these had been evaluated, on the part of the data by which the "
+        "pairs above are judged too."
     )
+    head = "| checkpoint | top-1 | mean per class | recipe |\n" + "|---" * 4 + "|"
+    return "\n".join([about, "", head, *rows])
 
 
 def _trials(trials: dict[str, Any]) -> str:
