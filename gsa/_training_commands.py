@@ -135,6 +135,7 @@ def _evaluate(arguments: Arguments) -> int:
     low, high = result["top1_interval"]
     print(f"top-1 {result['top1']:.2%} ({low:.1%} to {high:.1%}), top-5 {result['top5']:.2%}")
     print(f"mean per class {result['mean_per_class']:.2%}, {pictures(result['n'])}")
+    print(f"calibration error {result['calibration_error']:.3f}")
     return 0
 
 

@@ -204,7 +204,12 @@ def read_card(name: str, directory: str | Path | None = None) -> Card:
         CheckpointError: if there is none of that name, it does not fit, or it is of another name.
     """
     path = folder(directory) / f"{name}.json"
-    if "/" in name or os.sep in name or not path.is_file():
+    if "/" in name or os.sep in name:
+        raise CheckpointError(
+            f"the checkpoint {name!r} must be named without its folder, which `directory` or the "
+            f"environment variable {ENVIRONMENT} names."
+        )
+    if not path.is_file():
         known = ", ".join(available(directory)) or "none"
         raise CheckpointError(f"there is no checkpoint {name!r}; there are: {known}.")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -63,14 +64,17 @@ def _about(name: str, card: Card | CheckpointError) -> dict[str, Any]:
 
 
 def default_checkpoint() -> str:
-    """The GSA network of the first pair.
+    """The GSA network of the first pair; where there is no pair, the first that has maps, or any.
 
     Raises:
-        CheckpointError: if there is no pair of checkpoints.
+        CheckpointError: if there is no checkpoint that can be read.
     """
     for twins in pairs().values():
         return twins["gsa"]
-    raise CheckpointError(f"there is no pair of checkpoints in {checkpoints.folder()}.")
+    cards = [card for card in checkpoints.read_cards().values() if isinstance(card, Card)]
+    for card in sorted(cards, key=lambda card: "gsa" not in card.network.mixers):
+        return card.name
+    raise CheckpointError(f"there is no checkpoint in {checkpoints.folder()}.")
 
 
 def classify(images: list[str], name: str | None, top: int) -> Iterator[dict[str, Any]]:
@@ -242,32 +246,47 @@ def twins_of(name: str | None) -> dict[str, str]:
     Raises:
         CheckpointError: if there is no such checkpoint, or it has no twin.
     """
+    twins = _with_twin(name)
+    if len(twins) == 1:
+        known = ", ".join(twins.values())
+        raise CheckpointError(f"checkpoint {known!r} has no twin in {checkpoints.folder()}.")
+    return twins
+
+
+def _with_twin(name: str | None) -> dict[str, str]:
+    """As `twins_of`; a checkpoint without a twin stands alone, `{mixer: name}`."""
     card = checkpoints.read_card(default_checkpoint() if name is None else name)
     for twins in pairs().values():
         if card.name in twins.values():
             return {mixer: twins[mixer] for mixer in ("gsa", "conv")}
-    raise CheckpointError(f"checkpoint {card.name!r} has no twin in {checkpoints.folder()}.")
+    return {card.mixer: card.name}
 
 
 def _pictures_in(folder: Path) -> Iterator[tuple[str, Image.Image]]:
-    """Every picture of a folder with its name, by name; other files are left out.
+    """Every picture of a folder and those in it, with its path there, by that; no other files.
+
+    One that cannot be used is passed over, and named in the log.
 
     Raises:
-        ValueError: for a file that is called a picture and is none; OSError if `folder` is not a
-            folder that can be read.
+        OSError: if `folder` is not a folder that can be read.
     """
-    for path in sorted(folder.iterdir(), key=lambda path: path.name):
-        if is_picture(path.relative_to(folder)):
-            try:
-                yield path.name, open_picture(path)
-            except PictureError as error:
-                raise ValueError(f"{str(path)!r} cannot be used. {error}") from None
+    next(folder.iterdir(), None)  # `rglob` passes over a folder that is none
+    inside = {path.relative_to(folder): path for path in folder.rglob("*")}
+    for name in sorted(filter(is_picture, inside), key=lambda name: name.as_posix()):
+        try:
+            yield name.as_posix(), open_picture(inside[name])
+        except PictureError as error:
+            logging.getLogger(__name__).warning(
+                "gsa: %r cannot be used. %s", str(inside[name]), error
+            )
 
 
 def receptive_fields(
     name: str | None, folder: Path | None, count: int, place: tuple[float, float] | None
 ) -> dict[str, Any]:
     """Receptive fields of both twins of a pair at every layer, with random and trained weights.
+
+    A checkpoint without a twin is looked at alone.
 
     With them stands how far one layer looks: `reach`, the mean distance of a conv layer's kernel,
     and `mean_distance` of a GSA layer's maps by branch, in pixels; None where a layer has no such.
@@ -291,7 +310,7 @@ def receptive_fields(
     torch.set_num_threads(1)
     rows: Rows = []
     protocol: dict[str, Any] = {}
-    for mixer, twin in twins_of(name).items():
+    for mixer, twin in _with_twin(name).items():
         trained = checkpoints.load(twin)
         preprocess = trained.preprocess
         crops = map(preprocess.crop, pictures.values())

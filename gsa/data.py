@@ -106,7 +106,8 @@ def open_split(name: str, split: str, root: Path | None = None, *, download: boo
         download: whether a known data set that is not there is fetched first.
 
     Raises:
-        DataError: if nothing is found there, or other splits than that.
+        DataError: if nothing is found there, or other splits than that, or for a `root` beside the
+            path of a folder.
     """
     known = KNOWN.get(name)
     if known is None:
@@ -115,6 +116,11 @@ def open_split(name: str, split: str, root: Path | None = None, *, download: boo
         if not Path(name).is_dir():
             raise DataError(
                 f"{name!r} is neither a folder nor a known data set ({', '.join(KNOWN)})."
+            )
+        if root is not None:
+            raise DataError(
+                f"`--data` (={str(root)!r}) is for a known data set ({', '.join(KNOWN)}); these "
+                f"pictures are those of the folder {name!r}."
             )
         return _open_folder(Path(name), split, {})
     if root is None:

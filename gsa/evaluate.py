@@ -64,16 +64,16 @@ def wilson(share: float, n: int) -> list[float]:
 
 
 def evaluate(checkpoint: Checkpoint, split: Split) -> dict[str, Any]:
-    """Accuracy and calibration on a split whose classes are the checkpoint's, in any order.
+    """Accuracy and calibration on a split whose classes are the checkpoint's or some of them.
 
     Returns:
         `top1`, `top5`, `n`, `top1_interval` and `top5_interval` (95 %, Wilson), `mean_per_class`,
         and `calibration_error` after division by the card's temperature.
 
     Raises:
-        DataError: if the names of the classes differ in more than their order.
+        DataError: if the split has a class that the checkpoint lacks.
     """
-    split = in_order(split, checkpoint.labels, repr(checkpoint.card.name))
+    split = in_order(split, checkpoint.labels, repr(checkpoint.card.name), some=True)
     pixels = prepared(checkpoint.preprocess, split.pictures())
     logits, targets = logits_of(checkpoint, pixels), torch.tensor(split.targets)
     classes = len(split.labels)
@@ -112,7 +112,12 @@ def calibration_error(probabilities: Tensor, targets: Tensor) -> float:
 
 
 def in_order(
-    split: Split, labels: tuple[str, ...], whose: str, *, data_name: str = "the data"
+    split: Split,
+    labels: tuple[str, ...],
+    whose: str,
+    *,
+    data_name: str = "the data",
+    some: bool = False,
 ) -> Split:
     """The same pictures, their classes numbered as in `labels`.
 
@@ -121,6 +126,7 @@ def in_order(
         labels: names of the classes, in the order that is wanted.
         whose: labels they are, in an error's words.
         data_name: what an error calls the pictures.
+        some: whether classes may be missing among the pictures.
 
     Raises:
         DataError: if the names of the classes differ in more than their order.
@@ -128,7 +134,7 @@ def in_order(
     if split.labels == labels:
         return split
     data, known = Counter(split.labels), Counter(labels)
-    if data != known:
+    if data - known or (known - data and not some):
         sides = ((f"{data_name} alone", data - known), (f"{whose} alone", known - data))
         differing = [f"{side} has {_some(names)}" for side, names in sides if names]
         raise DataError(

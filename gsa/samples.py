@@ -40,13 +40,13 @@ def labelled(
     path = str(folder.absolute())  # which is the name of no data set
     name = known if known in KNOWN else path
     if download:
-        return open_split(name, split, folder, download=True)
+        return open_split(name, split, folder if name in KNOWN else None, download=True)
     if folder.is_file():
         raise DataError(f"{str(folder)!r} is a file; name the folder that it lies in.")
     if not folder.is_dir():
         raise DataError(f"there is no folder {str(folder)!r}.")
     try:
-        return open_split(name, split, folder)
+        return open_split(name, split, folder if name in KNOWN else None)
     except DataError as error:
         if name not in ORIGINALS:  # of the others, class folders are found by their own words
             raise

@@ -94,9 +94,17 @@ def test_twins_that_differ_in_more_than_the_mixer_are_no_pair(
     assert "the twins of 'tiny' differ in their classes, their preprocessing or the" in caplog.text
 
 
-@pytest.mark.parametrize("name", ["nope", "../tiny_gsa", "/etc/passwd", ""])
-def test_an_unknown_name_is_refused(checkpoint_folder, name):
-    with pytest.raises(CheckpointError, match="there is no checkpoint .*tiny_conv, tiny_gsa"):
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("nope", "there is no checkpoint .*tiny_conv, tiny_gsa"),
+        ("", "there is no checkpoint .*tiny_conv, tiny_gsa"),
+        ("../tiny_gsa", "must be named without its folder"),
+        ("/etc/passwd", "must be named without its folder"),
+    ],
+)
+def test_an_unknown_name_is_refused(checkpoint_folder, name, sentence):
+    with pytest.raises(CheckpointError, match=sentence):
         load(name, checkpoint_folder)
 
 
@@ -104,7 +112,7 @@ def test_a_card_in_another_folder_is_no_checkpoint(copied):
     inner = copied / "inner"
     shutil.copytree(copied, inner)
     edit_card(inner, "tiny_gsa", name="inner/tiny_gsa")
-    with pytest.raises(CheckpointError, match="there is no checkpoint 'inner/tiny_gsa'"):
+    with pytest.raises(CheckpointError, match="the checkpoint 'inner/tiny_gsa' must be named without its"):
         read_card("inner/tiny_gsa", copied)
 
 

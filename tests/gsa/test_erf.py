@@ -1,5 +1,6 @@
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -217,14 +218,37 @@ def test_the_folder_has_a_name_when_it_is_the_current_one(
     assert capsys.readouterr().out.startswith(f"1 picture ({tmp_path.name}) of 64 px")
 
 
-def test_a_damaged_picture_of_the_folder_is_named(capsys, tmp_path, tiny_checkpoints):
+def test_pictures_in_class_folders_are_found_and_a_damaged_one_is_named(
+    capsys, caplog, tmp_path, tiny_checkpoints
+):
     (tmp_path / "notes.txt").write_text("no picture, and not called one")
     photo().save(tmp_path / "b.png")
     assert main(["erf", "--pictures", str(tmp_path), "--count", "5", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["protocol"]["pictures"] == 1
     (tmp_path / "a.jpg").write_bytes(b"")
-    assert main(["erf", "--pictures", str(tmp_path), "--count", "5"]) == 2
-    assert "a.jpg' cannot be used. The file is empty" in capsys.readouterr().err
+    (tmp_path / "bee").mkdir()
+    photo().save(tmp_path / "bee" / "c.png")
+    caplog.clear()
+    assert main(["erf", "--pictures", str(tmp_path), "--count", "5", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["protocol"]["names"] == ["b.png", "bee/c.png"]
+    assert "a.jpg' cannot be used. The file is empty" in caplog.text
+
+
+def test_a_network_without_a_twin_is_looked_at_alone(
+    checkpoint_folder, monkeypatch, capsys, tmp_path
+):
+    alone = tmp_path / "checkpoints"
+    shutil.copytree(checkpoint_folder, alone)
+    (alone / "tiny_conv.json").unlink()
+    monkeypatch.setenv(checkpoints.ENVIRONMENT, str(alone))
+    photo().save(tmp_path / "b.png")
+    assert main(["erf", "--pictures", str(tmp_path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["fields"]
+    assert {row["checkpoint"] for row in found} == {"tiny_gsa"}
+    assert main(["classify", str(tmp_path / "b.png"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["checkpoint"] == "tiny_gsa"
+    assert main(["differ", str(tmp_path)]) == 2
+    assert "'tiny_gsa' has no twin" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
