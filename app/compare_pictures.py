@@ -16,16 +16,23 @@ if TYPE_CHECKING:  # it takes time to load, and few sessions ask for it
     from gsa.split import Split
 
 DATA = "GSA_DATA"  # names the folder that data sets must lie in
-_HERE = ("localhost", "127.0.0.1", "::1")
+HERE = ("localhost", "127.0.0.1", "::1")  # what a computer calls itself
+_OF_PROXIES = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
 
 
 def _from_elsewhere() -> bool:
     """Whether the visitor sits at another computer, as far as the connection tells."""
     headers = st.context.headers
-    host = urlsplit(f"//{headers.get('Host', '')}").hostname
-    through_a_proxy = any(name in headers for name in ("Forwarded", "X-Forwarded-For"))
+    asked = [urlsplit(f"//{headers.get('Host', '')}").hostname]
+    if "Origin" in headers:  # what the browser's address bar says, whatever a proxy makes of `Host`
+        asked.append(urlsplit(headers["Origin"]).hostname)
+    through_a_proxy = any(name in headers for name in _OF_PROXIES)
     # the address is None on the same computer, and behind a proxy on it
-    return st.context.ip_address is not None or through_a_proxy or host not in _HERE
+    return (
+        st.context.ip_address is not None
+        or through_a_proxy
+        or any(host not in HERE for host in asked)
+    )
 
 
 def data_folder(text: str) -> Path:
@@ -44,11 +51,12 @@ def data_folder(text: str) -> Path:
         )
     try:
         path = Path(text).expanduser().resolve()
-    except RuntimeError:  # ~name of a user that there is not
+        there = path.is_dir()
+    except (OSError, RuntimeError):  # too long a name, say, or ~name of a user that there is not
         raise ValueError(f"{text!r} is no folder.") from None
     if root and not path.is_relative_to(Path(root).resolve()):
         raise ValueError(f"the folder must lie below the one that {DATA} names.")
-    if not path.is_dir():
+    if not there:
         raise ValueError(f"{text!r} is no folder.")
     return path
 

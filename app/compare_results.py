@@ -34,17 +34,25 @@ def _session() -> str:
 
 
 @contextmanager
-def running(key: str) -> Iterator[None]:
-    """Say that this session measures something while the block runs."""
+def claimed(key: str) -> Iterator[bool]:
+    """Say that this session measures something while the block runs, unless another does already.
+
+    Yields:
+        Whether it is this one's to measure. Asked and said in one, since a class that opens a link
+        asks at the same time.
+    """
     runs, lock = _running()
     run = key, _session()
     with lock:
-        runs.append(run)
+        free = not _elsewhere(runs, run)
+        if free:
+            runs.append(run)
     try:
-        yield
+        yield free
     finally:
-        with lock:
-            runs.remove(run)
+        if free:
+            with lock:
+                runs.remove(run)
 
 
 def is_running_elsewhere(key: str) -> bool:
@@ -54,7 +62,11 @@ def is_running_elsewhere(key: str) -> bool:
     """
     runs, lock = _running()
     with lock:
-        return any(run[0] == key and run[1] != _session() for run in runs)
+        return _elsewhere(runs, (key, _session()))
+
+
+def _elsewhere(runs: list[tuple[str, str]], own: tuple[str, str]) -> bool:
+    return any(key == own[0] and session != own[1] for key, session in runs)
 
 
 def kept(key: str) -> Any:

@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from app import gallery, resources
+from app.compare_pictures import HERE
 from app.components import asset
 from app.lessons import LESSONS, OnLook, sentences
 from app.text import words
@@ -42,7 +43,7 @@ def questions(here: str) -> bytes:
         shown.append(lesson)
     paper = text["paper"]
     # where the serving computer is asked by itself, its address is of no use to others
-    at_itself = urlsplit(here).hostname in ("localhost", "127.0.0.1", "::1")
+    at_itself = urlsplit(here).hostname in HERE
     found = "" if at_itself else here
     more = {"fields": paper["fields"], "rooms": paper["rooms"], "lead": paper["open"]}
     return _page("questions", shown, **more, address=found)

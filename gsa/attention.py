@@ -265,7 +265,7 @@ class GlobalSelfAttention(nn.Module):
         """
         whole, near = copy.copy(self), copy.copy(self)  # with the parameters in common
         whole.gap = near.gap = None
-        near.reach = gap
+        near.reach = gap if self.reach is None else min(gap, self.reach)
         return whole.forward(x) - near.forward(x)  # past the hooks, which see the layer once
 
     def _is_plain(self) -> bool:

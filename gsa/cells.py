@@ -39,7 +39,16 @@ class Cells:
 
     @classmethod
     def over(cls, grid: Grid, top: float, left: float, bottom: float, right: float) -> Cells:
-        """The cells that a rectangle touches, at least one; edges in pixels of the input."""
+        """The cells that a rectangle touches, at least one; edges in pixels of the input.
+
+        Raises:
+            ValueError: for a rectangle that ends before it begins.
+        """
+        if bottom < top or right < left:
+            raise ValueError(
+                f"a rectangle must not end before it begins; got rows {top:g} to {bottom:g}, "
+                f"columns {left:g} to {right:g}."
+            )
         tall, wide = grid.cell
         # an edge that lies on a cell's edge but for rounding does not touch the next cell
         first_row = min(math.floor(top / tall + _HAIR), grid.rows - 1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -68,6 +69,9 @@ class Card:
             raise CheckpointError(
                 f"the card's `classes` (={self.classes!r}) must be a list of names."
             )
+        twice = [name for name, count in Counter(self.classes).items() if count > 1]
+        if twice:  # a number of one would be the number of the other
+            raise CheckpointError(f"the card's `classes` name {twice[0]!r} more than once.")
         self._check_results()
         if self.results and "name" not in self.data:
             raise CheckpointError(
@@ -258,21 +262,33 @@ def load(name: str, directory: str | Path | None = None, device: str = "cpu") ->
     card = read_card(name, directory)
     path = folder(directory) / f"{name}.safetensors"
     state = _read_weights(path, name, card.sha256)
+    model = _network(state, card)
+    return Checkpoint(model.to(device).eval().requires_grad_(False), card)
+
+
+def _network(state: dict[str, Tensor], card: Card) -> ResNet:
+    """The network of a card with these weights; CheckpointError if they do not fit it."""
     model = ResNet(card.network, seed=0)  # leaves torch's random numbers as they are
+    floats = dict(_floats(state))
+    name = card.name
     try:
-        model.load_state_dict({key: value.float() for key, value in _floats(state)}, strict=False)
-        missing = set(model.state_dict()) - set(state)
-        missing = {key for key in missing if not key.endswith("num_batches_tracked")}
-        unknown = set(state) - set(model.state_dict())
+        model.load_state_dict({key: value.float() for key, value in floats.items()}, strict=False)
     except RuntimeError as error:
         detail = str(error).splitlines()[-1].strip()
         raise CheckpointError(f"the weights of {name!r} do not fit its card: {detail}") from None
+    wanted = {key for key in model.state_dict() if not key.endswith("num_batches_tracked")}
+    missing, unknown = wanted - set(floats), set(state) - set(model.state_dict())
     if missing or unknown:
         raise CheckpointError(
             f"the weights of {name!r} do not fit its card: {len(missing)} missing, "
             f"{len(unknown)} unknown, such as {sorted(missing | unknown)[0]!r}."
         )
-    return Checkpoint(model.to(device).eval().requires_grad_(False), card)
+    for key, value in floats.items():
+        if not torch.isfinite(value).all():
+            raise CheckpointError(
+                f"the weights of {name!r} have values that are not finite, in {key!r}."
+            )
+    return model
 
 
 def _floats(state: dict[str, Tensor]) -> Iterable[tuple[str, Tensor]]:
@@ -302,20 +318,21 @@ def _read_weights(path: Path, name: str, sha256: str) -> dict[str, Tensor]:
         state = from_bytes(data)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path.name} is damaged ({error}); fetch it again.") from None
-    for key, value in _floats(state):
-        if not torch.isfinite(value).all():
-            raise CheckpointError(f"{path.name} has values that are not finite, in {key!r}.")
     return state
 
 
 def save(model: nn.Module, card: Card, directory: str | Path) -> Card:
     """Write weights and card; the card gets the sha256 of the weights.
 
-    Both are written before either takes its name, so that an error or a kill leaves the old pair.
-    Evaluate what is loaded again, not `model`: the matrices are rounded to half precision.
+    Both are written before either takes its name, so that an error leaves the old ones; a kill
+    between the two names leaves new weights under the old card, which `load` refuses. Evaluate what
+    is loaded again, not `model`: the matrices are rounded to half precision.
 
     Returns:
         The card as written.
+
+    Raises:
+        CheckpointError: for weights that do not fit the card, or are not finite in half precision.
     """
     root = folder(directory)
     root.mkdir(parents=True, exist_ok=True)
@@ -323,6 +340,7 @@ def save(model: nn.Module, card: Card, directory: str | Path) -> Card:
         key: (value.half() if value.ndim > 1 else value.float()).contiguous().cpu()
         for key, value in _floats(model.state_dict())
     }
+    _network(state, card)
     data = to_bytes(state)
     card = replace(card, sha256=hashlib.sha256(data).hexdigest())
     text = _text(card)  # takes long, since it counts the operations of the network

@@ -39,8 +39,10 @@ def contribution_vectors(
         (h, e, y, x). From a place, the sum over y and x is the output but for the `constant`.
 
     Raises:
-        ValueError: if the layer lacks the branch, there is no such kind or `cells` leaves its grid.
+        ValueError: if the layer lacks the branch, there is no such kind or direction, or `cells`
+            leaves its grid.
     """
+    maps.check_direction(direction)
     cells.check(layer)
     both = get_args(Branch)
     total: Array = np.zeros_like(layer.v)

@@ -22,8 +22,8 @@ from gsa import ranges
 from gsa.files import json_ready
 from gsa.preprocess import Grid
 from gsa.receptive_field import TheoreticalField, field_of, nearest_unit
-from gsa.record import Array, exact
-from gsa.resnet import ResNet
+from gsa.record import Array, check_eval, exact, unwrapped
+from gsa.resnet import ResNet, first_grid
 
 UNIT = "sum over the channels of the block's output, after its ReLU"
 GRADIENT = "absolute value, summed over the colours, mean over the pictures"
@@ -102,8 +102,8 @@ def fields(
         ValueError: if the model is in training mode, there is no picture or no such layer, or the
             place lies outside.
     """
-    if model.training:
-        raise ValueError("the model must be in eval mode; call model.eval() first.")
+    model = unwrapped(model)
+    check_eval(model)
     x = model.prepared(x)
     size = (x.shape[2], x.shape[3])
     Grid(*size, *size).cell_at(*place)  # which refuses one outside
@@ -215,7 +215,7 @@ def kernel_reach(model: ResNet, input_size: int) -> dict[str, tuple[float, float
         `gsa.ranges` takes of attention maps, and the distance of the farthest cell.
     """
     found = {}
-    side = -(-input_size // 4)  # after stem and max-pool, which halve twice
+    side = first_grid(input_size)
     for name, block in model.blocks().items():
         mixer = block.mixer
         if not isinstance(mixer, nn.Conv2d):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,8 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     A kill or an error on the way leaves the old file as it was; after an error the other is gone.
     """
-    partial = path.with_name(path.name + ".partial")
+    # another process may write the same file: the last one that ends has it, whole
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         yield partial
         partial.replace(path)

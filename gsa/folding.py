@@ -9,6 +9,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from gsa.attention import GlobalSelfAttention
 from gsa.packing import packed
+from gsa.record import unwrapped
 from gsa.resnet import Bottleneck, ResNet
 
 
@@ -28,7 +29,7 @@ def folded(model: ResNet) -> ResNet:
         A copy in eval mode. Recordings and maps of it are those of `model` up to rounding. It is
         not for training: its norms are gone, and on a CPU its weights take twice the memory.
     """
-    model = copy.deepcopy(model).eval()
+    model = copy.deepcopy(unwrapped(model)).eval()  # what is folded are running statistics
     _fold(model, "stem", "stem_norm")
     for block in model.blocks().values():
         _fold_block(block)
@@ -36,7 +37,7 @@ def folded(model: ResNet) -> ResNet:
         for name, child in module.named_children():
             if isinstance(child, nn.Conv2d):
                 setattr(module, name, packed(child))
-    return model
+    return model.eval()  # also what took the place of norms
 
 
 def _fold_block(block: Bottleneck) -> None:
@@ -45,7 +46,7 @@ def _fold_block(block: Bottleneck) -> None:
     if isinstance(block.shortcut, nn.Sequential):
         _fold(block.shortcut, "0", "1")
     if isinstance(block.mixer, GlobalSelfAttention):
-        for channel in "qkv":
+        for channel in "kv":  # of the query norm, recordings keep the constant part
             _fold(block.mixer, f"to_{channel}", f"{channel}_norm")
     else:
         _fold(block, "mixer", "mixer_norm")

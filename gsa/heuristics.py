@@ -15,7 +15,7 @@ from torch import Tensor
 from gsa import maps
 from gsa.cells import Cells
 from gsa.maps import Kind
-from gsa.record import Array, LayerRecord, Recording, exact, frozen, unwrapped
+from gsa.record import Array, LayerRecord, Recording, check_eval, exact, frozen, unwrapped
 from gsa.resnet import ResNet
 
 
@@ -109,8 +109,7 @@ def output_gradients(model: ResNet, x: Tensor, target: int) -> dict[str, Array]:
             picture, or there is no such class.
     """
     model = unwrapped(model)
-    if model.training:
-        raise ValueError("the model must be in eval mode; call model.eval() first.")
+    check_eval(model)
     model.check_target(target)
     recorder = _GraphRecorder()
     picture = model.prepared(x, single=True).detach().clone().requires_grad_(True)

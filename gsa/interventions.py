@@ -22,7 +22,7 @@ from torch import Tensor
 
 from gsa.checkpoints import Checkpoint
 from gsa.maps import Branch
-from gsa.record import Array
+from gsa.record import Array, check_eval, check_temperature, unwrapped
 from gsa.resnet import ResNet, shadow
 
 Cut = Literal["far", "near"]
@@ -58,18 +58,21 @@ def limited(model: ResNet, limits: Limits) -> ResNet:
     """The network under limits; it shares its weights with `model`, which stays as it is.
 
     Raises:
-        ValueError: if the network lacks a layer, or a layer has no branch but the one switched off.
+        ValueError: if the network lacks a layer, or any, or a layer has no branch but the one
+            switched off.
             Recording a network whose near weights are cut raises it too: it has no maps.
     """
-    changed = shadow(model)
+    changed = shadow(unwrapped(model))
     modules = changed.gsa_layers()
+    if not modules and limits != Limits():
+        raise ValueError("the network has no GSA layer that could be limited.")
     for name in limits.layers:
         if name not in modules:
             known = ", ".join(modules) or "none: the network has no GSA layer"
             raise ValueError(f"there is no layer {name!r}; layers are {known}.")
     for name in limits.layers or modules:
         module = modules[name]
-        cells = limits.cells(model.config.input_size / module.size[0])
+        cells = limits.cells(changed.config.input_size / module.size[0])
         if limits.cut == "far":
             module.reach = cells
         else:
@@ -87,8 +90,11 @@ def probabilities(model: ResNet, x: Tensor, temperature: float) -> Array:
     """Calibrated class probabilities (b, classes) of pictures (b, 3, rows, columns).
 
     Raises:
-        ValueError: if `x` has another shape.
+        ValueError: if `x` has another shape, the network is in training mode, or `temperature` is
+            not a finite number above 0.
     """
+    check_eval(model)
+    check_temperature(temperature)
     with torch.inference_mode():
         logits = [model(model.prepared(part)) for part in x.split(16)]
         return (torch.cat(logits) / temperature).softmax(dim=1).double().cpu().numpy()

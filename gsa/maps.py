@@ -12,7 +12,7 @@ No N x N matrix is formed for one query. `gsa.proofs` shows that each map is exa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 
@@ -31,6 +31,12 @@ def chosen(kind: str, **options: T) -> T:
     if kind not in options:
         raise ValueError(f"there is no kind {kind!r} here; it must be {' or '.join(options)}.")
     return options[kind]
+
+
+def check_direction(direction: str) -> None:
+    """ValueError for a direction that is none."""
+    if direction not in get_args(Direction):
+        raise ValueError(f"`direction` (={direction!r}) must be of {get_args(Direction)}.")
 
 
 def required(values: Array | None, layer: LayerRecord, what: str) -> Array:

@@ -24,6 +24,7 @@ MAX_MEGAPIXELS = 50  # a JPEG can be decoded at a reduced size, so it may be thi
 MAX_MEGAPIXELS_OTHER = 25  # other formats are decoded whole: 25 MP take up to 400 MiB
 _JPEG = ("JPEG", "MPO")  # MPO: a JPEG with further pictures behind it, as phones write them
 _TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+_ROWS = 256  # that are scaled at a time
 DECODE_SIDE = 1024  # a large JPEG is decoded at 1/2, 1/4 or 1/8, but no smaller than this
 
 
@@ -144,21 +145,24 @@ def _in_srgb(picture: Image.Image) -> Image.Image:
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I") or picture.mode == "F":
-        values = np.asarray(picture, dtype=np.float64)
-        if not np.isfinite(values).all():
+        values = np.asarray(picture)
+        low, high = float(values.min()), float(values.max())
+        if not np.isfinite((low, high)).all():  # NaN is the least and the most of what has it
             raise PictureError("The picture has pixels that are not finite numbers.")
-        if picture.mode.startswith("I") and values.min() >= 0 and values.max() <= 65535:
+        if picture.mode.startswith("I") and low >= 0 and high <= 65535:
             # "I" says nothing of its depth: where nothing is brighter, it is taken for 8 bits
-            eight = picture.mode == "I" and values.max() <= 255
+            eight = picture.mode == "I" and high <= 255
             low, high = 0.0, 255.0 if eight else 65535.0
-        else:
-            low, high = float(values.min()), float(values.max())
-        scaled = (values - low) / max(high - low, 1e-12) * 255
-        return Image.fromarray(scaled.round().astype(np.uint8)).convert("RGB")
+        grey = np.empty(values.shape, np.uint8)
+        for start in range(0, len(values), _ROWS):  # eight bytes for each pixel would be much
+            band = values[start : start + _ROWS].astype(np.float64)
+            grey[start : start + _ROWS] = ((band - low) / max(high - low, 1e-12) * 255).round()
+        return Image.fromarray(grey).convert("RGB")
     if picture.has_transparency_data:
-        layer = picture.convert("RGBA")
+        layer = picture if picture.mode == "RGBA" else picture.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(white, layer).convert("RGB")
+        white.alpha_composite(layer)  # in place
+        return white.convert("RGB")
     if picture.mode == "RGB" and picture.format == "JPEG":
         return picture  # others hold what they were decoded from, and further pictures: a copy
     return picture.convert("RGB")

@@ -111,8 +111,7 @@ def prove(layer: LayerRecord, kind: Kind, cells: Cells, direction: Direction = "
             that is none.
     """
     output = maps.chosen(kind, content=layer.content, positional=layer.positional, sum=layer.output)
-    if direction not in get_args(Direction):
-        raise ValueError(f"`direction` (={direction!r}) must be of {get_args(Direction)}.")
+    maps.check_direction(direction)
     for part in ("content", "positional"):
         if kind in (part, "sum"):
             maps.required(getattr(layer, part), layer, f"{part} branch")
@@ -175,7 +174,7 @@ def verify(
 
     Raises:
         ValueError: if `model` is no network of this project, in training mode or of another
-            precision, or `queries` is below 1.
+            precision, `queries` is below 1, or there is no GSA layer or no size.
     """
     model = unwrapped(model)
     dtype = model.head.weight.dtype
@@ -184,6 +183,8 @@ def verify(
         raise ValueError(f"the model is of {precision}; maps are proved in float32 or float64.")
     if queries < 1:
         raise ValueError(f"`queries` (={queries}) must be at least 1.")
+    if not model.gsa_layers() or not sizes:
+        raise ValueError("there is nothing to prove: no GSA layer, or no size.")
     rng = np.random.default_rng(seed)
     for height, width in sizes:
         noise = rng.standard_normal((1, 3, height, width))

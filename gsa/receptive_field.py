@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from gsa.attention import GlobalSelfAttention
-from gsa.resnet import Bottleneck, ResNet
+from gsa.resnet import Bottleneck, ResNet, within
 
 Interval = tuple[float, float]  # first and last index on an axis, both included
 Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels; bottom and right excluded
@@ -65,13 +65,17 @@ def field_of(network: nn.Module, layer: str | None, unit: tuple[int, int],
         picture: (rows, columns) of the input in pixels.
 
     Raises:
-        ValueError: if there is no such layer, or a module's field is not known.
+        ValueError: if there is no such layer, the unit sees nothing of the picture, or a module's
+            field is not known.
     """
     chain = _chain(network, layer)
     axes = [_back(chain, axis, (unit[axis], unit[axis])) for axis in (0, 1)]
     centres = [
         _back(chain, axis, (unit[axis], unit[axis]), along_shortcuts=True) for axis in (0, 1)
     ]
+    for (first, last), size in zip(axes, picture, strict=True):
+        if not (first < size and last >= 0):
+            raise ValueError(f"the unit {unit} must lie in the grid of the layer's output.")
     spans = [
         (int(max(0, first)), int(min(size, last + 1)))
         for (first, last), size in zip(axes, picture, strict=True)
@@ -111,6 +115,7 @@ def nearest_unit(network: nn.Module, layer: str | None, grid: tuple[int, int],
 
 def _chain(network: nn.Module, layer: str | None) -> list[nn.Module]:
     """The modules from the input to the end of a layer."""
+    network = within(network)
     if not isinstance(network, ResNet):
         return list(network.children()) or [network]
     blocks = network.blocks()
@@ -141,10 +146,11 @@ def _step(module: nn.Module, axis: int, interval: Interval, along_shortcuts: boo
     if isinstance(module, GlobalSelfAttention):
         return interval if along_shortcuts else _through_attention(module, axis, interval)
     if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
-        kernel, stride, padding = (
-            _of_axis(each, axis) for each in (module.kernel_size, module.stride, module.padding)
-        )
+        padding = 0 if isinstance(module.padding, str) else _of_axis(module.padding, axis)
+        kernel, stride = (_of_axis(each, axis) for each in (module.kernel_size, module.stride))
         dilation = _of_axis(getattr(module, "dilation", 1), axis)
+        if module.padding == "same":  # what is odd of it stands at the end
+            padding = dilation * (kernel - 1) // 2
         first, last = interval
         return first * stride - padding, last * stride - padding + dilation * (kernel - 1)
     if isinstance(module, nn.AdaptiveAvgPool2d):

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from gsa.attention import GlobalSelfAttention
 from gsa.preprocess import Grid
-from gsa.resnet import ResNet
+from gsa.resnet import ResNet, within
 
 Array = NDArray[np.floating]
 
@@ -116,10 +116,15 @@ class Recording(_ReadOnly):
         Raises:
             ValueError: if `temperature` is not a finite number above 0.
         """
-        if not 0 < temperature < math.inf:
-            raise ValueError(f"`temperature` (={temperature}) must be a finite number above 0.")
+        check_temperature(temperature)
         shifted = (self.logits - self.logits.max()).astype(np.float64) / temperature
         return np.exp(shifted) / np.exp(shifted).sum()
+
+
+def check_temperature(temperature: float) -> None:
+    """ValueError for what no logits can be divided by to be calibrated."""
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"`temperature` (={temperature}) must be a finite number above 0.")
 
 
 class Collector:
@@ -156,13 +161,16 @@ _RECORDED = {field.name for field in fields(LayerRecord)}
 
 def unwrapped(model: nn.Module) -> ResNet:
     """The network in a wrapper of torch, such as a compiled one; ValueError if it holds none."""
-    inner: Any = model
-    while isinstance(inner, nn.Module) and not isinstance(inner, ResNet):
-        # as `torch.compile` and as `nn.DataParallel` name what they hold
-        inner = getattr(inner, "_orig_mod", getattr(inner, "module", None))
+    inner = within(model)
     if not isinstance(inner, ResNet):
         raise ValueError(f"`model` is a {type(model).__name__}; it must be a ResNet of `gsa`.")
     return inner
+
+
+def check_eval(network: nn.Module) -> None:
+    """ValueError if a module of a network is in training mode: one batch norm spoils all maps."""
+    if any(module.training for module in network.modules()):
+        raise ValueError("the model must be in eval mode; call model.eval() first.")
 
 
 def exact(x: Tensor) -> torch.autocast:
@@ -195,8 +203,7 @@ def record(model: ResNet, x: Tensor) -> Recording:
             picture.
     """
     model = unwrapped(model)
-    if model.training:
-        raise ValueError("the model must be in eval mode; call model.eval() first.")
+    check_eval(model)
     if not isinstance(x, Tensor):
         raise ValueError(f"`x` is a {type(x).__name__}; it must be a tensor of torch.")
     x = model.prepared(x, single=True)

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from gsa.attention import GlobalSelfAttention
-from gsa.record import Collector, LayerRecord, exact
-from gsa.resnet import shadow
+from gsa.record import Collector, LayerRecord, check_eval, exact
+from gsa.resnet import shadow, within
 
 
 def record_modules(network: nn.Module, *inputs: Tensor) -> Mapping[str, LayerRecord]:
@@ -26,7 +26,7 @@ def record_modules(network: nn.Module, *inputs: Tensor) -> Mapping[str, LayerRec
 
     Args:
         network: whose modules include `GlobalSelfAttention`; in eval mode (the maps hold for the
-            running statistics of batch norms).
+            running statistics of batch norms). Hooks of its own run as in any forward pass.
         inputs: what its forward takes, of one picture, on its device.
 
     Returns:
@@ -37,7 +37,9 @@ def record_modules(network: nn.Module, *inputs: Tensor) -> Mapping[str, LayerRec
         ValueError: if the network has no such module or is in training mode, a module is not
             reached or more than once, or the inputs hold more than one picture.
     """
-    private = shadow(getattr(network, "_orig_mod", network))  # of one in `torch.compile`
+    network = within(network)
+    check_eval(network)
+    private = shadow(network)
     modules = {
         name: module
         for name, module in private.named_modules()
@@ -45,8 +47,6 @@ def record_modules(network: nn.Module, *inputs: Tensor) -> Mapping[str, LayerRec
     }
     if not modules:
         raise ValueError(f"`network` (a {type(network).__name__}) holds no GlobalSelfAttention.")
-    if any(module.training for module in modules.values()):
-        raise ValueError("the network must be in eval mode; call network.eval() first.")
     collector = Collector(modules)
     for name, module in modules.items():
         module.register_forward_pre_hook(partial(_hand_over, collector, name), with_kwargs=True)
@@ -66,7 +66,8 @@ def _hand_over(
     options: dict[str, Any],
 ) -> tuple[tuple[Tensor, ...], dict[str, Any]]:
     """A hook before `GlobalSelfAttention.forward`: the same picture, and who is to record it."""
-    x, *_ = arguments  # after which a network of this project says that nothing is recorded
+    # a network of this project says after it that nothing is recorded
+    x = arguments[0] if arguments else options.pop("x")
     if len(x) != 1:
         raise ValueError(f"the module {name!r} was given {len(x)} pictures; it must be one.")
     if name in collector.layers:

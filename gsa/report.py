@@ -215,8 +215,8 @@ def _shares(study: dict[str, Any], folder: Path) -> str:
         f"Share of the positional branch in the output of each layer of `{name}` and of networks "
         f"before their first step: its norm over the sum of both norms, {study['pictures']} "
         f"pictures{part}, {study['seeds']} seed{'s' if study['seeds'] > 1 else ''} of each start, "
-        "batch norms with the statistics of one batch. The band holds the middle 80 % of the pictures. What "
-        "is missing to 100 % is the content branch."
+        "batch norms with the statistics of one batch. The band holds the middle 80 % of the "
+        "pictures. What is missing to 100 % is the content branch."
     )
     rows = [
         f"| {condition['name']} | "

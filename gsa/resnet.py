@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
+import operator
 from collections.abc import Iterator
 from itertools import chain
 from typing import TypeVar
@@ -98,7 +99,7 @@ class ResNet(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.max_pool = nn.MaxPool2d(3, stride=2, padding=1)
         channels = config.stem_width
-        size = math.ceil(math.ceil(config.input_size / 2) / 2)
+        size = first_grid(config.input_size)
         self.stages = nn.ModuleList()
         for stage, depth in enumerate(config.blocks):
             blocks = nn.ModuleList()
@@ -129,15 +130,25 @@ class ResNet(nn.Module):
         """Pictures (b, 3, rows, columns) on the device and in the precision of the weights.
 
         Raises:
-            ValueError: if `x` has another shape or no pixel, or is not one picture though `single`.
+            ValueError: if `x` has another shape, no pixel or whole numbers, or is not one picture
+                though `single`.
         """
+        if not x.is_floating_point():
+            raise ValueError(
+                f"`x` is of {x.dtype}; it must hold normalised numbers, as `Preprocess.tensor` "
+                "makes them."
+            )
         if x.ndim != 4 or x.shape[1] != 3 or x.numel() == 0 or (single and len(x) != 1):
             wanted = f"({1 if single else 'b'}, 3, rows, columns)"
             raise ValueError(f"`x` has shape {tuple(x.shape)}; it must be {wanted}.")
         return x.to(self.head.weight.device, self.head.weight.dtype)
 
     def check_target(self, target: int) -> None:
-        """ValueError if there is no such class."""
+        """ValueError if there is no such class, or it is no whole number."""
+        try:
+            operator.index(target)  # also those of numpy
+        except TypeError:
+            raise ValueError(f"`target` (={target!r}) must be the number of a class.") from None
         if not 0 <= target < self.config.num_classes:
             last = self.config.num_classes - 1
             raise ValueError(f"`target` (={target}) must be from 0 to {last}.")
@@ -183,6 +194,22 @@ class ResNet(nn.Module):
 def layer_name(stage: int, block: int) -> str:
     """`3.2` for the second block of the third stage; both count from 1."""
     return f"{stage}.{block}"
+
+
+def first_grid(size: int) -> int:
+    """Cells along a side of the first stage: the stem and the pooling after it halve twice."""
+    return math.ceil(size / 4)
+
+
+def within(network: nn.Module) -> nn.Module:
+    """What a wrapper of torch holds, such as that of `torch.compile`; others are what they are."""
+    while True:
+        if isinstance(network, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            network = network.module
+        elif isinstance(held := getattr(network, "_orig_mod", None), nn.Module):
+            network = held
+        else:
+            return network
 
 
 def shadow(model: M) -> M:

@@ -27,7 +27,7 @@ from gsa.config import Mixer, NetworkConfig, ProjectionNorm
 from gsa.costs import forward_flops
 from gsa.files import json_ready
 from gsa.pointwise import PointwiseConv2d
-from gsa.resnet import ResNet
+from gsa.resnet import ResNet, first_grid
 from gsa.rng import seeded
 
 # each profile would greet on stderr, and torch's benchmark tell of CUDA without a GPU
@@ -173,7 +173,7 @@ def measure_layers(
     _check(sizes)
 
     def build(name: str, size: int) -> tuple[nn.Module, tuple[int, ...], int]:
-        grid = _first_grid(size)
+        grid = first_grid(size)
         return mixers(width, heads, grid, norm)[name], (1, width, grid, grid), grid * grid
 
     return _series(list(mixers(width, heads, 1)), sizes, build, setting or Setting())
@@ -199,13 +199,8 @@ def _check(sizes: Sequence[int]) -> None:
     named = ", ".join(map(str, sizes))
     if not sizes or not 8 <= min(sizes) <= max(sizes) <= _LARGEST:
         raise ValueError(f"`sizes` (={named}) must be from 8 to {_LARGEST} pixels each.")
-    if len({_first_grid(size) for size in sizes}) < len(sizes):
+    if len({first_grid(size) for size in sizes}) < len(sizes):
         raise ValueError(f"`sizes` (={named}) must differ in a quarter of each, rounded up.")
-
-
-def _first_grid(size: int) -> int:
-    """Cells along a side of the first stage, as the stem of a network leaves them."""
-    return math.ceil(size / 4)
 
 
 Build = Callable[[str, int], tuple[nn.Module, tuple[int, ...], int]]

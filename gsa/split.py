@@ -10,6 +10,7 @@ import hashlib
 import json
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -198,10 +199,16 @@ def split_of(found: list[Found], words: dict[str, str]) -> Split:
     """
     classes = sorted({each.class_ for each in found})
     index = {class_: i for i, class_ in enumerate(classes)}
+    labels = [words.get(class_, everyday(class_)) for class_ in classes]
+    times = Counter(labels)
     return Split(
         places=tuple((_container(each.path), each.name) for each in found),
         targets=tuple(index[each.class_] for each in found),
-        labels=tuple(words.get(class_, everyday(class_)) for class_ in classes),
+        # ImageNet has two kinds of crane: classes of one name get that of their folder too
+        labels=tuple(
+            label if times[label] == 1 else f"{label} ({class_})"
+            for label, class_ in zip(labels, classes, strict=True)
+        ),
     )
 
 

@@ -15,14 +15,20 @@ def pairs(directory: str | Path | None = None) -> dict[str, dict[str, str]]:
     """Twins by pair and mixer, `{"caltech94": {"gsa": name, "conv": name}}`; whole pairs only.
 
     A card that cannot be read is passed over, and named in the log; so are twins that do not see
-    the same picture, do not number the same classes alike, or differ in more than the mixer.
+    the same picture, do not number the same classes alike, or differ in more than the mixer. Of
+    several networks with one mixer in a pair it takes the first by name.
     """
     found: dict[str, dict[str, Card]] = {}
     for card in read_cards(directory).values():
         if isinstance(card, CheckpointError):
             _warn_once(str(card))
-        else:
-            found.setdefault(card.pair, {})[card.mixer] = card
+            continue
+        twins = found.setdefault(card.pair, {})
+        if card.mixer in twins:
+            first = twins[card.mixer].name
+            _warn_once(f"{card.name!r} is a {card.mixer} network of {card.pair!r} as {first!r} is.")
+            continue
+        twins[card.mixer] = card
     whole = {}
     for pair, twins in found.items():
         if not {"gsa", "conv"} <= set(twins):

@@ -73,7 +73,9 @@ def measured(
     )
     drawing = st.empty()
     try:
-        with compare_results.running(key):
+        with compare_results.claimed(key) as ours:
+            if not ours:  # another session was sooner by a moment
+                st.rerun()
             for share, found in steps():
                 bar.progress(min(share, 1.0), text["running"].format(share=share))
                 if meanwhile is not None and found is not None:

@@ -154,7 +154,7 @@ def _predictions(seen: dict[str, Seen]) -> None:
         twin = seen[mixer]
         results = twin.card.results
         accuracy = text["no_accuracy"]
-        if results:
+        if {"top1", "n"} <= results.keys():  # a card may have others alone
             accuracy = text["accuracy"].format(top1=results["top1"], n=results["n"])
         note = text["twin_note"].format(parameters=twin.card.params / 1e6, accuracy=accuracy)
         columns.append((mixer, title, note, twin.top))

@@ -128,6 +128,13 @@ def test_a_server_can_limit_the_folders(data, monkeypatch):
 LOCAL = {"Host": "localhost:8501"}
 
 
+def test_a_name_that_no_folder_can_have_is_none(data, monkeypatch):
+    monkeypatch.setattr(compare_pictures, "_from_elsewhere", lambda: False)
+    for name in ("x" * 300, "~nobody-of-this-name", str(data / "nowhere")):
+        with pytest.raises(ValueError, match="is no folder"):
+            compare_pictures.data_folder(name)
+
+
 @pytest.mark.parametrize(
     ("address", "headers"),
     [
@@ -135,6 +142,8 @@ LOCAL = {"Host": "localhost:8501"}
         ("192.168.1.7", LOCAL),
         (None, {"Host": "gsa.example.org"}),  # through a proxy or a tunnel
         (None, {**LOCAL, "X-Forwarded-For": "127.0.0.1"}),
+        (None, {**LOCAL, "X-Real-IP": "192.0.2.7"}),
+        (None, {**LOCAL, "Origin": "https://gsa.example.org"}),  # whose proxy renames the host
     ],
 )
 def test_from_another_computer_no_folder_is_open_by_itself(data, monkeypatch, address, headers):
@@ -170,14 +179,14 @@ def test_what_runs_elsewhere_is_awaited_and_not_measured_twice(page, monkeypatch
     key = next(each.key for each in page.button).removeprefix(f"{Widget.compare_start} ")
     with monkeypatch.context() as patch:
         patch.setattr(compare_results, "_session", lambda: "another")
-        other = compare_results.running(key)
+        other = compare_results.claimed(key)
         other.__enter__()
         assert not compare_results.is_running_elsewhere(key)  # a session does not await itself
     page.run()
     assert [each.value for each in page.info] == [TEXT["elsewhere"]]
     assert not page.button
-    with compare_results.running(key):
-        pass
+    with compare_results.claimed(key) as ours:
+        assert not ours  # asked and said in one: no two measure the same
     assert compare_results.is_running_elsewhere(key)  # one run does not end another
     other.__exit__(None, None, None)
     page.run()

@@ -118,6 +118,8 @@ def test_attributions_and_recordings_do_not_disturb_each_other(checkpoint):
     [
         ({"method": "magic"}, "`method` (='magic') must be one of integrated_gradients"),
         ({"target": 5}, "`target` (=5) must be from 0 to 4"),
+        ({"target": 1.7}, "`target` (=1.7) must be the number of a class"),
+        ({"target": "bee"}, "`target` (='bee') must be the number of a class"),
         ({"effort": 0}, "`effort` (=0) must be at least 1"),
     ],
 )

@@ -14,6 +14,11 @@ def test_a_row_that_a_layer_lacks_has_no_column_step(recording, row):
         column_weights(recording["2.1"], row)
 
 
+def test_a_rectangle_that_ends_before_it_begins_is_refused(recording):
+    with pytest.raises(ValueError, match="must not end before it begins; got rows 50 to 10"):
+        Cells.over(recording.grid("1.1"), 50, 10, 10, 50)
+
+
 def test_cells_that_are_not_whole_or_leave_a_map_are_refused(recording):
     with pytest.raises(ValueError, match=r"`top` \(=1.5\) of a rectangle of cells must be whole"):
         Cells.at(1.5, 2)

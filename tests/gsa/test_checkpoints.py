@@ -1,5 +1,7 @@
+import copy
 import hashlib
 import json
+import os
 import shutil
 
 import pytest
@@ -80,9 +82,7 @@ def test_half_a_pair_is_none(copied):
         {"network": {"widths": [8, 32, 64, 128]}},
     ],
 )
-def test_twins_that_differ_in_more_than_the_mixer_are_no_pair(
-    copied, entries, caplog
-):
+def test_twins_that_differ_in_more_than_the_mixer_are_no_pair(copied, entries, caplog):
     """A class number of one would be another class of the other."""
     card = json.loads((copied / "tiny_conv.json").read_text())
     changed = {
@@ -112,7 +112,7 @@ def test_a_card_in_another_folder_is_no_checkpoint(copied):
     inner = copied / "inner"
     shutil.copytree(copied, inner)
     edit_card(inner, "tiny_gsa", name="inner/tiny_gsa")
-    with pytest.raises(CheckpointError, match="the checkpoint 'inner/tiny_gsa' must be named without its"):
+    with pytest.raises(CheckpointError, match="must be named without its folder"):
         read_card("inner/tiny_gsa", copied)
 
 
@@ -243,6 +243,45 @@ def test_a_copy_of_a_checkpoint_does_not_take_its_place(copied, caplog):
         load("tiny_gsa_old", copied)
 
 
+def test_of_two_networks_with_one_mixer_the_first_is_the_twin(copied, caplog):
+    shutil.copy(copied / "tiny_gsa.safetensors", copied / "tiny_gsa_old.safetensors")
+    shutil.copy(copied / "tiny_gsa.json", copied / "tiny_gsa_old.json")
+    edit_card(copied, "tiny_gsa_old", name="tiny_gsa_old")
+    twins._warn_once.cache_clear()
+    assert pairs(copied) == {"tiny": {"gsa": "tiny_gsa", "conv": "tiny_conv"}}
+    assert "'tiny_gsa_old' is a gsa network of 'tiny' as 'tiny_gsa' is" in caplog.text
+
+
+def test_classes_of_one_name_are_refused(copied):
+    edit_card(copied, "tiny_gsa", classes=["a", "b", "c", "b", "d"])
+    with pytest.raises(CheckpointError, match="`classes` name 'b' more than once"):
+        read_card("tiny_gsa", copied)
+
+
+def test_whole_numbers_are_no_weights(copied):
+    """They would be passed over, and leave a layer as it was drawn."""
+    path = copied / "tiny_gsa.safetensors"
+    state = load_file(path)
+    state["head.weight"] = state["head.weight"].to(torch.int8)
+    save_file(state, path)
+    hash_again(copied, "tiny_gsa")
+    with pytest.raises(CheckpointError, match="1 missing, 0 unknown, such as 'head.weight'"):
+        load("tiny_gsa", copied)
+
+
+def test_what_could_not_be_loaded_is_not_saved(copied):
+    old, before = load("tiny_gsa", copied), (copied / "tiny_gsa.safetensors").read_bytes()
+    large = copy.deepcopy(old.model)
+    large.head.weight.data[0, 0] = 7e4  # more than half precision has
+    for model, sentence in (
+        (large, "not finite, in 'head.weight'"),
+        (load("tiny_conv", copied).model, "do not fit its card"),
+    ):
+        with pytest.raises(CheckpointError, match=sentence):
+            save(model, old.card, copied)
+    assert (copied / "tiny_gsa.safetensors").read_bytes() == before
+
+
 def test_a_folder_may_be_given_as_text(checkpoint_folder, tmp_path):
     text = str(checkpoint_folder)
     checkpoint = load("tiny_gsa", text)
@@ -281,7 +320,7 @@ def test_weights_take_their_name_right_before_their_card(copied, monkeypatch):
     monkeypatch.setattr(type(copied), "replace", noted)
     old = load("tiny_gsa", copied)
     save(old.model, old.card, copied)
-    both = ["tiny_gsa.json.partial", "tiny_gsa.safetensors.partial"]
+    both = [f"tiny_gsa.{kind}.{os.getpid()}.partial" for kind in ("json", "safetensors")]
     assert seen == [("tiny_gsa.safetensors", both), ("tiny_gsa.json", both[:1])]
 
 

@@ -83,6 +83,11 @@ def test_a_kind_that_is_none_is_refused(recording):
         contribution_map(recording["2.1"], "Content", Cells.at(0, 0))
 
 
+def test_a_direction_that_is_none_is_refused(recording):
+    with pytest.raises(ValueError, match=r"`direction` \(='form'\)"):
+        contribution_vectors(recording["1.1"], "content", Cells.at(1, 1), "form")
+
+
 def test_a_branch_that_is_not_there_is_named():
     layer = record(tiny_model(**VARIANTS["content"]), noise())["3.1"]
     with pytest.raises(ValueError, match="layer 3.1 has no positional branch"):

@@ -91,6 +91,19 @@ def test_everyday_words_replace_folder_names():
     assert KNOWN["imagenette"].labels["n03888257"] == "parachute"
 
 
+def test_classes_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    for name in ("ant", "ice cream", "ice_cream"):
+        (tmp_path / name).mkdir()
+        photo().save(tmp_path / name / "1.png")
+    labels = open_split(str(tmp_path), "val").labels
+    assert labels == ("ant", "ice cream (ice cream)", "ice cream (ice_cream)")
+
+
+def test_pictures_of_a_folder_are_not_those_of_another(folder, tmp_path):
+    with pytest.raises(DataError, match="`--data` .* is for a known data set"):
+        open_split(str(folder), "val", tmp_path)
+
+
 def test_a_damaged_archive_is_named(tmp_path):
     path = tmp_path / "caltech-160-train-00.zip"
     with zipfile.ZipFile(path, "w") as archive:

@@ -48,6 +48,7 @@ def test_answers_and_recordings_stay(name: str, projection_norm: str) -> None:
     for layer, again in zip(layers.values(), record(quick, x[:1]).layers.values(), strict=True):
         torch.testing.assert_close(again.output, layer.output)
         torch.testing.assert_close(again.rho, layer.rho)
+        torch.testing.assert_close(again.q_constant, layer.q_constant)  # None, or what a norm adds
 
 
 def test_the_norms_that_follow_a_linear_map_are_gone_and_the_model_keeps_its_own() -> None:

@@ -116,6 +116,29 @@ def test_with_all_weights_near_nothing_is_left_of_a_layer() -> None:
         record(cut, x)
 
 
+def test_a_cut_of_what_is_near_in_a_network_that_looks_no_further_leaves_nothing() -> None:
+    cell = 4.0
+    cut = limited(limited(tiny_model(), Limits(radius=cell)), Limits(radius=4 * cell, cut="near"))
+    outputs = []
+    cut.gsa_layers()["1.1"].register_forward_hook(lambda *each: outputs.append(each[2]))
+    cut(noise())
+    assert float(outputs[0].abs().max()) < 1e-4
+
+
+def test_a_network_without_layers_to_limit_is_refused() -> None:
+    conv = ResNet(tiny_config().twin(), seed=0).eval()
+    assert torch.equal(limited(conv, Limits())(noise()), conv(noise()))
+    with pytest.raises(ValueError, match="the network has no GSA layer that could be limited"):
+        limited(conv, Limits(radius=8))
+
+
+def test_probabilities_are_those_of_a_network_at_rest_at_a_temperature() -> None:
+    with pytest.raises(ValueError, match=r"`temperature` \(=0.0\) must be a finite number"):
+        probabilities(tiny_model(), noise(), 0.0)
+    with pytest.raises(ValueError, match="must be in eval mode"):
+        probabilities(tiny_model().train(), noise(), 1.0)
+
+
 def test_the_curve_of_the_near_cut_is_another_one() -> None:
     found, x = checkpoint(), noise()
     far, near = (by_radius(found, x, (0.0, 1000.0), cut) for cut in ("far", "near"))

@@ -13,7 +13,7 @@ from gsa.config import preset
 from gsa.proofs import Proof, prove, verify
 from gsa.record import record
 from gsa.resnet import ResNet
-from tests.conftest import VARIANTS, noise, tiny_model
+from tests.conftest import VARIANTS, noise, tiny_config, tiny_model
 
 SIZES = [(64, 64), (49, 79)]
 
@@ -38,6 +38,13 @@ def test_half_precision_and_no_query_prove_nothing():
         next(verify(tiny_model().bfloat16(), SIZES))
     with pytest.raises(ValueError, match=r"`queries` \(=0\) must be at least 1"):
         next(verify(tiny_model(), SIZES, queries=0))
+
+
+def test_a_proof_of_nothing_is_none():
+    conv = ResNet(tiny_config().twin(), seed=0).eval()
+    for model, sizes in ((conv, SIZES), (tiny_model(), [])):
+        with pytest.raises(ValueError, match="there is nothing to prove"):
+            next(verify(model, sizes))
 
 
 def test_the_relative_error_is_a_share_of_what_the_head_computes_everywhere(recording):

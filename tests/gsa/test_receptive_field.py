@@ -93,6 +93,20 @@ def test_a_cut_is_heeded_and_the_keys_softmax_is_not_cut():
     assert field_of(alone, "1.1", (8, 8), (64, 64)).side == (11 + 8, 11 + 8)  # a cell of 4 pixels
 
 
+def test_a_unit_outside_the_grid_is_refused():
+    for unit in ((100, 0), (0, -7)):
+        with pytest.raises(ValueError, match="must lie in the grid of the layer's output"):
+            field_of(tiny_twin(), "2.1", unit, (64, 64))
+
+
+def test_padding_may_have_a_name():
+    for padding, number in (("same", 2), ("valid", 0)):
+        named, plain = (
+            nn.Sequential(nn.Conv2d(1, 1, 5, padding=each)) for each in (padding, number)
+        )
+        assert field_of(named, None, (6, 3), (20, 20)) == field_of(plain, None, (6, 3), (20, 20))
+
+
 def test_the_unit_nearest_to_a_place_has_the_nearest_centre():
     for model in (tiny_twin(), tiny_model()):  # the centres of twins are the same
         unit = nearest_unit(model, "4.1", (2, 2), (20.0, 12.0))

@@ -70,11 +70,32 @@ def test_networks_of_this_project_give_what_their_recorder_does(checkpoint):
         np.testing.assert_array_equal(one.rho, other.rho)
 
 
+def test_a_norm_in_training_mode_is_found_before_it_learns():
+    network = nn.Sequential(nn.Conv2d(3, 8, 8, 8), nn.BatchNorm2d(8), trained().blocks[0])
+    network = network.eval()
+    network[1].train()
+    before = network[1].running_mean.clone()
+    with pytest.raises(ValueError, match="must be in eval mode"):
+        gsa.record_modules(network, noise())
+    assert torch.equal(network[1].running_mean, before)
+
+
+def test_a_module_may_be_called_by_name_and_a_network_be_wrapped():
+    class ByName(OwnNetwork):
+        def forward(self, x):
+            return self.blocks[0](x=self.patches(x))
+
+    network = ByName()
+    network.blocks = network.blocks[:1]
+    layers = gsa.record_modules(nn.DataParallel(network.eval()), noise())
+    assert list(layers) == ["blocks.0"]
+
+
 @pytest.mark.parametrize(
     ("network", "pictures", "sentence"),
     [
-        (trained().train(), 1, "the network must be in eval mode"),
-        (nn.Conv2d(3, 4, 3), 1, r"`network` \(a Conv2d\) holds no GlobalSelfAttention"),
+        (trained().train(), 1, "the model must be in eval mode"),
+        (nn.Conv2d(3, 4, 3).eval(), 1, r"`network` \(a Conv2d\) holds no GlobalSelfAttention"),
         (trained(), 2, "the module 'blocks.0' was given 2 pictures; it must be one"),
         (trained(both=False), 1, "does not reach the module 'blocks.1'"),
         (

@@ -138,6 +138,8 @@ def test_pictures_are_prepared_for_the_weights():
             model.prepared(torch.ones(shape))
     with pytest.raises(ValueError, match=r"\(2, 3, 4, 5\); it must be \(1, 3, rows, columns\)"):
         model.prepared(torch.ones(2, 3, 4, 5), single=True)
+    with pytest.raises(ValueError, match=r"`x` is of torch.uint8; it must hold normalised"):
+        model.prepared(torch.ones(2, 3, 4, 5, dtype=torch.uint8))
 
 
 def test_torch_compile_takes_a_network_as_one_graph():
