@@ -59,6 +59,26 @@ def test_the_sections_are_in_sight_and_come_to_the_top_when_they_are_pressed(pag
         page.wait_for_function("document.querySelector('h1').getBoundingClientRect().top > 0")
 
 
+def test_a_slow_press_opens_a_section_wherever_the_focus_was(page):
+    """The bar takes the focus when it is pressed, and must not move away below the pointer."""
+    bar = page.locator(".st-key-widget_section")
+    page.get_by_role("radio", name=LOOK["sections"]["matter"]).click()
+    page.get_by_role("heading", name=LOOK["matter_title"]).wait_for()
+    for name, title in (("why", "why_title"), ("take", "take_title")):
+        page.mouse.move(600, 500)
+        page.mouse.wheel(0, -4000)
+        page.wait_for_function("document.querySelector('h1').getBoundingClientRect().top > 0")
+        page.locator(".seen").first.click()  # which has the focus now
+        before = bar.bounding_box()
+        button = page.get_by_role("radio", name=LOOK["sections"][name]).bounding_box()
+        page.mouse.move(button["x"] + button["width"] / 2, button["y"] + button["height"] / 2)
+        page.mouse.down()
+        page.wait_for_timeout(90)
+        assert bar.bounding_box() == before
+        page.mouse.up()
+        expect(page.get_by_role("heading", name=LOOK[title])).to_be_in_viewport()
+
+
 def test_a_page_that_is_loaded_anew_stays_where_it_was(page, address):
     page.goto(f"{address}/?picture=panda_0021.jpg&section=take")
     title = page.get_by_role("heading", name=LOOK["take_title"])
