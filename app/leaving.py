@@ -74,7 +74,9 @@ def file(view: View, scope: str, kind: str) -> bytes:
     names = text["figure_title"].format(picture=view.picture.name, name=view.gsa.card.name)
     squares = figures.legend_of([even_distance(each.cells, each.grid) for each in shown])
     legend = f"{squares} {meaning(view.chosen.value, signed=shown[0].signed)}"
-    figure = figures.strip(view.gsa.crop, drawn, f"{names}\n{about(view, scope)}", legend)
+    exact = view.chosen.value == "contribution"  # of each channel by itself
+    rows = {} if exact else {"sum": text["figure_sum"]}
+    figure = figures.strip(view.gsa.crop, drawn, f"{names}\n{about(view, scope)}", legend, rows)
     return export.figure_bytes(figure, kind, made_from)
 
 
@@ -94,12 +96,19 @@ def about(view: View, scope: str) -> str:
 
 
 def place(chosen: Selection, recording: Recording) -> str:
-    """The chosen place in words, in pixels of the network's input."""
+    """The chosen place in words: the cell of the finest grid, as on the page, and the pixel."""
     if edges := chosen.region(recording.height, recording.width):
         top, left, bottom, right = edges
         return str(text["figure_region"].format(top=top, left=left, bottom=bottom, right=right))
     row, column = chosen.place(recording.height, recording.width)
-    return str(text["figure_point"].format(row=row, column=column))
+    grid = panels.finest_grid(recording)
+    at = chosen.point(grid)
+    return str(
+        text["figure_point"].format(
+            row=row, column=column, cell_row=at[0] + 1, cell_column=at[1] + 1,
+            rows=grid.rows, columns=grid.columns,
+        )
+    )  # fmt: skip
 
 
 def provenance(view: View, made: type[Provenance] = Provenance, **fields: object) -> Provenance:

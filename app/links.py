@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
-from app.selection import CHOICES, Selection
+from app.selection import CHOICES, OWN, Selection
 from app.text import words
 
 text = words("look")
@@ -122,7 +122,8 @@ def _followed(name: str, value: str, shown: Selection, known: Known) -> bool:
 
 def _fault(name: str, value: str, known: Known) -> str:
     """What is wrong: the value and its rule, or that there is no such setting."""
-    rule = _rule(name, known)
+    own = name == "picture" and value.startswith(OWN)
+    rule = text["link_rules"]["own"] if own else _rule(name, known)
     # a link is anybody's text: as code it cannot become markup of the page
     said = {"name": _code(name), "value": _code(value)}
     return text["link_fault" if rule else "link_unknown"].format(**said, rule=rule)

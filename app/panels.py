@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.selection import Selection
-from gsa import contributions, maps
+from gsa import contributions, maps, ranges
 from gsa.cells import Cells
 from gsa.contributions import MapOf
 from gsa.maps import Branch, Kind
@@ -85,8 +85,8 @@ def all_layers(recording: Recording, chosen: Selection) -> list[Panel]:
 def one_layer(recording: Recording, layer: str, chosen: Selection) -> list[Panel]:
     """The map of every head of a layer, for each branch and their sum in one order of heads.
 
-    It is that of the first branch by distance, the nearest first, so that a head stands in one
-    column.
+    It is that of the first branch by mean distance over places of the picture, the nearest first,
+    so that a head stands in one column, wherever the chosen place is.
     """
     rows = []
     for branch in maps.kinds(recording[layer]):
@@ -94,7 +94,8 @@ def one_layer(recording: Recording, layer: str, chosen: Selection) -> list[Panel
         rows.append(
             [_panel(recording, layer, branch, chosen, heads, str(h)) for h in range(len(heads))]
         )
-    distances = np.nan_to_num([panel.measures.mean_distance for panel in rows[0]])
+    first, grid = maps.branches(recording[layer])[0], recording.grid(layer)
+    distances = np.nan_to_num(ranges.mean_distances(recording[layer], first, grid))
     order = np.argsort(distances, kind="stable")
     return _scaled([row[head] for row in rows for head in order], chosen.scale)
 

@@ -13,6 +13,8 @@ Heads = str  # "mean", "absolute", "max", or a head's number from 0
 Scale = Literal["own", "layer", "all"]
 Value = Literal["weight", "absolute", "deviation", "contribution"]
 Over = Literal["photo", "content", "positional"]
+Source = Literal["gallery", "upload", "camera"]  # where a picture comes from
+OWN = "own-"  # begins the sign of a picture of one's own
 Section = Literal["heads", "places", "matter", "stable", "range", "why", "take"]
 Without = Literal["none", "content", "positional"]
 How = Literal["blank", "blur", "swap"]
@@ -147,11 +149,17 @@ def _share(text: str, otherwise: float) -> float:
     return value if 0 <= value <= 1 else otherwise
 
 
-def to_parameters(chosen: Selection, gallery: str) -> dict[str, str]:
-    """The parameters of a link; a user's own picture stays with the user, so it has no link."""
-    if not gallery:
+def to_parameters(chosen: Selection, picture: str) -> dict[str, str]:
+    """The parameters of a link.
+
+    Args:
+        chosen: what is looked at.
+        picture: the file name of a gallery picture, or the sign of one's own, which stays with the
+            visitor: the link leads back to it in the same session alone. Empty: no link.
+    """
+    if not picture:
         return {}
-    parameters = {"picture": gallery}
+    parameters = {"picture": picture}
     start = Selection()
     for each in fields(Selection):
         value = getattr(chosen, each.name)

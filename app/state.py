@@ -10,16 +10,24 @@ import gc
 import hashlib
 import time
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import streamlit as st
 
-from app.selection import PAIR, QUESTION, Selection, from_parameters, to_parameters
-
-Work = Literal["attributions", "measurement"]  # what is made step by step
+from app.selection import (
+    OWN,
+    PAIR,
+    QUESTION,
+    Section,
+    Selection,
+    Source,
+    from_parameters,
+    to_parameters,
+)
 
 _SELECTION = "selection"
 _PICTURE = "picture"
+_OWN = "own"
 _COMPLAINT = "complaint"
 _KEPT = "kept"
 _WRITTEN = "written"
@@ -31,6 +39,7 @@ _LINK_COMPLAINT = "link_complaint"
 _PAGE = "page"
 _ARRIVED = "arrived"
 _ASKED = "asked"
+_READ = "read"
 _TIDIED = "tidied"
 _SETTLED = 1.5  # seconds after which the browser has the address that was written last
 
@@ -96,18 +105,42 @@ class Widget:
     compare_probe = "widget_compare_probe"
 
 
+_REMEMBERED = (
+    Widget.compare_weights,
+    Widget.compare_point,
+    Widget.compare_layer,
+    Widget.compare_cost_kind,
+    Widget.compare_cost_device,
+    Widget.compare_cost_figure,
+    Widget.compare_stress_test,
+    Widget.compare_probe_task,
+    Widget.compare_probe_steps,
+    *(
+        f"{which}_{what}"
+        for which in (Widget.compare_right, Widget.compare_stress)
+        for what in ("folder", "count")
+    ),
+)
+
+
 @dataclass(frozen=True)
 class Picture:
     """A picture file, known by the hash of its bytes."""
 
     name: str
     data: bytes
+    source: Source = "upload"
     gallery: str = ""  # its name in the gallery; empty for a user's own picture
 
     @property
     def digest(self) -> str:
         """sha256 of the bytes."""
         return hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def link_name(self) -> str:
+        """What the address bar calls it; of an own picture a sign that this session knows."""
+        return self.gallery or f"{OWN}{self.digest[:8]}"
 
 
 def selection() -> Selection:
@@ -158,6 +191,15 @@ def hold_link() -> None:
     st.session_state[_MOVING] = True
 
 
+def read_before(section: Section) -> Section:
+    """The section that was read before this one; this one where there was none."""
+    last: tuple[Section, Section] = st.session_state.get(_READ, (section, section))
+    if last[1] != section:
+        last = last[1], section
+    st.session_state[_READ] = last
+    return last[0]
+
+
 def take(field: str, key: str) -> None:
     """Change what is looked at to what a widget says; a callback."""
     change(**{field: widget_value(key)})
@@ -171,8 +213,16 @@ def picture() -> Picture | None:
 def show(chosen: Picture) -> None:
     """Make a picture, which is known to open, the current one."""
     st.session_state[_PICTURE] = chosen
+    if not chosen.gallery:
+        st.session_state[_OWN] = chosen
     for outdated in (_COMPLAINT, _LINK_COMPLAINT):
         st.session_state.pop(outdated, None)
+
+
+def own_picture(link_name: str) -> Picture | None:
+    """The last picture of the visitor's own, if an address means that one."""
+    own: Picture | None = st.session_state.get(_OWN)
+    return own if own and own.link_name == link_name else None
 
 
 def complain(sentence: str) -> None:
@@ -211,17 +261,17 @@ def keep(key: str, value: object) -> None:
     st.session_state[_KEPT] = {key: value}
 
 
-def begin(work: Work, key: str) -> None:
-    """Remember that a result is being made, until `end`; one of each kind of work at a time."""
+def begin(work: str, key: str) -> None:
+    """Remember that a result is being made, until `end`; one of each work at a time."""
     st.session_state[f"{_BEGUN} {work}"] = key
 
 
-def is_begun(work: Work, key: str) -> bool:
+def is_begun(work: str, key: str) -> bool:
     """Whether a result was begun, and has neither been finished nor stopped."""
     return st.session_state.get(f"{_BEGUN} {work}") == key
 
 
-def end(work: Work) -> None:
+def end(work: str) -> None:
     """The work is finished, has failed, or is not to go on."""
     st.session_state.pop(f"{_BEGUN} {work}", None)
 
@@ -246,7 +296,7 @@ def tidy() -> None:
 
 
 def linked_picture() -> str:
-    """The gallery picture that the link names; empty if it names none."""
+    """The picture that the link names; empty if it names none."""
     return str(st.query_params.get("picture", ""))
 
 
@@ -259,7 +309,7 @@ def write_link() -> None:
     if st.session_state.get(_MOVING):
         return
     current = picture()
-    wanted = to_parameters(selection(), current.gallery if current else "")
+    wanted = to_parameters(selection(), current.link_name if current else "")
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
         st.session_state[_WRITTEN] = wanted, time.monotonic()
@@ -292,6 +342,9 @@ def show_page(title: str) -> None:
     """Note which page is shown, and whether this run comes to it from another."""
     st.session_state[_ARRIVED] = st.session_state.get(_PAGE, title) != title
     st.session_state[_PAGE] = title
+    for key in _REMEMBERED:  # which Streamlit would drop where their page or section is not drawn
+        if key in st.session_state:
+            st.session_state[key] = st.session_state[key]
 
 
 def asked() -> dict[str, str]:

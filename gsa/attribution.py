@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from captum.attr import (
     IntegratedGradients,
@@ -126,7 +127,8 @@ def _edges(model: nn.Module, x: Tensor, target: int, effort: int) -> Attribution
 
 def _middle(model: nn.Module, x: Tensor, target: int, effort: int) -> Attribution:
     """As `_edges`, and knows not even the picture."""
-    return Attribution("middle", target, nearness(x.shape[2], x.shape[3]), False)
+    near = nearness(x.shape[2], x.shape[3]).astype(np.float32)
+    return Attribution("middle", target, near, False)
 
 
 METHODS: dict[str, Callable[[nn.Module, Tensor, int, int], Attribution]] = {

@@ -8,10 +8,12 @@ made without pyplot, so threads do not share state.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -95,7 +97,13 @@ def legend_of(even: Sequence[float]) -> str:
     return f"{_LEGEND}; it would be {span} if all cells counted alike."
 
 
-def strip(crop: Image.Image, panels: list[Panel], title: str = "", legend: str = "") -> Figure:
+def strip(
+    crop: Image.Image,
+    panels: list[Panel],
+    title: str = "",
+    legend: str = "",
+    names: Mapping[str, str] = MappingProxyType({}),
+) -> Figure:
     """A row of maps for each branch, the picture in front.
 
     Args:
@@ -103,6 +111,7 @@ def strip(crop: Image.Image, panels: list[Panel], title: str = "", legend: str =
         panels: at least one, such as those from `place_panels`; a row keeps their order.
         title: above the figure, broken into lines as they fit.
         legend: below it, likewise, such as what `legend_of` says.
+        names: of rows, by their branch, other than those of branches.
     """
     rows: dict[str, list[Panel]] = {}
     for panel in panels:
@@ -122,7 +131,7 @@ def strip(crop: Image.Image, panels: list[Panel], title: str = "", legend: str =
     for line, (name, members) in zip(axes, rows.items(), strict=True):
         for axis in line:
             axis.set_axis_off()
-        _draw_picture(line[0], crop, _ROWS.get(name, name))
+        _draw_picture(line[0], crop, names.get(name, _ROWS.get(name, name)))
         _mark(line[0], finest, crop.height, crop.width)
         largest = max(float(np.abs(panel.weights).max()) for panel in members)
         for axis, panel in zip(line[1:], members, strict=False):
@@ -171,10 +180,10 @@ def _draw_map(axis: Axes, panel: Panel, largest: float) -> None:
     limit = panel.limit or peak
     shown = np.zeros_like(panel.weights) if zero else panel.weights
     low = -limit if panel.signed else 0.0
-    axis.set_facecolor(UNKNOWN)  # seen where a weight is NaN
+    colours = colormaps[SIGNED if panel.signed else UNSIGNED]
     axis.imshow(
         shown,
-        cmap=SIGNED if panel.signed else UNSIGNED,
+        cmap=colours.with_extremes(bad=UNKNOWN),  # where a weight is NaN
         vmin=low if not zero else -1,
         vmax=limit if not zero else 1,
         interpolation="nearest",

@@ -178,6 +178,12 @@ def mean_distance(layer: LayerRecord, branch: Branch, grid: Grid) -> float:
     return mean([measures for _, heads in queries for measures in heads]).mean_distance
 
 
+def mean_distances(layer: LayerRecord, branch: Branch, grid: Grid) -> list[float]:
+    """As `mean_distance`, of each head."""
+    queries = [heads for _, heads in over_queries(layer, branch, grid, _apart(grid))]
+    return [mean(list(of_head)).mean_distance for of_head in zip(*queries, strict=True)]
+
+
 def mean_even_distance(grid: Grid) -> float:
     """`mean_distance` of maps whose cells all weigh the same: over the same queries, in pixels."""
     queries = _queries(grid, _apart(grid))

@@ -17,6 +17,7 @@ def ranges(
     lines: Mapping[str, Sequence[float]],
     bands: Mapping[str, Sequence[Mapping[str, float]]],
     even: tuple[str, Sequence[float]],
+    band: str,
     axis: str,
     layer_axis: str,
 ) -> go.Figure:
@@ -27,6 +28,7 @@ def ranges(
         lines: distances in pixels by the name of the branch.
         bands: of the same branches, for each layer the `p10` and `p90` over many places.
         even: name and distances of a dotted line for comparison.
+        band: name of a band, with `{branch}` in it.
         axis: title of the distance axis.
         layer_axis: title of the layer axis.
     """
@@ -36,7 +38,8 @@ def ranges(
         low, high = ([each.get(key) for each in bands[name]] for key in ("p10", "p90"))
         figure.add_scatter(
             x=names + names[::-1], y=high + low[::-1], fill="toself", opacity=0.25,
-            fillcolor=colour, line={"width": 0}, hoverinfo="skip", showlegend=False, mode="lines",
+            fillcolor=colour, line={"width": 0}, hoverinfo="skip", mode="lines",
+            name=band.format(branch=name),
         )  # fmt: skip
         _line(figure, name, names, values, colour, "layer %{x}: %{y:.1f} px")
     _line(figure, even[0], names, even[1], theme.QUIET, "layer %{x}: %{y:.1f} px", dash="dot")
@@ -116,14 +119,14 @@ def deletion(
 
     Args:
         curves: shares of pixels and probabilities by the method's name and its network's mixer.
-        twins: titles of the panels by mixer, from top to bottom.
+        twins: titles of the panels by mixer, from left to right.
         controls: names of what the methods are held against, drawn in grey; at most three.
         axis: title of the share's axis.
         value_axis: title of the probability axis.
     """
     mixers = list(twins)
     figure = make_subplots(
-        rows=len(mixers), shared_xaxes=True, vertical_spacing=0.1,
+        cols=len(mixers), shared_yaxes=True, horizontal_spacing=0.04,
         subplot_titles=[f"<b>{title}</b>" for title in twins.values()],
     )  # fmt: skip
     figure.update_annotations(font_size=theme.FONT["size"])
@@ -144,16 +147,16 @@ def deletion(
             line={"color": colour, "width": 2, "dash": dash},
             marker={"symbol": symbol, "size": 6}, meta=mixer,
             hovertemplate=f"%{{x:.0%}} removed: %{{y:.2~p}}<extra>{method}, {mixer}</extra>",
-            row=1 + mixers.index(mixer), col=1,
+            row=1, col=1 + mixers.index(mixer),
         )  # fmt: skip
         named.add(method)
     top = max((max(values) for _, values in curves.values()), default=1.0)
     figure.update_xaxes(tickformat=".0%", range=[0, 1.02], tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1])
     figure.update_yaxes(tickformat=".2~p", range=[0, min(1.02, max(1.15 * top, 1e-4))])
-    theme.finished(figure, axis, value_axis, height=560)
+    theme.finished(figure, axis, value_axis, height=430)
     # the titles of the panels stand where the legend of a single one would begin
-    figure.update_layout(legend_y=1.07, margin_t=60)
-    return figure.update_xaxes(title=None, row=1)
+    figure.update_layout(legend_y=1.1, margin_t=80)
+    return figure.update_yaxes(title=None, col=2)
 
 
 def _line(

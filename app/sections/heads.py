@@ -110,26 +110,30 @@ def _one_weight(view: View, record: LayerRecord) -> None:
     grid = view.gsa.recording.grid(view.layer)
     head = _head(view, record)
     here, there = chosen.point(grid), chosen.source(grid)
-    query, source = (there, here) if chosen.direction == "to" else (here, there)
+    # the square is round the chosen place in either direction, as in all maps
+    read_by = chosen.direction == "to"
+    query, source = (there, here) if read_by else (here, there)
+    marks = text["weight_marks"][::-1] if read_by else text["weight_marks"]
     st.markdown(f"**{text['weight_title']}**")
     st.caption(
         text["weight_lead"].format(
             head=head + 1, query_row=query[0] + 1, query_column=query[1] + 1,
             source_row=source[0] + 1, source_column=source[1] + 1,
+            query_mark=marks[0], source_mark=marks[1],
         )
     )  # fmt: skip
     if chosen.is_region:
         st.caption(text["weight_region"])
     picture, numbers = st.columns([2, 3], gap="medium")
     with picture:
-        st.html(_path(view, query, source))
+        st.html(_path(view, query, source, square=here))
     with numbers:
         if record.rho is not None:
             _content(content_weight(record, head, query, source))
         if record.r_c is not None and record.r_r is not None:
             _positional(positional_weight(record, head, query, source))
     if share := constant_query(record, head, query):
-        st.caption(text["constant_query"].format(share=share))
+        st.caption(text["constant_query"].format(share=share, mark=marks[0]))
     for kind in maps.kinds(record):
         # of the map from the place, whatever the direction: the weight above is one of its cells
         error = prove(record, kind, chosen.cells(grid)).max_rel_error
@@ -197,12 +201,18 @@ def _items(lines: list[str]) -> str:
     return "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in lines) + "</ul>"
 
 
-def _path(view: View, query: tuple[int, int], source: tuple[int, int]) -> str:
-    """The picture with the two steps on it: source to the query's row, then along it."""
+def _path(
+    view: View, query: tuple[int, int], source: tuple[int, int], *, square: tuple[int, int]
+) -> str:
+    """The picture with the two steps on it: source to the query's row, then along it.
+
+    The chosen one of both cells has a square, the other a dot; an arrow goes to the query.
+    """
     grid = view.gsa.recording.grid(view.layer)
     size = f"0 0 {grid.width} {grid.height}"
     (y_0, x_0), (y_1, x_1) = (grid.centre(*cell) for cell in (source, query))
-    top, left, bottom, right = grid.box(*query)
+    top, left, bottom, right = grid.box(*square)
+    y_2, x_2 = grid.centre(*(source if square == query else query))
     stroke = max(grid.width / 90, 1)
     steps = f"M {x_0} {y_0} L {x_0} {y_1} L {x_1} {y_1}"
     label = html.escape(text["path_label"], quote=True)
@@ -210,9 +220,13 @@ def _path(view: View, query: tuple[int, int], source: tuple[int, int]) -> str:
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='{size}'>"
         f"<image href='{resources.data_url(view.gsa.crop)}' width='{grid.width}' "
         f"height='{grid.height}' style='image-rendering:pixelated'/>"
+        "<marker id='to' viewBox='0 0 6 6' refX='5' refY='3' markerWidth='4' markerHeight='4' "
+        f"orient='auto'><path d='M 0 0 L 6 3 L 0 6 z' fill='{theme.CONTENT}' stroke='white' "
+        "stroke-width='0.6'/></marker>"
         f"<path d='{steps}' fill='none' stroke='white' stroke-width='{2.4 * stroke}'/>"
-        f"<path d='{steps}' fill='none' stroke='{theme.CONTENT}' stroke-width='{1.2 * stroke}'/>"
-        f"<circle cx='{x_0}' cy='{y_0}' r='{2.2 * stroke}' fill='{theme.CONTENT}' stroke='white' "
+        f"<path d='{steps}' fill='none' stroke='{theme.CONTENT}' stroke-width='{1.2 * stroke}' "
+        "marker-end='url(#to)'/>"
+        f"<circle cx='{x_2}' cy='{y_2}' r='{2.2 * stroke}' fill='{theme.CONTENT}' stroke='white' "
         f"stroke-width='{0.7 * stroke}'/>"
         f"<circle cx='{x_0}' cy='{y_1}' r='{1.3 * stroke}' fill='white' stroke='{theme.CONTENT}' "
         f"stroke-width='{0.7 * stroke}'/>"

@@ -71,7 +71,13 @@ def _one_layer(view: View, found: Sequence[Panel], everywhere: experiments.Sprea
     even = [even_distance(view.chosen.cells(grid), grid) for grid in map(recording.grid, layers)]
     st.markdown(f"**{text['range_one']}**")
     figure = charts.ranges(
-        layers, lines, bands, (text["range_even"], even), text["range_axis"], text["layer_axis"]
+        layers,
+        lines,
+        bands,
+        (text["range_even"], even),
+        text["range_band"],
+        text["range_axis"],
+        text["layer_axis"],
     )
     markup.chart(figure, text["range_one"])
     places = panels.PLACES**2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import streamlit as st
@@ -28,6 +29,7 @@ def show(view: View) -> None:
     st.code(leaving.python(view), language=None)
     if view.picture.gallery:
         st.markdown(f"**{text['take_link']}**")
-        st.code(leaving.link(state.selection(), view.picture.gallery), language=None)
+        there = replace(state.selection(), section=state.read_before(view.chosen.section))
+        st.code(leaving.link(there, view.picture.gallery), language=None)
     else:
         st.caption(text["take_no_link"])

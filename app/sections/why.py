@@ -79,7 +79,7 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
     said = text["why_words"].format(chance="; ".join(areas), noise=NOISE)
     rows = []
     for mixer in twins:
-        drawn = []
+        drawn = [_photo(view)]
         for method, name in text["methods"].items():
             if (method, mixer) not in found:  # stopped before
                 continue
@@ -102,30 +102,35 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
                 }
             )
         rows.append({"title": text["twins"][mixer], "panels": drawn})
-    left, right = markup.row("why", [3, 2], gap="large")
-    with left:
-        strip(rows, beneath(view.gsa, view.chosen), Widget.attributions)
-        st.caption(said)
-        make = partial(section_files.attributions_file, view, label, found, chance, said)
-        markup.downloads(view, "attributions", make, text["as_file"])
-    with right:
-        figure = charts.deletion(
-            {
-                (text["methods"][method], mixer): (
-                    each.deletion.shares,
-                    each.deletion.probabilities,
-                )
-                for (method, mixer), each in found.items()
-            }
-            | {
-                (text["chance"], mixer): (curve.shares, curve.probabilities)
-                for mixer, curve in chance.items()
-            },
-            text["twins"],
-            [text["chance"], *(text["methods"][each] for each in CONTROLS)],
-            text["deleted_axis"],
-            text["probability_axis"].format(label=label),
-        )
-        st.markdown(f"**{text['deletion_title']}**")
-        markup.chart(figure, text["deletion_title"])
-        st.caption(text["deletion_words"])
+    strip(rows, beneath(view.gsa, view.chosen), Widget.attributions)
+    st.caption(said)
+    make = partial(section_files.attributions_file, view, label, found, chance, said)
+    markup.downloads(view, "attributions", make, text["as_file"])
+    curves = {
+        (text["methods"][method], mixer): each.deletion for (method, mixer), each in found.items()
+    }
+    curves |= {(text["chance"], mixer): curve for mixer, curve in chance.items()}
+    figure = charts.deletion(
+        {key: (curve.shares, curve.probabilities) for key, curve in curves.items()},
+        text["twins"],
+        [text["chance"], *(text["methods"][each] for each in CONTROLS)],
+        text["deleted_axis"],
+        text["probability_axis"].format(label=label),
+    )
+    st.markdown(f"**{text['deletion_title']}**")
+    markup.chart(figure, text["deletion_title"])
+    st.caption(text["deletion_words"])
+
+
+def _photo(view: View) -> dict[str, object]:
+    """What the networks saw, at the head of a row of maps."""
+    return {
+        "id": "",
+        "title": text["overs"]["photo"],
+        "url": resources.data_url(view.gsa.crop),
+        "cell": [],
+        "source": [],
+        "alt": view.picture.name,
+        "notes": [],
+        "chosen": False,
+    }

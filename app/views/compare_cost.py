@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import compare_resources, markup
+from app import compare_resources, markup, state
 from app.compare_files import Measurement
 from app.compare_resources import Pair
 from app.figures import compare as figures
@@ -25,11 +25,12 @@ def show(pair: Pair) -> None:
     """The section."""
     st.markdown(text["lead"].format(smallest=min(scaling.SIZES), largest=max(scaling.SIZES)))
     left, middle, right = st.columns([3, 2, 3], vertical_alignment="bottom")
-    kind = left.segmented_control(
+    state.prepare_widget(Widget.compare_cost_kind, "layer")
+    state.prepare_widget(Widget.compare_cost_figure, "seconds")
+    kind_ = left.segmented_control(
         text["kind"],
         list(text["kinds"]),
         format_func=text["kinds"].get,
-        default="layer",
         required=True,
         key=Widget.compare_cost_kind,
     )
@@ -39,15 +40,20 @@ def show(pair: Pair) -> None:
         format_func=lambda each: text["device_name"].format(device=each[0], dtype=each[1]),
         key=Widget.compare_cost_device,
     )
-    figure = right.segmented_control(
+    figure_ = right.segmented_control(
         text["figure"],
         list(text["figures"]),
         format_func=text["figures"].get,
-        default="seconds",
         required=True,
         key=Widget.compare_cost_figure,
     )
-    settings = {"of": kind, "device": device, "dtype": dtype, "limit_seconds": LIMIT}
+    kind, figure = str(kind_), str(figure_)
+    settings: dict[str, str | float] = {
+        "of": kind,
+        "device": device,
+        "dtype": dtype,
+        "limit_seconds": LIMIT,
+    }
     found: list[Cost] | None = measured(
         Measurement("cost", settings, pair),
         text["start"],

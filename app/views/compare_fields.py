@@ -35,11 +35,11 @@ def show(pair: Pair) -> None:
     """The section."""
     st.markdown(text["lead"])
     left, middle, right = st.columns([2, 3, 4], vertical_alignment="bottom")
+    state.prepare_widget(Widget.compare_weights, "trained")
     weights = left.segmented_control(
         text["weights"],
         list(text["weight_kinds"]),
         format_func=text["weight_kinds"].get,
-        default="trained",
         required=True,
         key=Widget.compare_weights,
     )
@@ -50,7 +50,9 @@ def show(pair: Pair) -> None:
         key=Widget.compare_point,
     )
     place = state.selection().middle if point == "chosen" else (0.5, 0.5)
-    settings = {"weights": weights, "row": round(place[0], 3), "column": round(place[1], 3)}
+    settings: dict[str, str | float] = {
+        "weights": str(weights), "row": round(place[0], 3), "column": round(place[1], 3)
+    }  # fmt: skip
     found: Fields | None = measured(
         Measurement("fields", settings, pair),
         text["start"],
@@ -61,7 +63,9 @@ def show(pair: Pair) -> None:
     if found is None:
         return
     layers = [field.layer for field in found.of["gsa"]]
-    layer = right.select_slider(text["layer"], layers, value=layers[0], key=Widget.compare_layer)
+    if state.widget_value(Widget.compare_layer) not in layers:  # another pair may have others
+        state.set_widget(Widget.compare_layer, layers[0])
+    layer = right.select_slider(text["layer"], layers, key=Widget.compare_layer)
     _maps(found, layers.index(layer))
     st.caption(
         text["protocol"].format(

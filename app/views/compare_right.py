@@ -43,9 +43,10 @@ def folder_and_count(key: str, left: Any, right: Any) -> tuple[str, int]:
         left: column of the folder.
         right: column of the number of pictures.
     """
+    state.prepare_widget(f"{key}_count", 200)
     folder = left.text_input(text["folder"], help=text["folder_help"], key=f"{key}_folder")
     count = right.number_input(
-        text["count"], min_value=10, max_value=5000, value=200, step=50, key=f"{key}_count"
+        text["count"], min_value=10, max_value=5000, step=50, key=f"{key}_count"
     )
     return folder.strip(), int(count)
 

@@ -40,10 +40,11 @@ def measured(
             the button is for a visitor who cancelled it.
     """
     key = measurement.key
+    work = f"measurement {key}"  # several may have been left before their end
     found, again_key = compare_results.kept(key), f"{Widget.compare_again} {key}"
     again = bool(state.widget_value(again_key))  # all keep the result there is until a new one is
     if found is not None and not again:
-        state.end("measurement")
+        state.end(work)
         with st.container(horizontal=True, gap="medium"):
             st.button(text["again"], type="tertiary", icon=":material/refresh:", key=again_key)
             _file(measurement, "json", lambda: measurement.json_bytes(as_data(found)))
@@ -58,10 +59,10 @@ def measured(
     # known before the button is drawn: it must not stay beside what it started
     if not (again or first or state.widget_value(start_key)):
         st.button(start, type="primary", key=start_key)
-        if state.is_begun("measurement", key):  # and neither finished nor cancelled
+        if state.is_begun(work, key):  # and neither finished nor cancelled
             st.caption(text["broken_off"])
         return None
-    state.begin("measurement", key)
+    state.begin(work, key)
     bar, cancel = st.progress(0.0, text["running"].format(share=0)), st.empty()
     # a click runs the page anew, which ends the loop below at its next word to the browser; that
     # is so outside of fragments alone
@@ -69,7 +70,7 @@ def measured(
         text["cancel"],
         key=f"{Widget.compare_cancel} {key}",
         on_click=state.end,
-        args=("measurement",),
+        args=(work,),
     )
     drawing = st.empty()
     try:
@@ -85,12 +86,12 @@ def measured(
     except (ValueError, OSError) as error:
         for place in (bar, cancel, drawing):
             place.empty()
-        state.end("measurement")
+        state.end(work)
         st.error(text["cannot"].format(error=error))
         st.button(start, type="primary", key=start_key)
         return None
     except Exception:  # Streamlit's own ends of a run are none
-        state.end("measurement")
+        state.end(work)
         raise
     return st.rerun()  # which finds the result, draws it, and ends the measurement
 

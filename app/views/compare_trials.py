@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import compare_resources, markup
+from app import compare_resources, markup, state
 from app.compare_files import Measurement
 from app.compare_resources import MIXERS, Pair
 from app.figures import compare as figures
@@ -75,7 +75,8 @@ def probes(_: Pair) -> None:
         format_func=text["tasks"].__getitem__,
         key=Widget.compare_probe_task,
     )
-    steps = right.slider(text["steps"], 100, 600, Probe.steps, 50, key=Widget.compare_probe_steps)
+    state.prepare_widget(Widget.compare_probe_steps, Probe.steps)
+    steps = right.slider(text["steps"], 100, 600, step=50, key=Widget.compare_probe_steps)
     # a grid by the style sheet, and no columns, which a phone puts one below the other
     with st.container(key=Widget.compare_probe_examples, width=4 * SIDE * _ENLARGED):
         for distance, yes, picture in examples(task):

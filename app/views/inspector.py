@@ -7,6 +7,7 @@ from app import links, markup, resources, state
 from app.components import heading
 from app.components.gallery import gallery
 from app.gallery import FIRST, titles
+from app.selection import Source
 from app.state import Widget
 from app.text import words
 from app.views import look_maps
@@ -21,16 +22,16 @@ def take_gallery() -> None:
     name = str(getattr(state.widget_value(Widget.gallery), "name", None) or "")
     data = resources.gallery_bytes(name)
     if data:
-        state.show(state.Picture(name, data, gallery=name))
+        state.show(state.Picture(name, data, "gallery", name))
 
 
-def take_file(key: str) -> None:
+def take_file(key: str, source: Source) -> None:
     """Show an uploaded or photographed picture, or say why not."""
     file = state.widget_value(key)
     if file is None:  # taken back
         state.complain("")
         return
-    chosen = state.Picture(file.name, file.getvalue())
+    chosen = state.Picture(file.name, file.getvalue(), source)
     try:
         resources.photo_url(chosen.digest, chosen.data)
     except PictureError as error:
@@ -40,11 +41,13 @@ def take_file(key: str) -> None:
 
 
 def start_picture() -> None:
-    """At the start, show the picture that the link names, or the first."""
+    """At the start, and after Back, show the picture that the link names, or the first."""
     for name in (state.linked_picture(), FIRST):
         data = resources.gallery_bytes(name)
-        if data:
-            state.show(state.Picture(name, data, gallery=name))
+        found = state.Picture(name, data, "gallery", name) if data else state.own_picture(name)
+        if found:
+            state.show(found)
+            state.set_widget(Widget.source, found.source)
             return
 
 
@@ -70,7 +73,7 @@ def page() -> None:
     several = len(known) > 1
     shares = [3, 9, 3] if several else [3, 12]
     left, right, *last = markup.row("source", shares, vertical_alignment="center")
-    state.prepare_widget(Widget.source, "gallery")
+    state.prepare_widget(Widget.source, current.source)
     with left:
         source = st.segmented_control(
             text["source"],
@@ -87,18 +90,20 @@ def page() -> None:
             markup.pair_box(known)
     with right:
         if source == "upload":
-            st.file_uploader(
+            file = st.file_uploader(
                 text["upload"].format(megabytes=MAX_BYTES // 2**20, formats=", ".join(FORMATS)),
                 key=Widget.upload,
                 on_change=take_file,
-                args=(Widget.upload,),
+                args=(Widget.upload, "upload"),
             )
+            if file is None and current.source == source:  # kept while another page was read
+                st.caption(text["kept_file"].format(name=current.name))
         elif source == "camera":
             st.camera_input(
                 text["camera"],
                 key=Widget.camera,
                 on_change=take_file,
-                args=(Widget.camera,),
+                args=(Widget.camera, "camera"),
                 width=320,
             )
         else:
@@ -117,15 +122,15 @@ def page() -> None:
         st.error(text["broken_checkpoint"].format(error=error))
         st.stop()
 
-    _check_link(known, seen["gsa"])
+    _check_link(known, seen["gsa"], current.link_name)
     look_maps.inspect(seen, current)
 
 
-def _check_link(pairs: list[str], seen: resources.Seen) -> None:
+def _check_link(pairs: list[str], seen: resources.Seen, shown: str) -> None:
     """Put right what the link, or the choice of other networks, names and there is not."""
     layers = seen.recording.layers
     known = links.Known(
-        pictures=tuple(titles()),
+        pictures=(*titles(), shown),
         pairs=tuple(pairs),
         layers=tuple(layers),
         heads=max(layer.heads for layer in layers.values()),

@@ -73,6 +73,7 @@ def _section(view: View) -> None:
         label_visibility="collapsed",
         width="stretch",
     )
+    state.read_before(view.chosen.section)
     with st.container(key=ANCHOR):
         SECTIONS[section](view)
 
@@ -107,8 +108,12 @@ def _picker(view: View) -> None:
         row=_span(cells.top + 1, cells.bottom), column=_span(cells.left + 1, cells.right),
         rows=grid.rows, columns=grid.columns,
         # a cell may be finer than the pixels of a small photo, so both edges may be one
-        down=_span(round(top + cells.top * tall), round(top + cells.bottom * tall)),
-        across=_span(round(left + cells.left * wide), round(left + cells.right * wide)),
+        down=_span(
+            round(top + cells.top * tall), min(round(top + cells.bottom * tall), height - 1)
+        ),
+        across=_span(
+            round(left + cells.left * wide), min(round(left + cells.right * wide), width - 1)
+        ),
         width=width, height=height, whose=whose,
     )  # fmt: skip
     lost = 1 - (right - left) * (bottom - top) / (width * height)

@@ -18,7 +18,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
-from app.selection import Section
+from app.selection import OWN, Section
 from app.text import words
 from tests.conftest import photo
 
@@ -198,11 +198,31 @@ def test_back_from_an_upload_returns_to_the_gallery(page, tmp_path):
     path = tmp_path / "mine.png"
     photo(300, 200).save(path)
     upload(page, path)
-    expect(page.get_by_text("your photo, 300 × 200")).to_be_visible()
-    page.wait_for_url(lambda url: "picture" not in url)
-    page.wait_for_timeout(2000)  # for a moment after a change the address is not followed
-    page.go_back()
+    own = page.get_by_text("your photo, 300 × 200")
+    expect(own).to_be_visible()
+    page.wait_for_url(lambda url: f"picture={OWN}" in url)
+    page.mouse.click(*spot(page, 0.2, 0.2))
+    page.wait_for_url(lambda url: "row=0.5" not in url)
+    pressed = page.locator(".st-key-widget_source").get_by_role("radio", checked=True)
+    settled = 2000  # for a moment after a change the address is not followed
+    page.wait_for_timeout(settled)
+    page.go_back()  # to the place before, in the same picture
     expect(page.get_by_text("Row 9, column 9 of 16 × 16")).to_be_visible()
+    expect(own).to_be_visible()
+    expect(pressed).to_have_text(LOOK["sources"]["upload"])
+    page.wait_for_timeout(settled)
+    page.go_back()  # to the picture before
+    expect(page.get_by_text("of the photo,")).to_be_visible()
+    expect(page.get_by_text("Row 9, column 9 of 16 × 16")).to_be_visible()
+    expect(pressed).to_have_text(LOOK["sources"]["gallery"])
+    page.wait_for_timeout(settled)
+    page.go_forward()
+    expect(own).to_be_visible()
+    page.get_by_role("link", name="Compare").click()
+    page.get_by_role("link", name="Look").click()
+    expect(own).to_be_visible()  # and the switch and the name are of it
+    expect(pressed).to_have_text(LOOK["sources"]["upload"])
+    expect(page.get_by_text(LOOK["kept_file"].format(name="mine.png"))).to_be_visible()
 
 
 # Presses Stop when it appears: the tiny network may be done before a test could find the button.

@@ -68,10 +68,12 @@ def test_the_range_chart_has_a_line_for_each_branch():
         "content": [{"p10": 0.0, "p90": 1.0}, {"p10": 1.0, "p90": 2.0}],
         "positional": [{"p10": 2.0, "p90": 5.0}, {"p10": 3.0, "p90": 6.0}],
     }
-    axes = "pixels", "layer"
+    axes = "{branch}, most", "pixels", "layer"
     made = charts.ranges(["1.1", "2.1"], lines, bands, ("alike", [2.5, 2.5]), *axes).to_json()
     figure = json.loads(made)
-    drawn = [trace for trace in figure["data"] if trace.get("name")]
+    bands_ = [trace for trace in figure["data"] if trace.get("fill")]
+    assert [trace["name"] for trace in bands_] == ["content, most", "positional, most"]
+    drawn = [trace for trace in figure["data"] if not trace.get("fill")]
     assert [trace["name"] for trace in drawn] == ["content", "positional", "alike"]
     assert drawn[1]["y"] == [3.0, 4.0]
     assert (drawn[2]["y"], drawn[2]["line"]["dash"]) == ([2.5, 2.5], "dot")
@@ -90,17 +92,21 @@ def test_the_deletion_chart_names_each_method_once():
     figure = charts.deletion(curves, twins, ["chance", "edges"], "share", "probability")
     drawn = figure.data
     assert [trace.name for trace in drawn if trace.showlegend] == list(methods)
-    # panels one above the other, each with the curves of its network under its name
-    assert [(trace.meta, trace.yaxis) for trace in drawn] == [("gsa", "y"), ("conv", "y2")] * 4
-    upper, lower = figure.layout.yaxis.domain, figure.layout.yaxis2.domain
-    assert lower[1] < upper[0]
+    # panels side by side, each with the curves of its network under its name
+    assert [(trace.meta, trace.xaxis) for trace in drawn] == [("gsa", "x"), ("conv", "x2")] * 4
+    left, right = figure.layout.xaxis.domain, figure.layout.xaxis2.domain
+    assert left[1] < right[0]
     assert [each.text for each in figure.layout.annotations] == [
         "<b>Attention</b>",
         "<b>Convolution</b>",
     ]
-    assert [each.y for each in figure.layout.annotations] == [upper[1], lower[1]]
+    assert [each.x for each in figure.layout.annotations] == [sum(left) / 2, sum(right) / 2]
     assert figure.layout.yaxis.range == figure.layout.yaxis2.range
-    assert (figure.layout.xaxis.title.text, figure.layout.xaxis2.title.text) == (None, "share")
+    assert (figure.layout.xaxis.title.text, figure.layout.xaxis2.title.text) == ("share", "share")
+    assert (figure.layout.yaxis.title.text, figure.layout.yaxis2.title.text) == (
+        "probability",
+        None,
+    )
     looks = [(trace.line.color, trace.line.dash, trace.marker.symbol) for trace in drawn]
     assert looks[::2] == looks[1::2]
     colours, dashes, symbols = zip(*looks[::2], strict=True)

@@ -73,6 +73,8 @@ def test_the_place_reads_or_is_read_by_the_cell_as_the_direction_says(tiny_check
     lead = TEXT["weight_lead"].format(
         head=2, query_row=query[0] + 1, query_column=query[1] + 1,
         source_row=source[0] + 1, source_column=source[1] + 1,
+        query_mark="square" if query == here else "dot",  # the square is round the chosen place
+        source_mark="square" if source == here else "dot",
     )  # fmt: skip
     assert lead in [each.value for each in app.caption]
     totals = [each.body for each in app.get("html") if "class='weight'" in each.body]

@@ -12,7 +12,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app import gallery, panels, resources
-from app.selection import Selection, to_parameters
+from app.selection import OWN, Selection, to_parameters
 from app.state import Widget
 from app.text import words
 from gsa.baselines import untrained
@@ -243,7 +243,9 @@ def test_an_uploaded_picture_is_shown(page):
     assert "your photo, 300 × 120" in texts(page)
     assert "that is 60.0% of the photo" in texts(page)
     assert "enlarged" not in texts(page)
-    assert not page.query_params
+    (own,) = page.query_params["picture"]
+    assert own.startswith(OWN)  # a sign that this session knows, and no other
+    assert "mine" not in own
     assert not page.error
 
 

@@ -6,7 +6,7 @@ import pytest
 from app import panels
 from app.one_weight import content_weight, positional_weight
 from app.selection import Selection
-from gsa import contributions, maps
+from gsa import contributions, maps, ranges
 from gsa.cells import Cells
 from gsa.ranges import measure
 
@@ -143,8 +143,11 @@ def test_what_is_shown_says_whether_there_is_a_sign_and_not_the_map_at_hand(
 
 def test_heads_of_a_layer_stand_in_one_order_by_distance(recording):
     found = panels.one_layer(recording, "2.1", PLACE)
-    reach = [panel.measures.mean_distance for panel in found if panel.branch == "content"]
-    assert reach == sorted(reach)
+    reach = ranges.mean_distances(recording["2.1"], "content", recording.grid("2.1"))
+    order = [int(panel.heads) for panel in found if panel.branch == "content"]
+    assert [reach[head] for head in order] == sorted(reach)
+    elsewhere = panels.one_layer(recording, "2.1", Selection(0.1, 0.9, direction="to"))
+    assert [panel.heads for panel in elsewhere] == [panel.heads for panel in found]
     orders = [
         [panel.heads for panel in found if panel.branch == branch]
         for branch in ("content", "positional", "sum")
