@@ -27,11 +27,14 @@ def of(view: View) -> dict[str, list[Field]]:
     return {mixer: experiments.fields(view.seen[mixer], place) for mixer in text["twins"]}
 
 
-def drawn(field: Field, *, see_through: bool = False) -> str:
-    """The URL of a picture of a field; its circles hold 50 % and 90 % of the gradient."""
+def drawn(field: Field, *, root: bool = False, see_through: bool = False) -> str:
+    """The URL of a picture of a field; its circles hold 50 % and 90 % of the gradient.
+
+    Of a single picture the gradient is speckled, so that a linear scale shows few of its pixels.
+    """
     box, centre = field.theoretical.box, field.theoretical.centre
     radii = (field.spread.radius_50, field.spread.radius_90)
-    return figures.url(field.map, box, centre, radii, see_through=see_through)
+    return figures.url(field.map, box, centre, radii, root=root, see_through=see_through)
 
 
 def notes(field: Field) -> list[str]:
@@ -64,7 +67,7 @@ def strip_rows(view: View, found: Mapping[str, Sequence[Field]]) -> list[dict[st
                 {
                     "id": f"{mixer} {field.layer}",
                     "title": field.layer,
-                    "url": drawn(field, see_through=view.chosen.beneath),
+                    "url": drawn(field, root=True, see_through=view.chosen.beneath),
                     "cell": _box(field),
                     "source": [],
                     "alt": text["field_alternative"].format(

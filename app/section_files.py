@@ -238,7 +238,10 @@ def fields_file(
         return export.archive_bytes(arrays, made_from.to_json())
     drawn = [
         _pixels(
-            field.map, mixer, "\n".join((field.layer, *fields.notes(field))), fields.cell(field)
+            np.sqrt(field.map),  # as on the page
+            mixer,
+            "\n".join((field.layer, *fields.notes(field))),
+            fields.cell(field),
         )
         for mixer, of in found.items()
         for field in of

@@ -18,6 +18,7 @@ def url(
     centre: tuple[float, float],
     radii: Sequence[float],
     *,
+    root: bool = False,
     see_through: bool = False,
 ) -> str:
     """A receptive field as the data URL of an SVG picture.
@@ -27,9 +28,11 @@ def url(
         box: top, left, bottom, right of the theoretical field in pixels.
         centre: (row, column) of the unit in pixels.
         radii: of the circles in pixels; one that is not a number is not drawn.
+        root: whether colours are of the square root, for what is strong in few pixels.
         see_through: to lie over the picture.
     """
     rows, columns = weights.shape
+    weights = np.sqrt(weights) if root else weights
     limit = float(weights.max()) or 1.0  # nothing to colour: any scale will do
     colours = raster.coloured(weights, limit, signed=False, see_through=see_through)
     top, left, bottom, right = box
