@@ -96,7 +96,9 @@ def drawn(
 def map_url(panel: Panel, *, see_through: bool) -> str:
     """The map of a panel as a picture, opaque or to lie over another one."""
     weights = panel.shown * (not panel.zero)
-    rgba = raster.coloured(weights, panel.limit, signed=panel.signed, see_through=see_through)
+    rgba = raster.coloured(
+        weights, panel.limit, signed=panel.signed, see_through=see_through, root=panel.root
+    )
     return raster.png_url(rgba)
 
 

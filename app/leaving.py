@@ -68,6 +68,7 @@ def file(view: View, scope: str, kind: str) -> bytes:
             title=text["head_one"].format(head=int(panel.heads) + 1) if scope == "heads" else "",
             limit=panel.limit,
             signed=panel.signed,
+            root=panel.root,
         )
         for panel in shown
     ]
@@ -146,7 +147,9 @@ def python(view: View) -> str:
     drawn = {"absolute": "abs(shown)", "deviation": "shown - shown.mean()"}.get(
         chosen.value, "shown"
     )
-    signed = panels.can_be_negative(chosen.value, chosen.heads)
+    colours = f"signed={panels.can_be_negative(chosen.value, chosen.heads)}"
+    if chosen.value == "contribution":
+        colours += ", root=True"
     height, width = recording.height, recording.width
     if edges := chosen.region(height, width):
         numbers = ", ".join(f"{edge:.2f}" for edge in edges)
@@ -170,7 +173,7 @@ for name, layer in recording.layers.items():
         shown = {combined}
         measures = gsa.measure(shown, cells, grid)
         print(name, branch, measures, gsa.prove(layer, branch, cells, {chosen.direction!r}))
-        panels.append(figures.Panel(name, branch, {drawn}, cells, measures, signed={signed}))
+        panels.append(figures.Panel(name, branch, {drawn}, cells, measures, {colours}))
 figures.strip(crop, panels).savefig("maps.png")  # each map at a scale of its own
 """
 

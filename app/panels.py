@@ -43,6 +43,9 @@ class Panel:
     # of a branch with all its heads, at the place
     share: float = 1.0  # in the layer's output
     constant: float = 0.0  # in the positional output, what comes from no cell
+    root: bool = (
+        False  # colours go by the square root: a few contributions are far above the others
+    )
 
     @property
     def zero(self) -> bool:
@@ -265,6 +268,7 @@ def _panel(
         cells=cells,
         grid=grid,
         measures=measure(combined, cells, grid),
+        root=branch != "key" and chosen.value == "contribution",
     )
 
 

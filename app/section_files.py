@@ -154,6 +154,7 @@ def _rows_file(
             title="\n".join((each.title, *each.notes)),
             limit=each.panel.limit,
             signed=each.panel.signed,
+            root=each.panel.root,
             zero=each.panel.zero,
         )
         for branch, row in rows.items()
@@ -237,11 +238,14 @@ def fields_file(
         arrays = {f"{mixer}_{each.layer}": each.map for mixer, of in found.items() for each in of}
         return export.archive_bytes(arrays, made_from.to_json())
     drawn = [
-        _pixels(
-            np.sqrt(field.map),  # as on the page
-            mixer,
-            "\n".join((field.layer, *fields.notes(field))),
-            fields.cell(field),
+        replace(
+            _pixels(
+                field.map,
+                mixer,
+                "\n".join((field.layer, *fields.notes(field))),
+                fields.cell(field),
+            ),
+            root=True,  # as on the page
         )
         for mixer, of in found.items()
         for field in of

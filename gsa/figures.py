@@ -15,6 +15,7 @@ from types import MappingProxyType
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
@@ -52,6 +53,7 @@ class Panel:
     title: str = ""  # above the map; by default its layer
     limit: float | None = None  # |weight| of the strongest colour; None: the map's own largest
     signed: bool = True  # colours for both signs; False: of sizes, which have none
+    root: bool = False  # of maps without a sign, colours by the square root
     zero: bool | None = None  # too small to be drawn; None: where it is so beside others of its row
 
 
@@ -180,12 +182,13 @@ def _draw_map(axis: Axes, panel: Panel, largest: float) -> None:
     limit = panel.limit or peak
     shown = np.zeros_like(panel.weights) if zero else panel.weights
     low = -limit if panel.signed else 0.0
+    ends = (-1.0, 1.0) if zero else (low, limit)
+    gamma = 0.5 if panel.root and not panel.signed and not zero else 1.0
     colours = colormaps[SIGNED if panel.signed else UNSIGNED]
     axis.imshow(
         shown,
         cmap=colours.with_extremes(bad=UNKNOWN),  # where a weight is NaN
-        vmin=low if not zero else -1,
-        vmax=limit if not zero else 1,
+        norm=PowerNorm(gamma, *ends),
         interpolation="nearest",
         extent=(0, columns, rows, 0),
     )

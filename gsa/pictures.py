@@ -18,7 +18,16 @@ from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
 
 # Pillow's own limit is another; the one below refuses with a sentence
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+SUFFIXES = {  # of the files of each format
+    "JPEG": (".jpg", ".jpeg"),
+    "PNG": (".png",),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "BMP": (".bmp",),
+    "TIFF": (".tif", ".tiff"),
+    "AVIF": (".avif",),
+}
+FORMATS = tuple(SUFFIXES)
 MAX_BYTES = 20 * 2**20  # of the file
 MAX_MEGAPIXELS = 50  # a JPEG can be decoded at a reduced size, so it may be this large
 MAX_MEGAPIXELS_OTHER = 25  # other formats are decoded whole: 25 MP take up to 400 MiB

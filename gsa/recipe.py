@@ -71,6 +71,8 @@ class Recipe:
                 raise RecipeError(
                     f"`{each.name}` (={getattr(self, each.name)!r}) must be a finite number."
                 )
+            if each.type == "int" and type(getattr(self, each.name)) is not int:
+                raise RecipeError(f"`{each.name}` (={getattr(self, each.name)!r}) must be whole.")
         for name in ("size", "epochs", "batch_size", "learning_rate", "clip"):
             if not getattr(self, name) > 0:
                 raise RecipeError(f"`{name}` (={getattr(self, name)}) must be above 0.")

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Protocol
 
@@ -25,9 +25,9 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from gsa.pictures import PictureError, open_picture
+from gsa.pictures import SUFFIXES, PictureError, open_picture
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
+_SUFFIXES = frozenset(chain.from_iterable(SUFFIXES.values()))
 
 Reader = Callable[[str], Image.Image]  # a picture by its name
 
@@ -157,7 +157,7 @@ def is_picture(name: PurePath) -> bool:
     Hidden files and folders are what systems put beside pictures: `._1.jpg`, `__MACOSX`.
     """
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.parts)
-    return name.suffix.lower() in SUFFIXES and not hidden
+    return name.suffix.lower() in _SUFFIXES and not hidden
 
 
 def in_class_folders(folder: Path) -> list[Found]:

@@ -32,9 +32,8 @@ def url(
         see_through: to lie over the picture.
     """
     rows, columns = weights.shape
-    weights = np.sqrt(weights) if root else weights
     limit = float(weights.max()) or 1.0  # nothing to colour: any scale will do
-    colours = raster.coloured(weights, limit, signed=False, see_through=see_through)
+    colours = raster.coloured(weights, limit, signed=False, see_through=see_through, root=root)
     top, left, bottom, right = box
     circles = "".join(
         f"<circle cx='{centre[1]:g}' cy='{centre[0]:g}' r='{radius:g}' stroke='#fff' "

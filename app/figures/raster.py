@@ -19,7 +19,12 @@ def _colours(name: str) -> NDArray[np.uint8]:
 
 
 def coloured(
-    weights: NDArray[np.floating], limit: float, *, signed: bool, see_through: bool
+    weights: NDArray[np.floating],
+    limit: float,
+    *,
+    signed: bool,
+    see_through: bool,
+    root: bool = False,
 ) -> NDArray[np.uint8]:
     """A map as RGBA.
 
@@ -28,12 +33,14 @@ def coloured(
         limit: |weight| of the strongest colour, above 0; larger weights get it too.
         signed: diverging scale from -limit to limit; otherwise |weights| from 0 to limit.
         see_through: the opacity is in proportion to |weights|, to lie over a picture.
+        root: of maps without a sign, colours and opacity by the square root of |weights|.
 
     Returns:
         (y, x, 4) uint8.
     """
     known = np.nan_to_num(weights)
     share = np.clip(known / limit, -1, 1) if signed else np.clip(np.abs(known) / limit, 0, 1)
+    share = np.sqrt(share) if root and not signed else share
     at = (share + 1) / 2 if signed else share
     rgba = np.full((*weights.shape, 4), 255, dtype=np.uint8)
     if see_through:

@@ -55,6 +55,18 @@ def test_weights_beyond_the_limit_get_its_colour():
     assert (one[1, 0] == one[1, 1]).all()
 
 
+def test_by_the_root_a_quarter_of_the_peak_has_the_colour_of_a_half():
+    values = np.array([[0.0, 1.0, 2.0, 4.0]])
+    plain, root = (
+        raster.coloured(values, 4.0, signed=False, see_through=False, root=root)
+        for root in (False, True)
+    )
+    np.testing.assert_array_equal(root[0, 1], plain[0, 2])
+    np.testing.assert_array_equal(root[0, [0, 3]], plain[0, [0, 3]])
+    over = raster.coloured(values, 4.0, signed=False, see_through=True, root=True)
+    assert over[0, :, 3].tolist() == [0, 128, 180, 255]
+
+
 def test_a_png_holds_one_pixel_a_cell():
     rgba = raster.coloured(MAP, 4.0, signed=True, see_through=True)
     head, data = raster.png_url(rgba).split(",")

@@ -88,6 +88,7 @@ def test_contributions_take_the_place_of_weights(recording, direction):
         expected = of(recording[panel.layer], panel.branch, panel.cells)[1]
         np.testing.assert_array_equal(panel.shown, expected)
         assert not panel.signed
+        assert panel.root
         assert panel.measures == measure(expected, panel.cells, panel.grid)
     sums = [panel for panel in panels.one_layer(recording, "2.1", chosen) if panel.branch == "sum"]
     every = of(recording["2.1"], "sum", sums[0].cells)

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 
 from gsa import figures
 from tests.conftest import photo
@@ -47,3 +50,22 @@ def test_a_map_of_a_panel_keeps_its_cells(recording):
     figure = figures.strip(photo(96, 64), panels)
     images = [axis.images[0].get_array() for axis in figure.axes if axis.images]
     np.testing.assert_array_equal(images[1], panels[0].weights)
+
+
+def test_a_scale_by_the_root_ends_where_a_plain_one_does(recording):
+    (panel,) = figures.place_panels(recording, (20, 41), ["2.1"], head=1)[:1]
+    sizes = replace(panel, weights=np.abs(panel.weights), signed=False)
+    for root, half in ((False, 0.5), (True, 0.25)):
+        figure = figures.strip(photo(96, 64), [replace(sizes, root=root)])
+        norm = next(axis.images[0].norm for axis in figure.axes[1:] if axis.images)
+        assert (norm.vmin, norm.vmax) == (0, np.abs(panel.weights).max())
+        assert norm(half * norm.vmax) == pytest.approx(0.5)
+
+
+def test_cells_of_which_nothing_is_known_are_grey(recording):
+    (panel,) = figures.place_panels(recording, (20, 41), ["2.1"], head=1)[:1]
+    weights = panel.weights.copy()
+    weights[0, 0] = np.nan
+    figure = figures.strip(photo(96, 64), [replace(panel, weights=weights)])
+    image = next(axis.images[0] for axis in figure.axes[1:] if axis.images)
+    assert to_hex(image.to_rgba(image.get_array())[0, 0]) == figures.UNKNOWN

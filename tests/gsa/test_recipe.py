@@ -138,3 +138,8 @@ def test_a_shape_that_would_tell_the_twins_apart_is_refused():
     recipe = Recipe("p", "d", "resnet26_small", 64, 1, shape={"mixers": ["conv"] * 4})
     with pytest.raises(ValueError, match="the table `shape` of the recipe must not set 'mixers'"):
         recipe.config("gsa", 3)
+
+
+def test_epochs_made_in_python_are_whole_too():
+    with pytest.raises(ValueError, match=r"`epochs` \(=1.5\) must be whole"):
+        Recipe("p", "d", "resnet14_tiny", 64, 1.5)
