@@ -97,19 +97,14 @@ def about(view: View, scope: str) -> str:
 
 
 def place(chosen: Selection, recording: Recording) -> str:
-    """The chosen place in words: the cell of the finest grid, as on the page, and the pixel."""
+    """The chosen place in words: its finest cell, as on the page; of a region the pixels."""
     if edges := chosen.region(recording.height, recording.width):
         top, left, bottom, right = edges
         return str(text["figure_region"].format(top=top, left=left, bottom=bottom, right=right))
-    row, column = chosen.place(recording.height, recording.width)
     grid = panels.finest_grid(recording)
-    at = chosen.point(grid)
-    return str(
-        text["figure_point"].format(
-            row=row, column=column, cell_row=at[0] + 1, cell_column=at[1] + 1,
-            rows=grid.rows, columns=grid.columns,
-        )
-    )  # fmt: skip
+    row, column = chosen.point(grid)
+    about = {"row": row + 1, "column": column + 1, "rows": grid.rows, "columns": grid.columns}
+    return str(text["figure_point"].format(**about))
 
 
 def provenance(view: View, made: type[Provenance] = Provenance, **fields: object) -> Provenance:

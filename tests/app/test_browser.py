@@ -159,7 +159,7 @@ def test_the_camera_takes_a_picture(page):
     page.wait_for_function("() => document.querySelector('video').videoWidth > 0")
     page.get_by_role("button", name="Take Photo").click()
     changed(page, before)
-    page.wait_for_url(lambda url: "picture=" not in url)
+    page.wait_for_url(lambda url: f"picture={OWN}" in url)
 
 
 def test_back_returns_to_the_place_before(page):

@@ -57,6 +57,19 @@ def test_pictures_of_a_folder_wait_for_a_button(two_pairs, data, monkeypatch):
         assert labels(app) == [TEXT[name]["start"]]
 
 
+def test_what_was_chosen_is_there_for_who_comes_back(page):
+    page.button_group(Widget.compare_weights).set_value("random").run()
+    start(page)
+    page.select_slider(Widget.compare_layer).set_value("3.1").run()
+    section(page, "probes").slider(Widget.compare_probe_steps).set_value(150).run()
+    page.switch_page("views/networks.py").run()
+    section(page.switch_page("views/compare.py").run(), "fields")
+    assert page.button_group(Widget.compare_weights).value == "random"
+    assert page.select_slider(Widget.compare_layer).value == "3.1"
+    assert section(page, "probes").slider(Widget.compare_probe_steps).value == 150
+    assert not page.warning  # of a widget with two start values
+
+
 def test_fields_are_measured_once_and_kept(page):
     start(page)
     assert charts(page) == 2

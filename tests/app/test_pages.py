@@ -238,12 +238,19 @@ def uploading(app, name, data, kind="image/png"):
     return app
 
 
+def test_the_link_to_take_leads_to_the_section_that_was_read(tiny_checkpoints):
+    app = opened("range")
+    app.button_group(Widget.section).set_value("take").run()
+    assert any("section=range" in each.value for each in app.code)
+    assert any("section=take" in each.value for each in opened("take").code)
+
+
 def test_an_uploaded_picture_is_shown(page):
     uploading(page, "mine.png", encoded(photo(300, 120)))
     assert "your photo, 300 × 120" in texts(page)
     assert "that is 60.0% of the photo" in texts(page)
     assert "enlarged" not in texts(page)
-    (own,) = page.query_params["picture"]
+    own = "".join(page.query_params["picture"])
     assert own.startswith(OWN)  # a sign that this session knows, and no other
     assert "mine" not in own
     assert not page.error
