@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from app.figures import theme
 
@@ -109,54 +108,40 @@ def by_radius(
 
 
 def deletion(
-    curves: Mapping[tuple[str, str], tuple[Iterable[float], Iterable[float]]],
-    twins: Mapping[str, str],
+    curves: Mapping[str, tuple[Iterable[float], Iterable[float]]],
     controls: Sequence[str],
+    top: float,
     axis: str,
     value_axis: str,
 ) -> go.Figure:
-    """Probability while pixels are removed: a panel for each network, a colour for each method.
+    """Probability while pixels are removed, a line for each method.
 
     Args:
-        curves: shares of pixels and probabilities by the method's name and its network's mixer.
-        twins: titles of the panels by mixer, from left to right.
+        curves: shares of pixels and probabilities by the method's name, in the order of colours.
         controls: names of what the methods are held against, drawn in grey; at most three.
+        top: the largest probability, of all charts that stand side by side.
         axis: title of the share's axis.
         value_axis: title of the probability axis.
     """
-    mixers = list(twins)
-    figure = make_subplots(
-        cols=len(mixers), shared_yaxes=True, horizontal_spacing=0.04,
-        subplot_titles=[f"<b>{title}</b>" for title in twins.values()],
-    )  # fmt: skip
-    figure.update_annotations(font_size=theme.FONT["size"])
-    looks = dict(zip(theme.SERIES, theme.SYMBOLS, strict=True))
-    methods = [each for each in dict.fromkeys(name for name, _ in curves) if each not in controls]
+    figure = go.Figure()
+    looks = zip(theme.SERIES, theme.SYMBOLS, strict=True)
+    methods = [name for name in curves if name not in controls]
     styles = {
         name: (colour, "solid", symbol)
-        for name, (colour, symbol) in zip(methods, looks.items(), strict=False)
+        for name, (colour, symbol) in zip(methods, looks, strict=False)
     }
     for name, dash in zip(controls, ("solid", "dot", "dash"), strict=False):
         styles[name] = (theme.QUIET, dash, "line-ew")
-    named = set()
-    for (method, mixer), (shares, values) in curves.items():
-        colour, dash, symbol = styles[method]
+    for name, (shares, values) in curves.items():
+        colour, dash, symbol = styles[name]
         figure.add_scatter(
-            x=list(shares), y=list(values), name=method, mode="lines+markers",
-            legendgroup=method, showlegend=method not in named,
-            line={"color": colour, "width": 2, "dash": dash},
-            marker={"symbol": symbol, "size": 6}, meta=mixer,
-            hovertemplate=f"%{{x:.0%}} removed: %{{y:.2~p}}<extra>{method}, {mixer}</extra>",
-            row=1, col=1 + mixers.index(mixer),
+            x=list(shares), y=list(values), name=name, mode="lines+markers",
+            line={"color": colour, "width": 2, "dash": dash}, marker={"symbol": symbol, "size": 6},
+            hovertemplate=f"%{{x:.0%}} removed: %{{y:.2~p}}<extra>{name}</extra>",
         )  # fmt: skip
-        named.add(method)
-    top = max((max(values) for _, values in curves.values()), default=1.0)
     figure.update_xaxes(tickformat=".0%", range=[0, 1.02], tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1])
     figure.update_yaxes(tickformat=".2~p", range=[0, min(1.02, max(1.15 * top, 1e-4))])
-    theme.finished(figure, axis, value_axis, height=430)
-    # the titles of the panels stand where the legend of a single one would begin
-    figure.update_layout(legend_y=1.1, margin_t=80)
-    return figure.update_yaxes(title=None, col=2)
+    return theme.finished(figure, axis, value_axis, height=430)
 
 
 def _line(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -16,6 +18,9 @@ from app.figures import charts, raster
 from app.selection import ANCHOR
 from app.state import Widget
 from app.text import words
+
+if TYPE_CHECKING:
+    from gsa.faithfulness import Chance, Curve
 
 text = words("look")
 
@@ -60,8 +65,7 @@ def _run_again() -> None:
 
 
 def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> None:
-    # with captum, which is there once something is drawn
-    from gsa.attribution import CONTROLS, NOISE
+    from gsa.attribution import NOISE  # with captum, which is there once something is drawn
 
     label = view.gsa.card.classes[target]
     twins = [mixer for mixer in text["twins"] if any(each == mixer for _, each in found)]
@@ -106,19 +110,38 @@ def _draw(view: View, target: int, found: dict[tuple[str, str], Explained]) -> N
     st.caption(said)
     make = partial(section_files.attributions_file, view, label, found, chance, said)
     markup.downloads(view, "attributions", make, text["as_file"])
-    curves = {
-        (text["methods"][method], mixer): each.deletion for (method, mixer), each in found.items()
-    }
-    curves |= {(text["chance"], mixer): curve for mixer, curve in chance.items()}
-    figure = charts.deletion(
-        {key: (curve.shares, curve.probabilities) for key, curve in curves.items()},
-        text["twins"],
-        [text["chance"], *(text["methods"][each] for each in CONTROLS)],
-        text["deleted_axis"],
-        text["probability_axis"].format(label=label),
-    )
+    _curves(label, found, chance)
+
+
+def _curves(
+    label: str, found: Mapping[tuple[str, str], Explained], chance: Mapping[str, Chance]
+) -> None:
+    """The deletion curves of both twins, side by side with one scale."""
+    from gsa.attribution import CONTROLS
+
     st.markdown(f"**{text['deletion_title']}**")
-    markup.chart(figure, text["deletion_title"])
+    every = [*(each.deletion for each in found.values()), *chance.values()]
+    top = max(float(curve.probabilities.max()) for curve in every)
+    columns = markup.row("why", [1] * len(chance), gap="large")
+    for column, mixer in zip(columns, chance, strict=True):
+        curves: dict[str, Curve] = {
+            title: found[method, mixer].deletion
+            for method, title in text["methods"].items()
+            if (method, mixer) in found
+        }
+        figure = charts.deletion(
+            {
+                name: (curve.shares, curve.probabilities)
+                for name, curve in {**curves, text["chance"]: chance[mixer]}.items()
+            },
+            [text["chance"], *(text["methods"][each] for each in CONTROLS)],
+            top,
+            text["deleted_axis"],
+            text["probability_axis"].format(label=label),
+        )
+        with column:
+            st.markdown(text["twins"][mixer])
+            markup.chart(figure, f"{text['deletion_title']}, {text['twins'][mixer]}")
     st.caption(text["deletion_words"])
 
 

@@ -96,35 +96,22 @@ def test_the_range_chart_has_a_line_for_each_branch():
     assert json.loads(again) == figure
 
 
-def test_the_deletion_chart_names_each_method_once():
+def test_the_deletion_chart_draws_controls_in_grey():
     curve = ([0.0, 1.0], [0.9, 0.1])
-    methods = ("one", "other", "chance", "edges")
-    curves = {(method, mixer): curve for method in methods for mixer in ("gsa", "conv")}
-    twins = {"gsa": "Attention", "conv": "Convolution"}
-    figure = charts.deletion(curves, twins, ["chance", "edges"], "share", "probability")
-    drawn = figure.data
-    assert [trace.name for trace in drawn if trace.showlegend] == list(methods)
-    # panels side by side, each with the curves of its network under its name
-    assert [(trace.meta, trace.xaxis) for trace in drawn] == [("gsa", "x"), ("conv", "x2")] * 4
-    left, right = figure.layout.xaxis.domain, figure.layout.xaxis2.domain
-    assert left[1] < right[0]
-    assert [each.text for each in figure.layout.annotations] == [
-        "<b>Attention</b>",
-        "<b>Convolution</b>",
+    curves = dict.fromkeys(("one", "edges", "other", "chance"), curve)
+    figure = charts.deletion(curves, ["chance", "edges"], 0.5, "share", "probability")
+    assert [trace.name for trace in figure.data] == list(curves)
+    looks = {
+        trace.name: (trace.line.color, trace.line.dash, trace.marker.symbol)
+        for trace in figure.data
+    }
+    assert len(set(looks.values())) == 4
+    assert [looks[name][:2] for name in ("chance", "edges")] == [
+        (theme.QUIET, "solid"),
+        (theme.QUIET, "dot"),
     ]
-    assert [each.x for each in figure.layout.annotations] == [sum(left) / 2, sum(right) / 2]
-    assert figure.layout.yaxis.range == figure.layout.yaxis2.range
-    assert (figure.layout.xaxis.title.text, figure.layout.xaxis2.title.text) == ("share", "share")
-    assert (figure.layout.yaxis.title.text, figure.layout.yaxis2.title.text) == (
-        "probability",
-        None,
-    )
-    looks = [(trace.line.color, trace.line.dash, trace.marker.symbol) for trace in drawn]
-    assert looks[::2] == looks[1::2]
-    colours, dashes, symbols = zip(*looks[::2], strict=True)
-    assert len(set(colours[:3])) == len(set(symbols[:3])) == 3
-    assert colours[2:] == (theme.QUIET, theme.QUIET)
-    assert dashes == ("solid", "solid", "solid", "dot")
+    assert {looks[name][1] for name in ("one", "other")} == {"solid"}
+    assert figure.layout.yaxis.range == (0, 1.15 * 0.5)  # of all charts beside it
 
 
 # simulations of dichromats: Machado, Oliveira and Fernandes 2009, severity 1, linear RGB

@@ -64,7 +64,7 @@ def test_the_questions_stand_in_one_row_in_sight(tablet, address):
     assert max(box["bottom"] for box in boxes(buttons)) <= 1080
 
 
-@pytest.mark.parametrize("section", ["places", "heads", "range"])
+@pytest.mark.parametrize("section", ["places", "why", "heads", "range"])
 def test_what_stood_beside_stands_below(tablet, address, section):
     tablet.goto(f"{address}/?section={section}", wait_until="domcontentloaded")
     wait_for_maps(tablet)
