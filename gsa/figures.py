@@ -103,7 +103,7 @@ def strip(
     crop: Image.Image,
     panels: list[Panel],
     title: str = "",
-    legend: str = "",
+    legend: str = f"{_LEGEND}.",
     names: Mapping[str, str] = MappingProxyType({}),
 ) -> Figure:
     """A row of maps for each branch, the picture in front.
