@@ -83,6 +83,7 @@ LESSONS: dict[str, OnLook | OnCompare] = {
     "trust": OnLook(
         "watch_0063.jpg", Selection(layer="1.1", section="stable", companion_scale="own")
     ),
+    "heat": OnLook("kangaroo_0030.jpg", Selection(section="why")),
 }
 
 

@@ -245,7 +245,9 @@ def _legend(view: View) -> str:
         colours=text["legend_beneath" if chosen.beneath else "legend_colours"][kind],
         meaning=meaning(chosen.value, signed=kind != "size"),
         under=text["legend_under"][chosen.direction].format(
-            size=view.gsa.recording.height, even=_span(min(even), max(even))
+            size=view.gsa.recording.height,
+            even=_span(min(even), max(even)),
+            peak="" if chosen.scale == "own" else text["legend_peak"],
         ),
     )
 

@@ -21,7 +21,9 @@ from app.selection import QUESTION, Selection, from_parameters
 from app.state import Picture
 from app.text import words
 from gsa import baselines, erf, interventions, maps, stability
+from gsa.attribution import CONTROLS, attribute
 from gsa.cells import Cells
+from gsa.faithfulness import by_chance, deletion
 from gsa.interventions import Limits
 from gsa.probes import FARTHEST, MARK, NEAREST, Probe
 from gsa.proofs import TOLERANCE_FLOAT32
@@ -289,6 +291,49 @@ def test_the_content_map_was_learned_and_the_near_positional_map_was_put_in():
         assert peaks["positional", "untrained", draw] < 0.1
         assert abs(r["positional", "shuffled", draw]) < 0.3
     assert checkpoint().card.network.relative_init == "local"
+
+
+@cache
+def explained(method, mixer):
+    """An attribution of the kangaroo, and the area of its deletion curve."""
+    network, x = checkpoint(mixer), tensor("heat")
+    target = network.card.classes.index("kangaroo")
+    found = attribute(network, x, target, method).values
+    return found, deletion(network, x, target, found).area
+
+
+def test_grad_cam_names_the_animal_in_one_twin_alone():
+    rows, columns = tensor("heat").shape[2:]
+    down, across = np.ogrid[:rows, :columns]
+    # the kangaroo, as one sees it: from ear to tail
+    animal = (down / rows > 0.15) & (down / rows < 0.85)
+    animal = animal & (across / columns > 0.25) & (across / columns < 0.75)
+    names, beaten = {}, {}
+    for mixer in ("gsa", "conv"):
+        network = checkpoint(mixer)
+        target = network.card.classes.index("kangaroo")
+        assert best("heat", Limits(), mixer) == "kangaroo"
+        chance = by_chance(network, tensor("heat"), target)
+        for method in ("grad_cam", "occlusion"):
+            values, area = explained(method, mixer)
+            peak = np.unravel_index(values.argmax(), values.shape)
+            names[method, mixer] = bool(animal[peak])
+            beaten[method, mixer] = int((area < chance.areas).sum())
+    assert names == {
+        ("grad_cam", "gsa"): False,
+        ("occlusion", "gsa"): True,
+        ("grad_cam", "conv"): True,
+        ("occlusion", "conv"): True,
+    }
+    assert beaten["grad_cam", "gsa"] == 0  # of 16
+    assert min(beaten[key] for key in beaten if key != ("grad_cam", "gsa")) == 16
+
+
+def test_the_mere_middle_does_better_here_than_what_asks_the_networks():
+    for mixer in ("gsa", "conv"):
+        middle = explained("middle", mixer)[1]
+        others = [method for method in OTHERS["look"]["methods"] if method not in CONTROLS]
+        assert middle < min(explained(method, mixer)[1] for method in others)
 
 
 def test_a_wrong_name_in_a_link_would_be_found():
