@@ -60,16 +60,16 @@ def test_the_legend_of_the_deletion_chart_lies_beside_its_axes(phone, address):
     section = phone.get_by_test_id("stMainBlockContainer")
     stop = section.get_by_role("button", name=LOOK["stop"], exact=True)
     expect(stop).to_be_hidden(timeout=120_000)  # the chart is drawn anew with each method
-    legend = phone.locator(".stPlotlyChart .legend").bounding_box()
-    axes = phone.locator(".stPlotlyChart .x2title").bounding_box()
-    title = phone.locator(".stPlotlyChart .annotation-text").first.bounding_box()
-    upper, lower = boxes(
-        phone.locator(".stPlotlyChart .gridlayer .y, .stPlotlyChart .gridlayer .y2")
-    )
-    assert legend["y"] + legend["height"] <= title["y"] + 1
-    assert title["y"] + title["height"] <= upper["top"] + 1
-    assert axes["y"] >= lower["bottom"]
-    expect(phone.locator(".stPlotlyChart .modebar-container")).to_be_hidden()
+    charts = phone.locator(".stPlotlyChart")
+    expect(charts).to_have_count(2)
+    tops = [box["top"] for box in boxes(charts)]
+    assert tops[0] < tops[1] - 300  # one below the other
+    for chart in charts.all():
+        legend, axes = (chart.locator(each).bounding_box() for each in (".legend", ".xtitle"))
+        (grid,) = boxes(chart.locator(".gridlayer .y"))
+        assert legend["y"] + legend["height"] <= grid["top"] + 1
+        assert axes["y"] >= grid["bottom"]
+        expect(chart.locator(".modebar-container")).to_be_hidden()
 
 
 def test_every_question_of_the_compare_page_can_be_seen(phone, address):
