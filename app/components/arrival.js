@@ -27,15 +27,17 @@ function bring(key) {
   document.querySelector(`.st-key-${key}`)?.scrollIntoView({ block: "start" });
 }
 
-// A link may end in the name of a part of the page. The browser jumps there once, before all that
-// stands above is drawn, if at all; so it is brought to the top again until the visitor does
-// something, or for a while. So it is when a page is loaded anew that was left there.
+// A link may end in the name of a part of the page, or say what that part is to show, as what is
+// copied from the address bar does. The browser jumps to the first once, before all that stands
+// above is drawn, if at all, and not for the second; so the part is brought to the top again until
+// the visitor does something, or for a while. So it is when a page is loaded anew that was left there.
 function arrive(anchor, key) {
   // the address by which the page was opened: that of now may have been written by the page
   const opened = performance.getEntriesByType("navigation")[0];
   const link = new URL(opened?.name || "", location);
   const again = opened?.type === "reload" && sessionStorage.getItem(LEFT) === link.href;
-  if (window.hasArrived || !(again || link.hash === `#${anchor}`)) return;
+  const shown = opened?.type === "navigate" && link.searchParams.has(anchor);
+  if (window.hasArrived || !(again || shown || link.hash === `#${anchor}`)) return;
   window.hasArrived = true;
   const own = ["wheel", "touchmove", "pointerdown", "keydown"];
   const stop = () => {

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.app import test_browser as inspector
@@ -23,9 +24,11 @@ def test_a_link_that_names_what_there_is_not_is_answered_and_cleaned(page, addre
     page.wait_for_url(lambda url: "layer=2.1" in url)
 
 
-def test_a_link_to_a_section_comes_out_there_and_lets_go(page, address):
+@pytest.mark.parametrize("end", ["#section", ""])
+def test_a_link_to_a_section_comes_out_there_and_lets_go(page, address, end):
+    """Also one that was copied from the address bar, which has no name of a part."""
     # a section without charts: where they grow late, the browser holds what stands below them
-    page.goto(f"{address}/?picture=panda_0021.jpg&section=take#section")
+    page.goto(f"{address}/?picture=panda_0021.jpg&section=take{end}")
     top = "document.querySelector('.st-key-widget_section').getBoundingClientRect().top"
     page.get_by_role("heading", name=LOOK["take_title"]).wait_for()
     page.wait_for_function(f"window.hasArrived && 0 <= {top} && {top} < 100")
@@ -98,9 +101,9 @@ def test_a_page_that_is_loaded_anew_stays_where_it_was(page, address):
     assert page.get_by_role("heading", level=1).bounding_box()["y"] > 0
 
 
-def test_without_a_name_in_the_link_the_page_stays_at_its_top(page, address):
-    page.goto(f"{address}/?picture=panda_0021.jpg&section=range")
-    page.get_by_role("heading", name=LOOK["range_title"]).wait_for()
+def test_where_a_link_names_no_section_the_page_stays_at_its_top(page, address):
+    page.goto(f"{address}/?picture=panda_0021.jpg&layer=2.1")
+    wait_for_maps(page)
     page.wait_for_timeout(1000)
     assert page.get_by_role("heading", level=1).bounding_box()["y"] > 0
 
