@@ -75,7 +75,8 @@ def measured(
     drawing = st.empty()
     try:
         with compare_results.claimed(key) as ours:
-            if not ours:  # another session was sooner by a moment
+            if not ours:  # another session was sooner by a moment: await it, as if not begun
+                state.end(work)
                 st.rerun()
             for share, found in steps():
                 bar.progress(min(share, 1.0), text["running"].format(share=share))
