@@ -67,14 +67,16 @@ def _ablate(arguments: Arguments) -> int:
         arguments.data,
         arguments.runs,
         _ready(arguments.out),
+        seeds=arguments.seeds,
         download=arguments.download,
     )
     if arguments.json:
         print_json(results)
         return 0
     for entry in results["variants"]:
-        print(f"{entry['held_out_top1']:6.1%} held out, {entry['params']:9} parameters: ", end="")
-        print(entry["name"])
+        spread = "" if entry["deviation"] is None else f" ± {entry['deviation']:.1%}"
+        print(f"{entry['held_out_top1']:6.1%}{spread} held out, ", end="")
+        print(f"{entry['params']:9} parameters: {entry['name']}")
     return 0
 
 
@@ -168,7 +170,11 @@ def add(command: AddCommand) -> None:
     ablate.add_argument("recipe", type=Path, metavar="CONFIG", help="a TOML file with variants")
     ablate.add_argument(
         "--out", type=Path, required=True, metavar="FILE",
-        help="JSON of results; variants that it has are not trained again",
+        help="JSON of results; runs that it has are not trained again",
+    )  # fmt: skip
+    ablate.add_argument(
+        "--seeds", type=int, default=1, metavar="N",
+        help="runs of each variant, their seeds counted up from the file's; default: %(default)s",
     )  # fmt: skip
     ablate.add_argument("--data", type=Path, metavar="ROOT", help="folder of a known data set")
     ablate.add_argument("--download", action="store_true", help=download_help)

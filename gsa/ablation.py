@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any, get_args
 
 from gsa.config import Mixer
@@ -20,6 +21,8 @@ from gsa.files import write_text
 from gsa.recipe import Recipe, RecipeError, read_toml, recipe_of
 from gsa.run import SAVE_EVERY, Run
 from gsa.split import Split, hold_out
+
+_Runs = dict[int, dict[str, Any]]  # of one variant, by seed
 
 
 @dataclass(frozen=True)
@@ -115,27 +118,35 @@ def ablate(
     runs: Path,
     out: Path,
     *,
+    seeds: int = 1,
     download: bool = False,
     save_every: int = SAVE_EVERY,
 ) -> dict[str, Any]:
-    """Train every variant that the file of results does not have yet.
+    """Train every variant, with each of some seeds, that the file of results does not have yet.
+
+    All are judged by the same held-out pictures, which the recipe's own seed draws.
 
     Args:
         ablation: what to train.
         root: folder of a known data set.
         runs: holds the state of each run; a state found there is resumed.
-        out: JSON file of results, written after each variant.
+        out: JSON file of results, written after each run.
+        seeds: how many, counted up from the recipe's own; others that the file has stay in it.
         download: whether a known data set that is not there is fetched first.
         save_every: steps between two writes of a state.
 
     Returns:
         What the file holds: `recipe`, `data`, and for each of `variants` its `name`, `mixer`,
-        `options`, `params`, `flops`, `held_out_top1` with its 95 % `interval`, `loss` of the last
-        epoch, `cost` and `history`.
+        `options`, `params`, `flops`, the means over its seeds of `held_out_top1`, with its 95 %
+        `interval` for the drawing of pictures and its standard `deviation` over seeds (None of
+        one), and of `loss` in the last epoch, and its `runs`, by seed: `seed`, `held_out_top1`,
+        `loss`, `cost` and `history`.
 
     Raises:
-        ValueError: for data or networks that do not fit, or a file of another ablation.
+        ValueError: for data or networks that do not fit, no seeds, or a file of another ablation.
     """
+    if seeds < 1:
+        raise RecipeError(f"`seeds` (={seeds}) must be at least 1.")
     full = open_split(ablation.recipe.data, "train", root, download=download)
     learn, held = hold_out(full, ablation.recipe.hold_out, ablation.recipe.seed)
     if not len(held):
@@ -148,24 +159,51 @@ def ablate(
         ablation.recipe_of(variant).config(variant.mixer, classes)
     counts = {"train": len(learn), "held_out": len(held)}
     data = {**about(ablation.recipe.data), **counts}
-    done = {entry["name"]: entry for entry in _read(out, ablation, counts)}
+    done = _read(out, ablation, counts)
     head = {"recipe": ablation.recipe.to_dict(), "data": data}
+
+    def results() -> dict[str, Any]:
+        return {**head, "variants": list(_entries(ablation, done, classes, len(held)))}
+
+    first = ablation.recipe.seed
+    for seed in range(first, first + seeds):  # a table is whole before it gets its next seed
+        for variant in ablation.variants:
+            known = done.setdefault(variant.name, {})
+            if seed not in known:
+                known[seed] = _train(ablation, variant, seed, learn, held, runs, save_every)
+                _write(out, results())
+    return results()
+
+
+def _entries(
+    ablation: Ablation, done: dict[str, _Runs], classes: int, held: int
+) -> Iterator[dict[str, Any]]:
+    """What the file says of each variant that has a run."""
     for variant in ablation.variants:
-        if variant.name not in done:
-            entry = _train(ablation, variant, learn, held, runs, save_every)
-            done[variant.name] = entry
-            _write(out, {**head, "variants": list(_in_order(ablation, done))})
-    return {**head, "variants": list(_in_order(ablation, done))}
+        known = done.get(variant.name)
+        if not known:
+            continue
+        each = [known[seed] for seed in sorted(known)]
+        top1 = [run["held_out_top1"] for run in each]
+        config = ablation.recipe_of(variant).config(variant.mixer, classes)
+        yield {
+            "name": variant.name,
+            "mixer": variant.mixer,
+            "options": variant.gsa,
+            "params": parameters(config),
+            "flops": flops(config),
+            "held_out_top1": fmean(top1),
+            "interval": wilson(fmean(top1), held),
+            "deviation": stdev(top1) if len(top1) > 1 else None,
+            "loss": fmean(run["loss"] for run in each),
+            "runs": each,
+        }
 
 
-def _in_order(ablation: Ablation, done: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    return (done[each.name] for each in ablation.variants if each.name in done)
-
-
-def _read(out: Path, ablation: Ablation, counts: dict[str, int]) -> list[dict[str, Any]]:
-    """The variants that are done, on as many pictures."""
+def _read(out: Path, ablation: Ablation, counts: dict[str, int]) -> dict[str, _Runs]:
+    """The runs that are done, on as many pictures, by variant and seed."""
     if not out.is_file():
-        return []
+        return {}
     known = {variant.name: asdict(variant) for variant in ablation.variants}
     try:
         found = json.loads(out.read_text(encoding="utf-8"))
@@ -175,6 +213,10 @@ def _read(out: Path, ablation: Ablation, counts: dict[str, int]) -> list[dict[st
             for entry in found["variants"]
         )
         found_counts = {name: found["data"][name] for name in counts}
+        done = {
+            entry["name"]: {run["seed"]: run for run in entry["runs"]}
+            for entry in found["variants"]
+        }
     except (ValueError, KeyError, TypeError):
         raise RecipeError(f"{str(out)!r} does not hold the results of an ablation.") from None
     if not same:
@@ -183,7 +225,7 @@ def _read(out: Path, ablation: Ablation, counts: dict[str, int]) -> list[dict[st
         raise RecipeError(
             f"{str(out)!r} holds results on other pictures; choose another file or remove it."
         )
-    return list(found["variants"])
+    return done
 
 
 def _write(out: Path, results: dict[str, Any]) -> None:
@@ -193,21 +235,23 @@ def _write(out: Path, results: dict[str, Any]) -> None:
 
 
 def _train(
-    ablation: Ablation, variant: Variant, learn: Split, held: Split, runs: Path, save_every: int
+    ablation: Ablation,
+    variant: Variant,
+    seed: int,
+    learn: Split,
+    held: Split,
+    runs: Path,
+    save_every: int,
 ) -> dict[str, Any]:
-    recipe = ablation.recipe_of(variant)
-    folder = runs / f"{recipe.pair}_{_folder_name(variant.name)}"
+    recipe = replace(ablation.recipe_of(variant), seed=seed)
+    further = "" if seed == ablation.recipe.seed else f"_s{seed}"
+    folder = runs / f"{recipe.pair}_{_folder_name(variant.name)}{further}"
     run = Run(recipe, variant.mixer, learn, held, folder, save_every=save_every)
     run.follow()
     last = run.history[-1]
     return {
-        "name": variant.name,
-        "mixer": variant.mixer,
-        "options": variant.gsa,
-        "params": parameters(run.model.config),
-        "flops": flops(run.model.config),
+        "seed": seed,
         "held_out_top1": last["held_out_top1"],
-        "interval": wilson(last["held_out_top1"], len(held)),
         "loss": last["loss"],
         "cost": run.cost(),
         "history": run.history,

@@ -179,24 +179,36 @@ def _ablation(results: dict[str, Any]) -> str:
     recipe, data = Recipe(**results["recipe"]), results["data"]
     about = (
         f"Variants of `{recipe.network}` at {recipe.size} px, trained by one recipe for "
-        f"{recipe.epochs} epochs on {data['train']} pictures of {data['name']}, seed "
-        f"{recipe.seed}. Accuracy is on {data['held_out']} pictures held out from the training "
-        "part; the part that the table above is made on was not opened. With one seed, rows whose "
-        "intervals overlap widely are not told apart."
+        f"{recipe.epochs} epochs on {data['train']} pictures of {data['name']}. Accuracy is on "
+        f"{data['held_out']} pictures held out from the training part, the same for every run; the "
+        "part that the table above is made on was not opened. "
+        f"{_ablation_seeds(results['variants'])}"
     )
     head = (
-        "| variant | parameters | operations | held-out top-1 (95 % interval) | training loss |\n"
-        + "|---" * 5
-        + "|"
+        "| variant | parameters | operations | held-out top-1 (95 % interval) | of each seed "
+        "| training loss |\n" + "|---" * 6 + "|"
     )
     return f"{about}\n\n" + "\n".join([head, *map(_ablation_row, results["variants"])])
 
 
+def _ablation_seeds(variants: list[dict[str, Any]]) -> str:
+    """How to tell rows apart."""
+    if any(entry["deviation"] is None for entry in variants):
+        return "With one seed, rows whose intervals overlap widely are not told apart."
+    return (
+        "± is the standard deviation over seeds, and the interval is for the drawing of the "
+        "pictures, on which all rows depend alike."
+    )
+
+
 def _ablation_row(entry: dict[str, Any]) -> str:
     low, high = entry["interval"]
+    spread = "" if entry["deviation"] is None else f" ± {entry['deviation']:.1%}"
+    each = ", ".join(f"{run['held_out_top1']:.1%} ({run['seed']})" for run in entry["runs"])
     return (
         f"| {entry['name']} | {entry['params'] / 1e6:.2f} M | {entry['flops'] / 1e9:.3f} G "
-        f"| {entry['held_out_top1']:.1%} ({low:.1%} to {high:.1%}) | {entry['loss']:.2f} |"
+        f"| {entry['held_out_top1']:.1%}{spread} ({low:.1%} to {high:.1%}) | {each} "
+        f"| {entry['loss']:.2f} |"
     )
 
 

@@ -64,10 +64,14 @@ def test_every_variant_is_trained_and_counted(results):
     assert content["params"] < late["params"] < entries["conv"]["params"]
     assert content["flops"] != late["flops"]
     for entry in entries.values():
-        assert [row["epoch"] for row in entry["history"]] == [1]
-        assert entry["held_out_top1"] == entry["history"][-1]["held_out_top1"]
+        (run,) = entry["runs"]
+        assert [row["epoch"] for row in run["history"]] == [1]
+        assert run["held_out_top1"] == run["history"][-1]["held_out_top1"]
+        assert (run["seed"], run["cost"]["seed"], run["cost"]["epochs"]) == (0, 0, 1)
+        assert entry["held_out_top1"] == run["held_out_top1"]
+        assert entry["loss"] == run["loss"]
         assert entry["interval"] == wilson(entry["held_out_top1"], 4)
-        assert entry["cost"]["epochs"] == 1
+        assert entry["deviation"] is None
     assert (results["data"]["train"], results["data"]["held_out"]) == (12, 4)
 
 
@@ -93,13 +97,64 @@ def test_what_is_done_is_not_done_again(folder, results, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_train", real)
     found = ablate(ablation, None, tmp_path / "runs", out)
 
-    def without_time(results):
-        drop = ("cost", "history")
-        kept = [{k: v for k, v in e.items() if k not in drop} for e in results["variants"]]
-        losses = [[row["loss"] for row in entry["history"]] for entry in results["variants"]]
-        return kept, losses
-
     assert without_time(found) == without_time(results)
+
+
+def without_time(results):
+    """Everything but what training took."""
+    kept = [{k: v for k, v in each.items() if k != "runs"} for each in results["variants"]]
+    runs = [
+        (run["seed"], run["held_out_top1"], [row["loss"] for row in run["history"]])
+        for entry in results["variants"]
+        for run in entry["runs"]
+    ]
+    return kept, runs
+
+
+def test_further_seeds_join_what_is_there_and_are_told_as_mean_and_scatter(
+    folder, results, tmp_path, monkeypatch, one_thread
+):
+    out = tmp_path / "ablation.json"
+    out.write_text(json.dumps(results))
+    ablation = read_ablation(folder / "parts.toml")
+    trained = []
+
+    def train(*arguments):
+        run = real(*arguments)
+        run["held_out_top1"] = (len(trained) + 1) / 16  # told apart, whatever they learned
+        trained.append((arguments[2], arguments[1].name))
+        return run
+
+    real = module._train
+    monkeypatch.setattr(module, "_train", train)
+    found = ablate(ablation, None, folder / "runs", out, seeds=3)
+    names = [entry["name"] for entry in results["variants"]]
+    assert trained == [(seed, name) for seed in (1, 2) for name in names]
+    assert json.loads(out.read_text()) == found
+    for at, (entry, before) in enumerate(
+        zip(found["variants"], results["variants"], strict=True), 1
+    ):
+        first, second, third = entry["runs"]
+        assert first == before["runs"][0]
+        assert [run["seed"] for run in entry["runs"]] == [0, 1, 2]
+        assert second["loss"] != first["loss"] != third["loss"]  # another start, other batches
+        top1 = [first["held_out_top1"], at / 16, (at + 3) / 16]
+        assert entry["held_out_top1"] == pytest.approx(sum(top1) / 3)
+        mean = sum(top1) / 3
+        assert entry["deviation"] == pytest.approx((sum((t - mean) ** 2 for t in top1) / 2) ** 0.5)
+        assert entry["interval"] == wilson(entry["held_out_top1"], 4)
+        assert entry["loss"] == pytest.approx(sum(run["loss"] for run in entry["runs"]) / 3)
+        row = next(r for r in report(tmp_path).splitlines() if r.startswith(f"| {entry['name']} |"))
+        assert f"| {mean:.1%} ± {entry['deviation']:.1%} (" in row
+        assert f"{at / 16:.1%} (1), {(at + 3) / 16:.1%} (2)" in row
+    assert "standard deviation over seeds" in report(tmp_path)
+    assert ablate(ablation, None, folder / "runs", out) == found  # none is lost by asking for less
+    assert len(trained) == 6
+
+
+def test_an_ablation_has_a_seed(folder, tmp_path):
+    with pytest.raises(RecipeError, match=r"`seeds` \(=0\) must be at least 1"):
+        ablate(read_ablation(folder / "parts.toml"), None, tmp_path, tmp_path / "x.json", seeds=0)
 
 
 def test_results_of_another_ablation_are_not_mixed_in(folder, results, tmp_path):
