@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 import torch
+from tqdm import tqdm
 
 from gsa import checkpoints, growth, probes, scaling
 from gsa._console import AddCommand, Arguments, Run, pictures, print_json
 from gsa.checkpoints import Checkpoint
-from gsa.commands import twins_of
+from gsa.commands import first_pictures, twins_of, with_twin
 from gsa.config import Mixer, preset
 from gsa.machine import described
 
@@ -45,6 +46,14 @@ def add(command: AddCommand) -> None:
     added.add_argument("--tests", nargs="+", metavar="TEST", help="default: all")
 
     _add_data(command(_shown(_differ), "differ", "on which pictures and classes twins differ"))
+
+    added = command(
+        _shown(_deletion), "deletion", "which class attributions pass the deletion test, by twin"
+    )
+    added.add_argument("--pictures", type=Path, metavar="DIR", help="default: the app's gallery")
+    added.add_argument("--count", type=int, default=16, metavar="N", help="how many of them")
+    added.add_argument("--methods", nargs="+", metavar="METHOD", help="default: all")
+    added.add_argument("--checkpoint", metavar="NAME", help="one of the twins; default: first pair")
 
     added = command(
         _shown(_probe), "probe", "train tiny twins on tasks that far pixels decide; about a minute"
@@ -160,6 +169,48 @@ def _differ(arguments: Arguments) -> tuple[Any, list[str]]:
         for network in value["networks"]
     ]
     lines.append(f"McNemar's exact test: p = {value['p_value']:.3g}")
+    return value, lines
+
+
+def _deletion(arguments: Arguments) -> tuple[Any, list[str]]:
+    from gsa import deletion_study, faithfulness
+    from gsa.attribution import CONTROLS, METHODS
+
+    folder, found = first_pictures(arguments.pictures, arguments.count)
+    rows: list[deletion_study.Judged] = []
+    weights = {}
+    for name in with_twin(arguments.checkpoint).values():
+        checkpoint = checkpoints.load(name)
+        weights[name] = checkpoint.card.sha256
+        preprocess = checkpoint.preprocess
+        for file, picture in tqdm(found.items(), desc=name, unit="picture", disable=None):
+            x = preprocess.tensor(preprocess.crop(picture))
+            rows += deletion_study.judge(checkpoint, file, x, arguments.methods or [*METHODS])
+    methods = deletion_study.summary(rows)
+    value = {
+        "protocol": {
+            "pictures": len(found),
+            "source": folder.resolve().name,
+            "orders": faithfulness.DRAWS,
+            "blocks": faithfulness.BLOCKS,
+            "weights_sha256": weights,
+        },
+        "methods": methods,
+        "tests": [row.to_dict() for row in rows],
+    }
+    lines = [
+        f"{pictures(len(found))} ({folder.resolve().name}), each network's own first class; mean "
+        f"area under the deletion curve, and orders at random it beats, of {faithfulness.DRAWS}",
+        f"{'mixer':5} {'method':20} {'area':>6} {'random':>7} {'beaten':>7} {'edges':>6} "
+        f"{'middle':>7}  beats them all",
+    ]
+    for row in methods:
+        beats = [f"{row['beats'][each]:.0%}" if each in row["beats"] else "" for each in CONTROLS]
+        lines.append(
+            f"{row['mixer']:5} {row['method']:20} {row['area']:6.3f} {row['random_area']:7.3f} "
+            f"{row['beaten']:7.0%} {beats[0]:>6} {beats[1]:>7}  {row['passed']:.0%} "
+            f"({row['interval'][0]:.0%} to {row['interval'][1]:.0%})"
+        )
     return value, lines
 
 

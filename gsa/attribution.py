@@ -57,8 +57,7 @@ def attribute(
     Raises:
         ValueError: for an unknown method, class or effort, or if `x` is not one picture.
     """
-    if method not in METHODS:
-        raise ValueError(f"`method` (={method!r}) must be one of {', '.join(METHODS)}.")
+    check_method(method)
     model = checkpoint.model
     model.check_target(target)
     target = int(target)  # captum takes no numbers of numpy
@@ -68,6 +67,12 @@ def attribute(
         picture = model.prepared(x, single=True).detach().clone().requires_grad_(True)
         with exact(picture):
             return METHODS[method](shadow(model), picture, target, effort)
+
+
+def check_method(method: str) -> None:
+    """ValueError if there is no such method."""
+    if method not in METHODS:
+        raise ValueError(f"`method` (={method!r}) must be one of {', '.join(METHODS)}.")
 
 
 def _plane(values: Tensor) -> Array:

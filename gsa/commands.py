@@ -246,14 +246,14 @@ def twins_of(name: str | None) -> dict[str, str]:
     Raises:
         CheckpointError: if there is no such checkpoint, or it has no twin.
     """
-    twins = _with_twin(name)
+    twins = with_twin(name)
     if len(twins) == 1:
         known = ", ".join(twins.values())
         raise CheckpointError(f"checkpoint {known!r} has no twin in {checkpoints.folder()}.")
     return twins
 
 
-def _with_twin(name: str | None) -> dict[str, str]:
+def with_twin(name: str | None) -> dict[str, str]:
     """As `twins_of`; a checkpoint without a twin stands alone, `{mixer: name}`."""
     card = checkpoints.read_card(default_checkpoint() if name is None else name)
     for twins in pairs().values():
@@ -281,6 +281,21 @@ def _pictures_in(folder: Path) -> Iterator[tuple[str, Image.Image]]:
             )
 
 
+def first_pictures(folder: Path | None, count: int) -> tuple[Path, dict[str, Image.Image]]:
+    """A folder, by default the app's gallery, and so many of its pictures, the first by name.
+
+    Raises:
+        ValueError: if `count` is below 1, or there are no pictures.
+    """
+    if count < 1:
+        raise ValueError(f"`count` (={count}) must be at least 1.")
+    folder = folder or GALLERY
+    pictures = dict(islice(_pictures_in(folder), count))
+    if not pictures:
+        raise ValueError(f"there are no pictures in {str(folder)!r}.")
+    return folder, pictures
+
+
 def receptive_fields(
     name: str | None, folder: Path | None, count: int, place: tuple[float, float] | None
 ) -> dict[str, Any]:
@@ -300,17 +315,12 @@ def receptive_fields(
     Raises:
         ValueError: for a bad checkpoint, folder, count or place.
     """
-    if count < 1:
-        raise ValueError(f"`count` (={count}) must be at least 1.")
-    folder = folder or GALLERY
-    pictures = dict(islice(_pictures_in(folder), count))
-    if not pictures:
-        raise ValueError(f"there are no pictures in {str(folder)!r}.")
+    folder, pictures = first_pictures(folder, count)
     # where other work keeps the cores busy, threads that wait for each other take ten times as long
     torch.set_num_threads(1)
     rows: Rows = []
     protocol: dict[str, Any] = {}
-    for mixer, twin in _with_twin(name).items():
+    for mixer, twin in with_twin(name).items():
         trained = checkpoints.load(twin)
         preprocess = trained.preprocess
         crops = map(preprocess.crop, pictures.values())

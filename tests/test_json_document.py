@@ -163,6 +163,10 @@ def test_erf(run, tiny_checkpoints):
     assert differing("erf", [run("erf", "--count", 1)]) == []
 
 
+def test_deletion(run, tiny_checkpoints):
+    assert differing("deletion", [run("deletion", "--count", 1, "--methods", "saliency")]) == []
+
+
 def test_scaling(run, monkeypatch):
     measured = [
         run("scaling", "--sizes", 32),
