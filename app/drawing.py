@@ -129,7 +129,7 @@ def explained_notes(
         mixer: of its network.
         chance: the same test of blocks at random, for the same network and class.
     """
-    from gsa.attribution import CONTROLS  # with captum, which is there once one is drawn
+    from gsa.baselines import CONTROLS  # with captum, which is there once one is drawn
 
     each = found[method, mixer]
     beaten = sum(each.deletion.area < area for area in chance.areas)  # lower is better

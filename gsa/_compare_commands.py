@@ -174,7 +174,8 @@ def _differ(arguments: Arguments) -> tuple[Any, list[str]]:
 
 def _deletion(arguments: Arguments) -> tuple[Any, list[str]]:
     from gsa import deletion_study, faithfulness
-    from gsa.attribution import CONTROLS, METHODS
+    from gsa.attribution import METHODS
+    from gsa.baselines import CONTROLS
 
     folder, found = first_pictures(arguments.pictures, arguments.count)
     rows: list[deletion_study.Judged] = []

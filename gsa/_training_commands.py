@@ -16,7 +16,8 @@ from gsa._console import AddCommand, Arguments, pictures, print_json
 from gsa.checkpoints import Checkpoint, folder, load
 from gsa.config import Mixer
 from gsa.files import write_text
-from gsa.report import SHARES, write_report
+from gsa.report import write_report
+from gsa.report_studies import SHARES
 
 if TYPE_CHECKING:
     from gsa.split import Split

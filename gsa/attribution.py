@@ -145,4 +145,3 @@ METHODS: dict[str, Callable[[nn.Module, Tensor, int, int], Attribution]] = {
     "edges": _edges,
     "middle": _middle,
 }
-CONTROLS = ("edges", "middle")  # no attributions, but what one must beat

@@ -12,6 +12,8 @@ from gsa.checkpoints import Card, Checkpoint
 from gsa.record import Array
 from gsa.resnet import ResNet
 
+CONTROLS = ("edges", "middle")  # maps that know no network, and what an attribution must beat
+
 
 def untrained(card: Card, seed: int = 0) -> Checkpoint:
     """The network of a card with weights as training starts them.

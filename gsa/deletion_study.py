@@ -14,7 +14,8 @@ from typing import Any
 
 from torch import Tensor
 
-from gsa.attribution import CONTROLS, attribute, check_method
+from gsa.attribution import attribute, check_method
+from gsa.baselines import CONTROLS
 from gsa.checkpoints import Checkpoint
 from gsa.evaluate import wilson
 from gsa.faithfulness import by_chance, deletion

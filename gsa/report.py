@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,9 @@ from gsa.checkpoints import Card, CheckpointError, available, load, read_card
 from gsa.curves import draw_shares
 from gsa.files import GENERATED, PAGE, check_page, write_text
 from gsa.recipe import Recipe, RecipeError, listed
+from gsa.report_studies import SHARES, STUDIES, picture_of
 from gsa.seeds import cards_of_seeds, each_seed, verdict
 from gsa.twins import pairs
-
-# what `python -m gsa ablate` and `shares` write, where the page is to show it
-ABLATION = "ablation.json"
-EARLIER = "earlier.json"  # {"cards": [...]} of weights that are no longer here, without classes
-SHARES = "branch_share.json"
 
 
 def report(folder: Path) -> str:
@@ -41,16 +37,10 @@ def report(folder: Path) -> str:
             seeds = cards_of_seeds(gsa, folder), cards_of_seeds(conv, folder)
             parts += [f"## {pair}", verdict(*seeds), each_seed(*seeds)]
             parts += [_recipe(gsa, folder), _curves(gsa, conv, folder)]
-    sections: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
-        ABLATION: ("The parts of the module", _ablation),
-        SHARES: ("What each branch carries", lambda study: _shares(study, folder)),
-        EARLIER: ("Pairs that were replaced", _earlier),
-        "trials.json": ("What was tried", _trials),
-    }
-    for name, (title, section) in sections.items():
+    for name, (title, section) in STUDIES.items():
         if (folder / name).is_file():
             with _of(repr(str(folder / name))):
-                parts += [f"## {title}", section(_read(folder / name))]
+                parts += [f"## {title}", section(_read(folder / name), folder)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -174,77 +164,6 @@ def _curves(gsa: Card, conv: Card, folder: Path) -> str:
     )
 
 
-def _ablation(results: dict[str, Any]) -> str:
-    """Parameters, operations and accuracy of each variant."""
-    recipe, data = Recipe(**results["recipe"]), results["data"]
-    about = (
-        f"Variants of `{recipe.network}` at {recipe.size} px, trained by one recipe for "
-        f"{recipe.epochs} epochs on {data['train']} pictures of {data['name']}. Accuracy is on "
-        f"{data['held_out']} pictures held out from the training part, the same for every run; the "
-        "part that the table above is made on was not opened. "
-        f"{_ablation_seeds(results['variants'])}"
-    )
-    head = (
-        "| variant | parameters | operations | held-out top-1 (95 % interval) | of each seed "
-        "| training loss |\n" + "|---" * 6 + "|"
-    )
-    return f"{about}\n\n" + "\n".join([head, *map(_ablation_row, results["variants"])])
-
-
-def _ablation_seeds(variants: list[dict[str, Any]]) -> str:
-    """How to tell rows apart."""
-    if any(entry["deviation"] is None for entry in variants):
-        return "With one seed, rows whose intervals overlap widely are not told apart."
-    return (
-        "± is the standard deviation over seeds, and the interval is for the drawing of the "
-        "pictures, on which all rows depend alike."
-    )
-
-
-def _ablation_row(entry: dict[str, Any]) -> str:
-    low, high = entry["interval"]
-    spread = "" if entry["deviation"] is None else f" ± {entry['deviation']:.1%}"
-    each = ", ".join(f"{run['held_out_top1']:.1%} ({run['seed']})" for run in entry["runs"])
-    return (
-        f"| {entry['name']} | {entry['params'] / 1e6:.2f} M | {entry['flops'] / 1e9:.3f} G "
-        f"| {entry['held_out_top1']:.1%}{spread} ({low:.1%} to {high:.1%}) | {each} "
-        f"| {entry['loss']:.2f} |"
-    )
-
-
-def _shares(study: dict[str, Any], folder: Path) -> str:
-    """The means as a table, below the figure."""
-    name = study["checkpoint"]
-    if read_card(name, folder).sha256 != study["sha256"]:
-        raise CheckpointError(
-            f"{SHARES} was measured on other weights of {name!r}; run `python -m gsa shares` again."
-        )
-    conditions = study["conditions"]
-    layers = list(conditions[0]["layers"])
-    # studies older than the entry do not tell
-    part = f" of the part `{study['split']}`" if "split" in study else ""
-    about = (
-        f"Share of the positional branch in the output of each layer of `{name}` and of networks "
-        f"before their first step: its norm over the sum of both norms, {study['pictures']} "
-        f"pictures{part}, {study['seeds']} seed{'s' if study['seeds'] > 1 else ''} of each start, "
-        "batch norms with the statistics of one batch. The band holds the middle 80 % of the "
-        "pictures. What is missing to 100 % is the content branch."
-    )
-    rows = [
-        f"| {condition['name']} | "
-        + " | ".join(f"{condition['layers'][layer]['mean']:.0%}" for layer in layers)
-        + " |"
-        for condition in conditions
-    ]
-    head = f"| mean over pictures | {' | '.join(layers)} |\n" + "|---" * (len(layers) + 1) + "|"
-    picture = f"![Share of the positional branch over the layers]({_picture(SHARES)})"
-    return f"{about}\n\n{picture}\n\n" + "\n".join([head, *rows])
-
-
-def _picture(name: str) -> str:
-    return str(Path(name).with_suffix(".png"))
-
-
 def _read(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -269,58 +188,6 @@ def _of(what: str) -> Iterator[None]:
         raise _PageError(f"{what} {kind} {error}; the page needs it.") from error
 
 
-def _earlier(results: dict[str, Any]) -> str:
-    """One row for each card of weights that better ones replaced."""
-    rows = [
-        f"| `{card['name']}` | {card['results']['top1']:.1%} "
-        f"| {card['results']['mean_per_class']:.1%} | {card['recipe']['epochs']} epochs from "
-        f"{card['recipe']['init_from'] or 'random weights'}, augmentation "
-        f"{card['recipe'].get('augment') or 'none'}"
-        f"{', with teachers' if card['recipe'].get('teachers') else ''} |"
-        for card in results["cards"]
-    ]
-    about = (
-        "Recipes were revised after these had been evaluated, on the part of the data by which the "
-        "pairs above are judged too."
-    )
-    head = "| checkpoint | top-1 | mean per class | recipe |\n" + "|---" * 4 + "|"
-    return "\n".join([about, "", head, *rows])
-
-
-def _trials(trials: dict[str, Any]) -> str:
-    shared = min(len(trial["history"]) for trial in trials["trials"])
-    rows = [
-        f"| {trial['mixer']} | {trial['variant']} | {_at(trial, shared)} | {_at(trial, 0)} |"
-        for trial in trials["trials"]
-    ]
-    head = (
-        f"| mixer | variant | after {shared} epochs: loss, held-out top-1 | at its end |\n"
-        "|---|---|---|---|"
-    )
-    parts = [trials["about"], "\n".join([head, *rows])]
-    if "recipes" in trials:
-        parts += [trials["recipes_about"], _recipe_trials(trials["recipes"])]
-    return "\n\n".join(parts)
-
-
-def _recipe_trials(trials: list[dict[str, Any]]) -> str:
-    """Percentages are shown with the digits that were written down."""
-    rows = [
-        f"| {trial['mixer']} | {trial['name']} | {trial['epochs']} | {trial['held_out_percent']}% "
-        f"| {trial['shipped_percent']}% | {trial['verdict']} |"
-        for trial in trials
-    ]
-    head = "| mixer | recipe | epochs | held-out top-1 | shipped settings | verdict |"
-    return "\n".join([head + "\n" + "|---" * 6 + "|", *rows])
-
-
-def _at(trial: dict[str, Any], epoch: int) -> str:
-    """Loss and accuracy after an epoch; 0 stands for the last."""
-    entry = trial["history"][epoch - 1]
-    end = f" (epoch {entry['epoch']})" if epoch == 0 else ""
-    return f"{entry['loss']:.2f}, {entry['held_out_top1']:.1%}{end}"
-
-
 def write_report(folder: Path) -> Path:
     """Write the page and the figure of the shares into the folder; returns the page's path.
 
@@ -334,5 +201,5 @@ def write_report(folder: Path) -> Path:
         raise CheckpointError(f"there is no checkpoint in {str(folder)!r} to report on.")
     write_text(path, report(folder))
     if (folder / SHARES).is_file():
-        draw_shares(_read(folder / SHARES), folder / _picture(SHARES))
+        draw_shares(_read(folder / SHARES), folder / picture_of(SHARES))
     return path

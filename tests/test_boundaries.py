@@ -36,7 +36,7 @@ RULES = [
     ("gsa/*.py", ("app", "streamlit", "plotly")),
     ("gsa/[!_]*.py", ("gsa.train", "gsa.ablation", "gsa._console")),
     ("gsa/split.py", ("gsa.data", "gsa.originals")),
-    ("gsa/report.py", ("gsa.run", "lightning_fabric", "torchmetrics")),
+    ("gsa/report*.py", ("captum", "gsa.run", "lightning_fabric", "torchmetrics")),
     ("gsa/config.py", ("torch", "gsa")),
     ("gsa/formulas.py", ("gsa",)),
     ("gsa/attention.py", ("gsa.resnet", "gsa.record", "gsa.maps")),

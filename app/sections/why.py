@@ -117,7 +117,7 @@ def _curves(
     label: str, found: Mapping[tuple[str, str], Explained], chance: Mapping[str, Chance]
 ) -> None:
     """The deletion curves of both twins, side by side with one scale."""
-    from gsa.attribution import CONTROLS
+    from gsa.baselines import CONTROLS
 
     st.markdown(f"**{text['deletion_title']}**")
     every = [*(each.deletion for each in found.values()), *chance.values()]

@@ -21,7 +21,8 @@ from app.selection import QUESTION, Selection, from_parameters
 from app.state import Picture
 from app.text import words
 from gsa import baselines, erf, interventions, maps, stability
-from gsa.attribution import CONTROLS, attribute
+from gsa.attribution import attribute
+from gsa.baselines import CONTROLS
 from gsa.cells import Cells
 from gsa.faithfulness import by_chance, deletion
 from gsa.interventions import Limits

@@ -6,7 +6,8 @@ import pytest
 
 from gsa import deletion_study
 from gsa.__main__ import main
-from gsa.attribution import CONTROLS, attribute
+from gsa.attribution import attribute
+from gsa.baselines import CONTROLS
 from gsa.checkpoints import load
 from gsa.deletion_study import Judged, judge, summary
 from gsa.evaluate import wilson

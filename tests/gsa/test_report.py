@@ -11,6 +11,8 @@ import pytest
 from safetensors.torch import save as to_bytes
 
 from gsa.checkpoints import Card, CheckpointError, write_card
+from gsa.deletion_study import Judged, summary
+from gsa.evaluate import wilson
 from gsa.preprocess import Preprocess
 from gsa.recipe import Recipe
 from gsa.report import report, write_report
@@ -320,7 +322,44 @@ def test_a_card_that_lacks_what_the_page_needs_is_named(folder, changes, sentenc
         report(folder)
 
 
-@pytest.mark.parametrize("name", ["ablation.json", "branch_share.json", "trials.json"])
+def deletion_study(sha256):
+    def row(picture, method, area, *beats):
+        return Judged(
+            "made_gsa", "gsa", picture, "up", 0.9, method, area, 0.4, float(bool(beats)), beats
+        )
+
+    rows = [row("a", "grad_cam", 0.125, "edges", "middle"), row("a", "edges", 0.25, "middle")]
+    rows += [row("b", "grad_cam", 0.375, "edges"), row("b", "edges", 0.5)]
+    protocol = {"pictures": 2, "source": "zoo", "orders": 16, "blocks": 14}
+    return {
+        "protocol": protocol | {"weights_sha256": {"made_gsa": sha256}},
+        "methods": summary(rows),
+        "tests": [row.to_dict() for row in rows],
+    }
+
+
+def test_attributions_are_told_with_what_they_must_beat(folder):
+    (folder / "deletion.json").write_text(json.dumps(deletion_study(card("gsa", 0.5).sha256)))
+    page = report(folder)
+    section = page[page.index("## Which attributions pass") :]
+    assert "of 2 pictures (zoo)" in section
+    assert "16 orders at random" in section
+    low, high = wilson(0.5, 2)
+    share = f"50% ({low:.0%} to {high:.0%})"
+    assert f"| `made_gsa` | grad cam | 0.250 | 0.400 | 100% | 100% | 50% | {share} |" in section
+    assert f"| `made_gsa` | edges | 0.375 | 0.400 | 50% |  | 50% | {share} |" in section
+
+
+def test_attributions_of_other_weights_are_not_printed(folder):
+    (folder / "deletion.json").write_text(json.dumps(deletion_study("0" * 64)))
+    sentence = "deletion.json was measured on other weights of 'made_gsa'; run `python -m gsa del"
+    assert refused(folder).startswith(sentence)
+
+
+STUDIES = ["ablation.json", "branch_share.json", "deletion.json", "trials.json"]
+
+
+@pytest.mark.parametrize("name", STUDIES)
 @pytest.mark.parametrize(("text", "sentence"), [("{", "is not JSON"), ("{}", "lacks the entry")])
 def test_a_study_that_cannot_be_shown_is_named(folder, name, text, sentence):
     (folder / name).write_text(text)
