@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from gsa.checkpoints import Card, CheckpointError, available, load, read_card
 from gsa.curves import draw_shares
 from gsa.files import GENERATED, PAGE, check_page, write_text
 from gsa.recipe import Recipe, RecipeError, listed
-from gsa.report_studies import SHARES, STUDIES, picture_of
+from gsa.report_studies import SHARES, STUDIES, StudyError, picture_of, read_study
 from gsa.seeds import cards_of_seeds, each_seed, verdict
 from gsa.twins import pairs
 
@@ -40,7 +39,7 @@ def report(folder: Path) -> str:
     for name, (title, section) in STUDIES.items():
         if (folder / name).is_file():
             with _of(repr(str(folder / name))):
-                parts += [f"## {title}", section(_read(folder / name), folder)]
+                parts += [f"## {title}", section(read_study(folder / name), folder)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -164,28 +163,16 @@ def _curves(gsa: Card, conv: Card, folder: Path) -> str:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise _PageError(f"{str(path)!r} is not JSON ({error}).") from None
-    return found
-
-
-class _PageError(ValueError):
-    """What keeps the page from being made; the message is one sentence fit for a user."""
-
-
 @contextmanager
 def _of(what: str) -> Iterator[None]:
     """Say of what it is that an entry is missing or of another kind than the page needs."""
     try:
         yield
-    except (CheckpointError, RecipeError, _PageError):
+    except (CheckpointError, RecipeError, StudyError):
         raise  # which name it themselves
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         kind = "lacks the entry" if isinstance(error, KeyError) else "has a wrong entry:"
-        raise _PageError(f"{what} {kind} {error}; the page needs it.") from error
+        raise StudyError(f"{what} {kind} {error}; the page needs it.") from error
 
 
 def write_report(folder: Path) -> Path:
@@ -201,5 +188,5 @@ def write_report(folder: Path) -> Path:
         raise CheckpointError(f"there is no checkpoint in {str(folder)!r} to report on.")
     write_text(path, report(folder))
     if (folder / SHARES).is_file():
-        draw_shares(_read(folder / SHARES), folder / picture_of(SHARES))
+        draw_shares(read_study(folder / SHARES), folder / picture_of(SHARES))
     return path

@@ -5,16 +5,46 @@ Each is a file of JSON beside the cards, where the page is to show it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from gsa.baselines import CONTROLS
-from gsa.checkpoints import CheckpointError, read_card
+from gsa.checkpoints import Card, CheckpointError, read_card
 from gsa.recipe import Recipe
 
 SHARES = "branch_share.json"
+DELETION = "deletion.json"
 _Study = dict[str, Any]
+
+
+class StudyError(ValueError):
+    """What keeps a study from being shown; the message is one sentence fit for a user."""
+
+
+def read_study(path: Path) -> _Study:
+    """A study from its file; StudyError if that is not JSON."""
+    try:
+        found: _Study = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise StudyError(f"{str(path)!r} is not JSON ({error}).") from None
+    return found
+
+
+def attributions_tested(cards: Iterable[Card], folder: Path) -> _Study | None:
+    """What `python -m gsa deletion --json` found of these networks, if it lies in their folder.
+
+    Returns:
+        The study; None if there is none, or one of other weights, or what is no such study.
+    """
+    try:
+        study = read_study(folder / DELETION)
+        used = study["protocol"]["weights_sha256"]
+        same = all(used.get(card.name) == card.sha256 for card in cards)
+    except (OSError, StudyError, KeyError, TypeError, AttributeError):
+        return None
+    return study if same else None
 
 
 def _ablation(results: _Study, _: Path) -> str:
@@ -58,14 +88,15 @@ def _ablation_row(entry: dict[str, Any]) -> str:
 def _deletion(study: _Study, folder: Path) -> str:
     """How many pictures each method passes on, by network."""
     protocol = study["protocol"]
-    _check_weights(protocol["weights_sha256"], folder, "deletion.json", "deletion")
+    _check_weights(protocol["weights_sha256"], folder, DELETION, "deletion")
     about = (
         f"Class attributions of {protocol['pictures']} pictures ({protocol['source']}), each of "
         "the class that the network gives itself, under the deletion test: blocks of the picture, "
         f"{protocol['blocks']} along its longer side, are blurred in the order of the map, and the "
         "area under the probability of the class is measured; lower is better. What knows no "
         f"network must be beaten: {protocol['orders']} orders at random, the edges of the picture, "
-        "and nearness to its middle. All of them beaten is a pass."
+        "and nearness to its middle. All of them beaten is a pass. Edges and middle need not beat "
+        "themselves, so what they pass on is no measure of them beside the methods."
     )
     head = (
         "| checkpoint | method | area | at random | random orders beaten | beats edges "
@@ -181,7 +212,7 @@ def _at(trial: dict[str, Any], epoch: int) -> str:
 STUDIES: dict[str, tuple[str, Callable[[_Study, Path], str]]] = {
     "ablation.json": ("The parts of the module", _ablation),  # of `python -m gsa ablate`
     SHARES: ("What each branch carries", _shares),  # of `python -m gsa shares`
-    "deletion.json": ("Which attributions pass", _deletion),  # of `python -m gsa deletion --json`
+    DELETION: ("Which attributions pass", _deletion),  # of `python -m gsa deletion --json`
     # {"cards": [...]} of weights that are no longer here, without classes
     "earlier.json": ("Pairs that were replaced", _earlier),
     "trials.json": ("What was tried", _trials),

@@ -144,6 +144,34 @@ def deletion(
     return theme.finished(figure, axis, value_axis, height=430)
 
 
+def passed(
+    shares: Mapping[str, tuple[str, Mapping[str, tuple[float, float, float]]]],
+    axis: str,
+    value_axis: str,
+) -> go.Figure:
+    """Shares with their intervals, of each method for each network.
+
+    Args:
+        shares: by the name of the network: its colour, and by the method's name the share and the
+            two ends of its interval.
+        axis: title of the axis of methods.
+        value_axis: title of the axis of shares.
+    """
+    figure = go.Figure()
+    for name, (colour, methods) in shares.items():
+        values, low, high = ([each[end] for each in methods.values()] for end in range(3))
+        figure.add_scatter(
+            x=list(methods), y=values, name=name, mode="markers",
+            marker={"color": colour, "size": 10}, error_y=theme.intervals(values, low, high),
+            offsetgroup=name, hovertemplate="%{x}: %{y:.0%}<extra>" + name + "</extra>",
+            cliponaxis=False,
+        )  # fmt: skip
+    figure.update_xaxes(type="category", automargin=True)  # on a phone names are aslant
+    figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
+    figure.update_layout(scattermode="group", scattergap=0.7)
+    return theme.finished(figure, axis, value_axis)
+
+
 def _line(
     figure: go.Figure,
     name: str,

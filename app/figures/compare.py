@@ -73,17 +73,6 @@ def growth(
     return theme.finished(figure, size_axis, axis, height=400)
 
 
-def _intervals(
-    shares: Sequence[float], low: Sequence[float], high: Sequence[float]
-) -> dict[str, object]:
-    """Bars from the low to the high end of the interval of each share."""
-    return {
-        "type": "data", "symmetric": False, "thickness": 1.5, "width": 5,
-        "array": np.subtract(high, shares).tolist(),
-        "arrayminus": np.subtract(shares, low).tolist(),
-    }  # fmt: skip
-
-
 def against(
     lines: Mapping[str, tuple[str, Sequence[str], Sequence[tuple[float, float, float]]]],
     axis: str,
@@ -113,7 +102,7 @@ def against(
         figure.add_scatter(
             x=list(steps), y=table[:, 0].tolist(), name=name, mode="lines+markers",
             line={"color": COLOURS[key], "width": 3}, marker={"size": 8},
-            error_y=_intervals(*table.T),
+            error_y=theme.intervals(*table.T),
             hovertemplate="%{x}: %{y:.0%}<extra>" + name + "</extra>",
         )  # fmt: skip
     for name, height in levels.items():
@@ -192,7 +181,7 @@ def calibration(
                 "color": COLOURS[key], "size": counts, "sizemode": "area", "sizemin": 4,
                 "sizeref": most / _LARGEST**2,
             },
-            error_y=_intervals(right, low, high), cliponaxis=False,
+            error_y=theme.intervals(right, low, high), cliponaxis=False,
             hovertemplate="%{x:.0%} sure, %{y:.0%} right, %{customdata} pictures"
             "<extra>" + name + "</extra>",
         )  # fmt: skip

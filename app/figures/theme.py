@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -54,6 +55,17 @@ def in_words(figure: go.Figure, title: str) -> str:
 
 def _short(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def intervals(
+    shares: Sequence[float], low: Sequence[float], high: Sequence[float]
+) -> dict[str, object]:
+    """Bars from the low to the high end of the interval of each share."""
+    return {
+        "type": "data", "symmetric": False, "thickness": 1.5, "width": 5,
+        "array": np.subtract(high, shares).tolist(),
+        "arrayminus": np.subtract(shares, low).tolist(),
+    }  # fmt: skip
 
 
 def finished(figure: go.Figure, x_title: str, y_title: str, height: int = 340) -> go.Figure:

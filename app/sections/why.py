@@ -15,9 +15,12 @@ from app.components.strip import strip
 from app.drawing import View, beneath, explained_notes, scale
 from app.experiments import Explained
 from app.figures import charts, raster
+from app.figures.compare import COLOURS
 from app.selection import ANCHOR
 from app.state import Widget
 from app.text import words
+from gsa.checkpoints import folder
+from gsa.report_studies import attributions_tested
 
 if TYPE_CHECKING:
     from gsa.faithfulness import Chance, Curve
@@ -50,6 +53,7 @@ def show(view: View) -> None:
             st.button(text["stop"], key=Widget.stop, on_click=state.end, args=("attributions",))
     if found:
         _draw(view, target, found)
+    _tested(view)
     if left_over:
         # one in each run of the fragment: a run is never broken off, and Stop is heard between them
         found = {**found, (method, mixer): experiments.explained(view.seen[mixer], target, method)}
@@ -143,6 +147,31 @@ def _curves(
             st.markdown(text["twins"][mixer])
             markup.chart(figure, f"{text['deletion_title']}, {text['twins'][mixer]}")
     st.caption(text["deletion_words"])
+
+
+def _tested(view: View) -> None:
+    """On how many pictures each method passes, where that was measured with these weights."""
+    study = attributions_tested([seen.card for seen in view.seen.values()], folder())
+    if study is None:
+        return
+    protocol = study["protocol"]
+    shares = {
+        text["twins"][mixer]: (
+            COLOURS[mixer],
+            {
+                text["methods"][row["method"]]: (row["passed"], *row["interval"])
+                for row in study["methods"]
+                if row["checkpoint"] == view.seen[mixer].card.name
+                and row["method"] in text["methods"]
+            },
+        )
+        for mixer in text["twins"]
+    }
+    title = text["tested_title"].format(n=protocol["pictures"])
+    st.markdown(f"**{title}**")
+    figure = charts.passed(shares, text["tested_axis"], text["tested_value_axis"])
+    markup.chart(figure, title)
+    st.caption(text["tested_words"].format(**protocol))
 
 
 def _photo(view: View) -> dict[str, object]:

@@ -96,6 +96,25 @@ def test_the_range_chart_has_a_line_for_each_branch():
     assert json.loads(again) == figure
 
 
+def test_shares_that_pass_have_the_two_ends_of_their_interval():
+    shares = {
+        "one": ("#112233", {"a": (0.5, 0.25, 0.625), "b": (0.0, 0.0, 0.125)}),
+        "two": ("#445566", {"a": (1.0, 0.75, 1.0), "b": (0.25, 0.125, 0.5)}),
+    }
+    figure = charts.passed(shares, "methods", "share")
+    for trace, (name, (colour, methods)) in zip(figure.data, shares.items(), strict=True):
+        assert (trace.name, trace.marker.color, trace.offsetgroup) == (name, colour, name)
+        assert dict(zip(trace.x, trace.y, strict=True)) == {
+            method: share for method, (share, _, _) in methods.items()
+        }
+        bars = zip(trace.y, trace.error_y.arrayminus, trace.error_y.array, strict=True)
+        assert [(y - down, y + up) for y, down, up in bars] == [
+            (low, high) for _, low, high in methods.values()
+        ]
+    said = theme.in_words(figure, "Passed")
+    assert "one: a: 0.5, b: 0" in said
+
+
 def test_the_deletion_chart_draws_controls_in_grey():
     curve = ([0.0, 1.0], [0.9, 0.1])
     curves = dict.fromkeys(("one", "edges", "other", "chance"), curve)

@@ -24,11 +24,13 @@ from gsa import baselines, erf, interventions, maps, stability
 from gsa.attribution import attribute
 from gsa.baselines import CONTROLS
 from gsa.cells import Cells
+from gsa.checkpoints import folder
 from gsa.faithfulness import by_chance, deletion
 from gsa.interventions import Limits
 from gsa.probes import FARTHEST, MARK, NEAREST, Probe
 from gsa.proofs import TOLERANCE_FLOAT32
 from gsa.receptive_field import field_of
+from gsa.report_studies import attributions_tested
 
 VIEW = Path(__file__).parents[2] / "app" / "views" / "lessons.py"
 TEXT = words("lessons")
@@ -335,6 +337,19 @@ def test_the_mere_middle_does_better_here_than_what_asks_the_networks():
         middle = explained("middle", mixer)[1]
         others = [method for method in OTHERS["look"]["methods"] if method not in CONTROLS]
         assert middle < min(explained(method, mixer)[1] for method in others)
+
+
+def test_over_the_gallery_grad_cam_passes_in_one_twin_alone_and_nothing_on_more_than_half():
+    networks = {checkpoint(mixer).card.name: mixer for mixer in ("gsa", "conv")}
+    cards = [checkpoint(mixer).card for mixer in ("gsa", "conv")]
+    study = attributions_tested(cards, folder())
+    assert study["protocol"]["pictures"] == len(list(gallery.FOLDER.glob("*.jpg")))
+    passed = {
+        (row["method"], networks[row["checkpoint"]]): row["passed"] for row in study["methods"]
+    }
+    assert passed["grad_cam", "gsa"] == 0
+    assert 0.3 < passed["grad_cam", "conv"] < 0.4
+    assert max(share for (method, _), share in passed.items() if method not in CONTROLS) <= 0.5
 
 
 def test_a_wrong_name_in_a_link_would_be_found():
