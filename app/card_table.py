@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import markup
 from app.text import words
-from gsa.checkpoints import CALIBRATION_BINS, Card
+from gsa.card import CALIBRATION_BINS, Card
 
 text = words("cards")
 _OTHERS: dict[str, Callable[[Card], object]] = {  # than the results

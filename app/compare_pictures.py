@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from app import gallery
-from gsa.checkpoints import Card
+from gsa.card import Card
 
 if TYPE_CHECKING:  # it takes time to load, and few sessions ask for it
     from gsa.split import Split

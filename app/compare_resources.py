@@ -18,7 +18,8 @@ from PIL import Image, ImageOps
 import gsa
 from app import compare_pictures, gallery, resources
 from gsa import erf, ranges
-from gsa.checkpoints import Card, Checkpoint
+from gsa.card import Card
+from gsa.checkpoints import Checkpoint
 from gsa.config import Mixer
 from gsa.maps import Branch, branches
 from gsa.record import Array

@@ -17,8 +17,8 @@ from app.components.strip import strip
 from app.drawing import View, beneath, drawn
 from app.figures import theme
 from app.selection import PAIR
-from app.state import Widget
 from app.text import words
+from app.widgets import Widget
 from gsa.cells import Cells
 from gsa.maps import Branch
 

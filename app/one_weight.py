@@ -9,6 +9,7 @@ import numpy as np
 from gsa import maps
 from gsa.cells import Cells
 from gsa.record import Array, LayerRecord
+from gsa.two_steps import two_step_path
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,7 @@ def positional_weight(
     layer: LayerRecord, head: int, query: tuple[int, int], source: tuple[int, int]
 ) -> PositionalWeight:
     """The positional weight that `query` gives to `source`, for a layer that has both steps."""
-    path = maps.two_step_path(layer, query, source)
+    path = two_step_path(layer, query, source)
     gain = (1.0, 1.0)
     if layer.gain is not None:
         gain = float(layer.gain[head].min()), float(layer.gain[head].max())

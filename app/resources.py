@@ -21,7 +21,8 @@ from PIL import Image
 
 import gsa
 from app import gallery
-from gsa.checkpoints import Card, folder
+from gsa.card import Card
+from gsa.checkpoints import folder
 from gsa.record import Array
 
 PHOTO_SIDE = 720  # longest side of the photo as it is sent to the browser

@@ -1,7 +1,7 @@
 """The one list of what a session remembers.
 
 Only this file writes `st.session_state`. What must outlive a widget is kept under keys of our own;
-widgets have keys of their own, listed in `Widget`, and hand over in callbacks.
+widgets have keys of their own, listed in `app.widgets`, and hand over in callbacks.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from app.selection import (
     from_parameters,
     to_parameters,
 )
+from app.widgets import Widget
 
 _SELECTION = "selection"
 _PICTURE = "picture"
@@ -42,67 +43,6 @@ _ASKED = "asked"
 _READ = "read"
 _TIDIED = "tidied"
 _SETTLED = 1.5  # seconds after which the browser has the address that was written last
-
-
-class Widget:
-    """Keys of the widgets and charts; where there are several of one, it begins their keys."""
-
-    source = "widget_source"
-    pair = "widget_pair"
-    gallery = "widget_gallery"
-    upload = "widget_upload"
-    camera = "widget_camera"
-    picker = "widget_picker"
-    strip = "widget_strip"
-    detail = "widget_detail"
-    heads = "widget_heads"
-    direction = "widget_direction"
-    value = "widget_value"
-    scale = "widget_scale"
-    beneath = "widget_beneath"
-    over = "widget_over"
-    arrival = "widget_arrival"
-    section = "widget_section"
-    target = "widget_target"
-    radius = "widget_radius"
-    without = "widget_without"
-    how = "widget_how"
-    part = "widget_part"
-    layers = "widget_layers"
-    stable = "widget_stable"
-    places = "widget_places"
-    other = "widget_other"
-    exchange = "widget_exchange"
-    companion_scale = "widget_companion_scale"
-    fields = "widget_fields"
-    row = "widget_row"
-    attributions = "widget_attributions"
-    why = "widget_why"
-    stop = "widget_stop"
-    take = "widget_take"
-    training = "widget_training"
-    compare_section = "widget_compare_section"
-    compare_start = "widget_compare_start"
-    compare_cancel = "widget_compare_cancel"
-    compare_again = "widget_compare_again"
-    compare_file = "widget_compare_file"
-    compare_weights = "widget_compare_weights"
-    compare_point = "widget_compare_point"
-    compare_layer = "widget_compare_layer"
-    compare_depth = "widget_compare_depth"
-    compare_distance = "widget_compare_distance"
-    compare_cost_kind = "widget_compare_cost_kind"
-    compare_cost_device = "widget_compare_cost_device"
-    compare_cost_figure = "widget_compare_cost_figure"
-    compare_cost = "widget_compare_cost"
-    compare_right = "widget_compare_right"
-    compare_calibration = "widget_compare_calibration"
-    compare_stress_test = "widget_compare_stress_test"
-    compare_stress = "widget_compare_stress"
-    compare_probe_task = "widget_compare_probe_task"
-    compare_probe_examples = "widget_compare_probe_examples"
-    compare_probe_steps = "widget_compare_probe_steps"
-    compare_probe = "widget_compare_probe"
 
 
 _REMEMBERED = (

@@ -16,7 +16,8 @@ Class attributions (`gsa.attribution`), deletion curves (`gsa.faithfulness`) and
 
 from gsa.attention import GlobalSelfAttention
 from gsa.baselines import edge_map, shuffled, untrained
-from gsa.checkpoints import Card, Checkpoint, CheckpointError, available, load
+from gsa.card import Card, CheckpointError
+from gsa.checkpoints import Checkpoint, available, load
 from gsa.config import PRESETS, NetworkConfig, preset
 from gsa.contributions import (
     constant,
@@ -41,7 +42,6 @@ from gsa.maps import (
     reverse_positional_map,
     row_weights,
     sum_map,
-    two_step_path,
 )
 from gsa.pictures import PictureError, open_picture, upright_size
 from gsa.preprocess import Grid, Preprocess
@@ -52,6 +52,7 @@ from gsa.record import LayerRecord, Recording, record
 from gsa.record_modules import record_modules
 from gsa.resnet import ResNet
 from gsa.twins import pairs
+from gsa.two_steps import two_step_path
 
 __all__ = [
     "shuffled",

@@ -16,8 +16,8 @@ from tqdm import tqdm
 from gsa import checkpoints, growth, probes, scaling
 from gsa._console import AddCommand, Arguments, Run, pictures, print_json
 from gsa.checkpoints import Checkpoint
-from gsa.commands import first_pictures, twins_of, with_twin
 from gsa.config import Mixer, preset
+from gsa.defaults import first_pictures, twins_of, with_twin
 from gsa.machine import described
 
 _LAYER = {"width": 64, "heads": 8}  # where none is named

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gsa.checkpoints import Card, Checkpoint
+from gsa.card import Card
+from gsa.checkpoints import Checkpoint
 from gsa.record import Array
 from gsa.resnet import ResNet
 

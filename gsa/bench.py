@@ -24,8 +24,8 @@ from torch.fx.experimental.optimization import fuse
 from gsa import fast, maps
 from gsa.attention import GlobalSelfAttention
 from gsa.baselines import untrained
+from gsa.card import Card
 from gsa.cells import Cells
-from gsa.checkpoints import Card
 from gsa.config import preset
 from gsa.folding import folded
 from gsa.pictures import open_picture

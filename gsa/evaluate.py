@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gsa.checkpoints import CALIBRATION_BINS, Checkpoint
+from gsa.card import CALIBRATION_BINS
+from gsa.checkpoints import Checkpoint
 from gsa.preprocess import Preprocess
 from gsa.split import DataError, Split
 

@@ -19,8 +19,8 @@ import torch
 from matplotlib.figure import Figure
 
 from gsa import maps
+from gsa.card import Card
 from gsa.cells import Cells
-from gsa.checkpoints import Card
 from gsa.contributions import contribution_map, reverse_contribution_map
 from gsa.files import said, whole_file
 from gsa.machine import PROJECT, version_of

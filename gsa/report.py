@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gsa.checkpoints import Card, CheckpointError, available, load, read_card
+from gsa.card import Card, CheckpointError
+from gsa.checkpoints import available, load, read_card
 from gsa.curves import draw_shares
 from gsa.files import GENERATED, PAGE, check_page, write_text
 from gsa.recipe import Recipe, RecipeError, listed

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from gsa.baselines import CONTROLS
-from gsa.checkpoints import Card, CheckpointError, read_card
+from gsa.card import Card, CheckpointError
+from gsa.checkpoints import read_card
 from gsa.recipe import Recipe
 
 SHARES = "branch_share.json"

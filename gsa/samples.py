@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gsa.checkpoints import Card, Checkpoint
+from gsa.card import Card
+from gsa.checkpoints import Checkpoint
 from gsa.data import KNOWN, DataError, open_split
 from gsa.evaluate import prepared
 from gsa.originals import CALTECH_WORDS, ORIGINALS

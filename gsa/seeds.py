@@ -14,7 +14,8 @@ from statistics import fmean, stdev
 
 import numpy as np
 
-from gsa.checkpoints import Card, CheckpointError, read_card
+from gsa.card import Card, CheckpointError
+from gsa.checkpoints import read_card
 from gsa.recipe import Recipe
 
 _STEPS = 10_000  # of an integral

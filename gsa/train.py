@@ -10,9 +10,9 @@ from typing import Any, get_args
 
 from lightning_fabric import Fabric
 
+from gsa.card import Card
 from gsa.checkpoints import (
     HISTORY,
-    Card,
     Checkpoint,
     available,
     folder,

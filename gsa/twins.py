@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gsa.checkpoints import Card, CheckpointError, read_cards
+from gsa.card import Card, CheckpointError
+from gsa.checkpoints import read_cards
 from gsa.preprocess import Preprocess
 
 

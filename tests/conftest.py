@@ -14,7 +14,8 @@ from PIL import Image
 from torch import nn
 
 from gsa.baselines import untrained
-from gsa.checkpoints import Card, save
+from gsa.card import Card
+from gsa.checkpoints import save
 from gsa.config import NetworkConfig, preset
 from gsa.preprocess import Preprocess
 from gsa.record import Recording, record

@@ -21,8 +21,8 @@ from app.one_weight import (
     positional_weight,
 )
 from app.selection import ANCHOR
-from app.state import Widget
 from app.text import words
+from app.widgets import Widget
 from gsa import maps
 from gsa.proofs import prove
 from gsa.record import Array, LayerRecord

@@ -13,8 +13,8 @@ from app.drawing import View
 from app.figures import charts, theme
 from app.resources import Seen
 from app.selection import ANCHOR, Selection
-from app.state import Widget
 from app.text import words
+from app.widgets import Widget
 from gsa import perturbations
 from gsa.cells import Cells
 from gsa.interventions import Limits

@@ -10,8 +10,8 @@ from app import chart_files, markup, panels, places, section_files, state
 from app.drawing import View
 from app.figures import charts, theme
 from app.selection import ANCHOR
-from app.state import Widget
 from app.text import words
+from app.widgets import Widget
 
 text = words("look")
 # colours tell branches, dashes how the maps lie

@@ -15,8 +15,8 @@ from app.drawing import View, beneath, head_names
 from app.figures import charts, compare
 from app.panels import Panel
 from app.selection import ANCHOR, Value
-from app.state import Widget
 from app.text import words
+from app.widgets import Widget
 from gsa import erf
 from gsa.erf import Field
 from gsa.ranges import even_distance

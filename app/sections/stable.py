@@ -9,8 +9,8 @@ import streamlit as st
 from app import companions, markup, section_files
 from app.drawing import View
 from app.selection import ANCHOR
-from app.state import Widget
 from app.text import words
+from app.widgets import Widget
 
 text = words("look")
 

@@ -17,8 +17,8 @@ from app.experiments import Explained
 from app.figures import charts, raster
 from app.figures.compare import COLOURS
 from app.selection import ANCHOR
-from app.state import Widget
 from app.text import words
+from app.widgets import Widget
 from gsa.checkpoints import folder
 from gsa.report_studies import attributions_tested
 

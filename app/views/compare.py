@@ -6,10 +6,11 @@ import gsa
 from app import compare_resources, links, markup, resources, state
 from app.components import heading
 from app.selection import PAIR, QUESTION
-from app.state import Widget
 from app.text import words
 from app.views import compare_cost, compare_fields, compare_right, compare_trials
-from gsa.checkpoints import CheckpointError, folder
+from app.widgets import Widget
+from gsa.card import CheckpointError
+from gsa.checkpoints import folder
 
 text = words("compare")
 

@@ -8,9 +8,9 @@ from app import compare_resources, markup, state
 from app.compare_files import Measurement
 from app.compare_resources import Pair
 from app.figures import compare as figures
-from app.state import Widget
 from app.text import words
 from app.views.compare_run import measured
+from app.widgets import Widget
 from gsa import growth, scaling
 from gsa.growth import Crossover, crossovers, exponent
 from gsa.scaling import Cost

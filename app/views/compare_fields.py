@@ -12,9 +12,9 @@ from app.compare_resources import MIXERS, Fields, Pair
 from app.fields import drawn
 from app.figures import compare as figures
 from app.figures import fields as pictures
-from app.state import Widget
 from app.text import words
 from app.views.compare_run import measured
+from app.widgets import Widget
 from gsa import erf, ranges
 from gsa.erf import Field, Spread
 

@@ -12,10 +12,10 @@ from app.compare_files import Measurement
 from app.compare_resources import MIXERS, Pair
 from app.figures import compare as figures
 from app.selection import Selection
-from app.state import Widget
 from app.text import words
 from app.views.compare_run import measured
-from gsa.checkpoints import Card
+from app.widgets import Widget
+from gsa.card import Card
 from gsa.config import PRESETS, Mixer
 from gsa.costs import flops, parameters
 

@@ -10,8 +10,8 @@ import streamlit as st
 from app import compare_results, state
 from app.compare_files import Measurement
 from app.compare_resources import Fields
-from app.state import Widget
 from app.text import words
+from app.widgets import Widget
 
 text = words("compare")
 

@@ -12,10 +12,10 @@ from app import compare_resources, markup, state
 from app.compare_files import Measurement
 from app.compare_resources import MIXERS, Pair
 from app.figures import compare as figures
-from app.state import Widget
 from app.text import words
 from app.views.compare_right import folder_and_count, refused
 from app.views.compare_run import measured
+from app.widgets import Widget
 from gsa.probes import BINS, MARK, SIDE, SUMMED_AT_BEST, Probe, examples, fitting
 
 page = words("compare")

@@ -8,10 +8,11 @@ from app.components import heading
 from app.components.gallery import gallery
 from app.gallery import FIRST, titles
 from app.selection import Source
-from app.state import Widget
 from app.text import words
 from app.views import look_maps
-from gsa.checkpoints import ENVIRONMENT, CheckpointError, folder
+from app.widgets import Widget
+from gsa.card import CheckpointError
+from gsa.checkpoints import ENVIRONMENT, folder
 from gsa.pictures import FORMATS, MAX_BYTES, PictureError
 
 text = words("look")

@@ -16,8 +16,9 @@ from app.panels import Panel
 from app.resources import Seen
 from app.sections import heads, matter, places, ranges, stable, take, why
 from app.selection import ANCHOR, Selection
-from app.state import Picture, Widget
+from app.state import Picture
 from app.text import words
+from app.widgets import Widget
 from gsa.proofs import TOLERANCE_FLOAT32
 from gsa.ranges import even_distance
 

@@ -8,9 +8,10 @@ from app import markup, state
 from app.card_table import card_table
 from app.components import heading
 from app.figures import compare
-from app.state import Widget
 from app.text import words
+from app.widgets import Widget
 from gsa import checkpoints
+from gsa.card import Card, CheckpointError
 from gsa.recipe import listed
 
 text = words("networks")
@@ -28,12 +29,12 @@ if not found:
     st.stop()
 
 for card in found.values():
-    if isinstance(card, checkpoints.CheckpointError):
+    if isinstance(card, CheckpointError):
         st.error(text["broken"].format(error=card))
-cards = [card for card in found.values() if isinstance(card, checkpoints.Card)]
+cards = [card for card in found.values() if isinstance(card, Card)]
 if not cards:
     st.stop()
-by_pair: dict[str, list[checkpoints.Card]] = {}
+by_pair: dict[str, list[Card]] = {}
 for card in cards:
     by_pair.setdefault(card.pair, []).append(card)
 for twins in by_pair.values():
@@ -41,7 +42,7 @@ for twins in by_pair.values():
 card_table([card for twins in by_pair.values() for card in twins], COLUMNS)
 
 
-def draw_training(twins: list[checkpoints.Card]) -> None:
+def draw_training(twins: list[Card]) -> None:
     """How training went, in one chart for each figure.
 
     Args:

@@ -6,8 +6,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import compare_pictures, compare_results, state
-from app.state import Widget
 from app.text import words
+from app.widgets import Widget
 from tests.app import test_pages
 from tests.app.test_pages import MAIN
 from tests.conftest import photo

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from app import compare_resources
-from app.state import Widget
 from app.views import compare_cost
+from app.widgets import Widget
 from gsa import erf, ranges
 from gsa.checkpoints import load
 from gsa.record import record

@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 from app import compare_pictures, compare_resources, compare_results, gallery
 from app.figures import compare as figures
 from app.selection import ANCHOR, from_parameters
-from app.state import Widget
 from app.views import compare_right
+from app.widgets import Widget
 from gsa.checkpoints import read_card
 from tests.app import compare_support
 from tests.app.compare_support import TEXT, charts, drawn, labels, section, start, texts

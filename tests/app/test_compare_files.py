@@ -10,12 +10,12 @@ import pytest
 
 from app import compare_resources
 from app.compare_files import Measurement
-from app.state import Widget
 from app.text import words
 from app.views import compare_run
+from app.widgets import Widget
 from gsa import export, probes, scaling
 from gsa.checkpoints import read_card
-from gsa.commands import GALLERY
+from gsa.defaults import GALLERY
 from gsa.machine import processor, versions
 from tests.app import compare_support
 from tests.app.compare_support import section, start

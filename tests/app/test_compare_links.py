@@ -5,7 +5,7 @@ from streamlit.testing.v1 import AppTest
 import gsa
 from app import state
 from app.selection import PAIR, QUESTION
-from app.state import Widget
+from app.widgets import Widget
 from tests.app import compare_support
 from tests.app.compare_support import section
 from tests.app.test_pages import MAIN

@@ -9,9 +9,9 @@ from streamlit.testing.v1 import AppTest
 from app import compare_pictures, compare_resources, compare_results
 from app.figures import compare as figures
 from app.figures import fields, theme
-from app.state import Widget
 from app.text import words
 from app.views import compare_cost
+from app.widgets import Widget
 from gsa import ranges
 from gsa.growth import Crossover
 from gsa.preprocess import Grid

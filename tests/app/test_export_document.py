@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import markup
 from app.selection import Selection, to_parameters
-from app.state import Widget
+from app.widgets import Widget
 from gsa import probes, scaling
 from tests.app import compare_support, test_compare_files
 from tests.app.compare_support import section, start

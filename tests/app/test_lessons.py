@@ -31,6 +31,7 @@ from gsa.probes import FARTHEST, MARK, NEAREST, Probe
 from gsa.proofs import TOLERANCE_FLOAT32
 from gsa.receptive_field import field_of
 from gsa.report_studies import attributions_tested
+from gsa.two_steps import two_step_path
 
 VIEW = Path(__file__).parents[2] / "app" / "views" / "lessons.py"
 TEXT = words("lessons")
@@ -185,15 +186,15 @@ def test_a_positional_weight_turns_in_the_row_of_the_query_and_is_a_product():
     chosen = STATES["steps"].chosen
     layer, grid = recording("steps")[chosen.layer], recording("steps").grid(chosen.layer)
     query, source = chosen.point(grid), chosen.source(grid)
-    path = maps.two_step_path(layer, query, source)
+    path = two_step_path(layer, query, source)
     assert path.via == (query[0], source[1])
     weights = maps.positional_map(layer, Cells.at(*query))
     np.testing.assert_allclose(path.weight, weights[:, source[0], source[1]], rtol=1e-3)
     for row in range(grid.rows):  # in a column the row score stays, and the turn
-        other = maps.two_step_path(layer, query, (row, source[1]))
+        other = two_step_path(layer, query, (row, source[1]))
         np.testing.assert_array_equal(other.row_score, path.row_score)
         assert other.via == path.via
-    elsewhere = maps.two_step_path(layer, query, (source[0], source[1] - 3))
+    elsewhere = two_step_path(layer, query, (source[0], source[1] - 3))
     assert not np.allclose(elsewhere.row_score, path.row_score)
     assert not np.allclose(path.column_q, path.row_q)  # of the turn, not of the square
 

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.links import Known, complaint, fitted
 from app.selection import Selection, from_parameters, to_parameters
-from app.state import Widget
+from app.widgets import Widget
 from tests.app.test_pages import MAIN
 from tests.app.test_state import CHOSEN
 

@@ -6,8 +6,8 @@ import pytest
 
 from app import gallery
 from app.sections.matter import PART_CELLS
-from app.state import Widget
 from app.text import words
+from app.widgets import Widget
 from gsa import checkpoints, perturbations
 from gsa.pictures import open_picture
 from tests.app.compare_support import lines

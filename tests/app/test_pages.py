@@ -15,10 +15,11 @@ from streamlit.testing.v1 import AppTest
 
 from app import gallery, panels, resources
 from app.selection import OWN, Selection, to_parameters
-from app.state import Widget
 from app.text import words
+from app.widgets import Widget
 from gsa.baselines import untrained
-from gsa.checkpoints import Card, read_cards, save
+from gsa.card import Card
+from gsa.checkpoints import read_cards, save
 from gsa.preprocess import Preprocess
 from tests.conftest import photo, tiny_config
 

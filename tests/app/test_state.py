@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from app.selection import Selection, from_parameters, to_parameters
-from app.state import Widget
+from app.widgets import Widget
 from gsa.cells import Cells
 from gsa.preprocess import Grid
 
@@ -88,7 +88,7 @@ def literal_keys(source):
 
 
 def test_the_keys_of_all_widgets_are_listed():
-    sources = [path for path in APP.rglob("*.py") if path.name != "state.py"]
+    sources = [path for path in APP.rglob("*.py") if path.name != "widgets.py"]
     assert len(sources) > 30
     for path in sources:
         assert list(literal_keys(path.read_text(encoding="utf-8"))) == [], path

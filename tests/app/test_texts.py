@@ -7,8 +7,8 @@ import pytest
 import streamlit as st
 
 from app import panels
-from app.state import Widget
 from app.text import words
+from app.widgets import Widget
 from gsa import erf, growth, perturbations, ranges, scaling
 from gsa.pictures import FORMATS
 from tests.app import compare_support, test_pages

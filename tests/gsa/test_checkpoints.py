@@ -10,15 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from gsa import twins
 from gsa.baselines import untrained
-from gsa.checkpoints import (
-    Card,
-    CheckpointError,
-    available,
-    load,
-    read_card,
-    read_cards,
-    save,
-)
+from gsa.card import Card, CheckpointError
+from gsa.checkpoints import available, load, read_card, read_cards, save
 from gsa.twins import pairs
 from tests.conftest import noise
 

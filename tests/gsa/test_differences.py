@@ -8,8 +8,8 @@ import pytest
 
 from gsa import checkpoints, differences, robustness, samples
 from gsa.__main__ import main
-from gsa.commands import GALLERY
 from gsa.data import DataError
+from gsa.defaults import GALLERY
 from gsa.differences import Answers, Differences
 from gsa.samples import from_files, from_folder
 from gsa.split import Split

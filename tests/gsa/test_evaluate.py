@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gsa.checkpoints import Card, Checkpoint
+from gsa.card import Card
+from gsa.checkpoints import Checkpoint
 from gsa.evaluate import calibration_error, evaluate, share_of
 from gsa.preprocess import Preprocess
 from gsa.resnet import ResNet

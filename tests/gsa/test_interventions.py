@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from gsa import maps
+from gsa.card import Card
 from gsa.cells import Cells
-from gsa.checkpoints import Card, Checkpoint
+from gsa.checkpoints import Checkpoint
 from gsa.formulas import normalise_keys, windowed_content_attention
 from gsa.heuristics import class_flow, output_gradients
 from gsa.interventions import Limits, by_radius, limited, probabilities

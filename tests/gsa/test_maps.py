@@ -6,6 +6,7 @@ import pytest
 from gsa import maps
 from gsa.cells import Cells
 from gsa.record import record
+from gsa.two_steps import two_step_path
 from tests.conftest import VARIANTS, noise, tiny_model
 
 
@@ -75,7 +76,7 @@ def test_a_region_is_the_mean_of_its_cells(recording, branch):
 
 def test_the_two_step_path_makes_up_the_weight(recording):
     layer, query, source = recording["2.1"], (5, 2), (1, 9)
-    path = maps.two_step_path(layer, query, source)
+    path = two_step_path(layer, query, source)
     assert path.via == (5, 9)
     whole = maps.positional_map(layer, Cells.at(*query))[:, 1, 9]
     np.testing.assert_allclose(path.weight, whole)

@@ -10,7 +10,8 @@ from functools import cache
 import pytest
 from safetensors.torch import save as to_bytes
 
-from gsa.checkpoints import Card, CheckpointError, write_card
+from gsa.card import Card, CheckpointError
+from gsa.checkpoints import write_card
 from gsa.deletion_study import Judged, summary
 from gsa.evaluate import wilson
 from gsa.preprocess import Preprocess

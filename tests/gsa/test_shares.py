@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from gsa.__main__ import main
-from gsa.checkpoints import CheckpointError, load, write_card
+from gsa.card import CheckpointError
+from gsa.checkpoints import load, write_card
 from gsa.data import open_split
 from gsa.report import report, write_report
 from gsa.shares import STARTS, positional_shares, study

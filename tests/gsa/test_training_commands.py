@@ -6,7 +6,8 @@ import pytest
 
 from gsa.__main__ import main
 from gsa.baselines import untrained
-from gsa.checkpoints import Card, save
+from gsa.card import Card
+from gsa.checkpoints import save
 from gsa.preprocess import Preprocess
 from gsa.recipe import Recipe, read_recipe
 from gsa.train import train
