@@ -30,7 +30,10 @@ def of(view: View) -> dict[str, list[Field]]:
 def drawn(field: Field, *, root: bool = False, see_through: bool = False) -> str:
     """The URL of a picture of a field; its circles hold 50 % and 90 % of the gradient.
 
-    Of a single picture the gradient is speckled, so that a linear scale shows few of its pixels.
+    Args:
+        root: whether colours are of the square root. Of a single picture the gradient is speckled,
+            so that colours in proportion show few of its pixels.
+        see_through: to lie over the picture.
     """
     box, centre = field.theoretical.box, field.theoretical.centre
     radii = (field.spread.radius_50, field.spread.radius_90)

@@ -49,6 +49,7 @@ _REMEMBERED = (
     Widget.compare_weights,
     Widget.compare_point,
     Widget.compare_layer,
+    Widget.compare_colours,
     Widget.compare_cost_kind,
     Widget.compare_cost_device,
     Widget.compare_cost_figure,

@@ -48,6 +48,7 @@ class Widget:
     compare_weights = "widget_compare_weights"
     compare_point = "widget_compare_point"
     compare_layer = "widget_compare_layer"
+    compare_colours = "widget_compare_colours"
     compare_depth = "widget_compare_depth"
     compare_distance = "widget_compare_distance"
     compare_cost_kind = "widget_compare_cost_kind"

@@ -34,7 +34,9 @@ _FIGURES = {  # of the table: what `Spread` calls them, and pixels or shares
 def show(pair: Pair) -> None:
     """The section."""
     st.markdown(text["lead"])
-    left, middle, right = st.columns([2, 3, 4], vertical_alignment="bottom")
+    left, middle, right, last = markup.row(
+        "field_switches", [5, 6, 6, 7], vertical_alignment="bottom"
+    )
     state.prepare_widget(Widget.compare_weights, "trained")
     weights = left.segmented_control(
         text["weights"],
@@ -66,11 +68,19 @@ def show(pair: Pair) -> None:
     if state.widget_value(Widget.compare_layer) not in layers:  # another pair may have others
         state.set_widget(Widget.compare_layer, layers[0])
     layer = right.select_slider(text["layer"], layers, key=Widget.compare_layer)
-    _maps(found, layers.index(layer))
+    state.prepare_widget(Widget.compare_colours, "linear")
+    colours = last.segmented_control(
+        text["colours"],
+        list(text["colour_kinds"]),
+        format_func=text["colour_kinds"].get,
+        required=True,
+        key=Widget.compare_colours,
+    )
+    _maps(found, layers.index(layer), root=colours == "root")
     st.caption(
         text["protocol"].format(
             size=found.size, pictures=found.pictures, row=found.place[0], column=found.place[1],
-            unit=erf.UNIT, gradient=erf.GRADIENT, scale=erf.SCALE,
+            unit=erf.UNIT, gradient=erf.GRADIENT, scale=text["colour_scales"][colours],
         )
     )  # fmt: skip
     left, right = st.columns(2, gap="large")
@@ -90,7 +100,7 @@ def _theory(field: Field, size: int) -> str:
     return text["box_past" if past else "box"].format(side=side)
 
 
-def _maps(found: Fields, at: int) -> None:
+def _maps(found: Fields, at: int, *, root: bool) -> None:
     columns = markup.row("fields", [3, 3, 5], gap="medium")
     spreads = {}
     for column, mixer in zip(columns, MIXERS, strict=False):
@@ -101,7 +111,7 @@ def _maps(found: Fields, at: int) -> None:
         )
         with column:
             st.markdown(f"**{twin}**")
-            st.html(pictures.markup(drawn(field), label))
+            st.html(pictures.markup(drawn(field, root=root), label))
             st.caption(theory)
         spreads[twin] = spread
     with columns[2]:

@@ -79,6 +79,11 @@ def test_fields_are_measured_once_and_kept(page):
     page.select_slider(Widget.compare_layer).set_value("1.1").run()
     assert TEXT["fields"]["box"].format(side=19) in texts(page)
     assert labels(page) == [TEXT["again"]]  # no new measurement for another layer
+    linear = _pictures(page)
+    page.button_group(Widget.compare_colours).set_value("root").run()
+    assert labels(page) == [TEXT["again"]]  # nor for other colours
+    assert not set(_pictures(page)) & set(linear)
+    assert TEXT["fields"]["colour_scales"]["root"] in texts(page)
     page.button_group(Widget.compare_weights).set_value("random").run()
     assert labels(page) == [TEXT["fields"]["start"]]  # but for other weights
     page.button_group(Widget.compare_weights).set_value("trained").run()
@@ -87,6 +92,13 @@ def test_fields_are_measured_once_and_kept(page):
     assert labels(page) == [TEXT["again"]]
     assert charts(page) == 2
     assert kept_fields() is not before
+
+
+def _pictures(app) -> list[str]:
+    """The markup of the pictures of the fields, one for each twin."""
+    found = [each.proto.body for each in app.get("html") if "<img" in each.proto.body]
+    assert len(found) == 2
+    return found
 
 
 def test_a_result_is_kept_for_all_until_there_is_a_new_one(page, monkeypatch):
