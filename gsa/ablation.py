@@ -130,7 +130,7 @@ def ablate(
         ablation: what to train.
         root: folder of a known data set.
         runs: holds the state of each run; a state found there is resumed.
-        out: JSON file of results, written after each run.
+        out: JSON file of results, written after each run and at the end.
         seeds: how many, counted up from the recipe's own; others that the file has stay in it.
         download: whether a known data set that is not there is fetched first.
         save_every: steps between two writes of a state.
@@ -172,7 +172,9 @@ def ablate(
             if seed not in known:
                 known[seed] = _train(ablation, variant, seed, learn, held, runs, save_every)
                 _write(out, results())
-    return results()
+    found = results()
+    _write(out, found)  # even if there was nothing to train: its means are those of its runs
+    return found
 
 
 def _entries(

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from statistics import stdev
 
 import pytest
 
@@ -98,6 +99,11 @@ def test_what_is_done_is_not_done_again(folder, results, tmp_path, monkeypatch):
     found = ablate(ablation, None, tmp_path / "runs", out)
 
     assert without_time(found) == without_time(results)
+    for entry in found["variants"]:
+        entry["held_out_top1"] = 2.0  # as where runs were put into the file by hand
+    out.write_text(json.dumps(found))
+    ablate(ablation, None, tmp_path / "runs", out)
+    assert without_time(json.loads(out.read_text())) == without_time(results)
 
 
 def without_time(results):
@@ -251,6 +257,17 @@ def test_the_shipped_ablation_makes_its_networks():
     ]
     assert len(set(configs)) == len(ablation.variants)
     assert {config.mixer for config in configs} == {"gsa", "conv", "mixed"}
+
+
+def test_the_shipped_ablation_says_the_means_of_its_runs():
+    path = Path(__file__).parents[2] / "checkpoints" / "ablation.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    for entry in found["variants"]:
+        top1 = [run["held_out_top1"] for run in entry["runs"]]
+        assert len(top1) > 1
+        assert entry["held_out_top1"] == pytest.approx(sum(top1) / len(top1))
+        assert entry["deviation"] == pytest.approx(stdev(top1))
+        assert entry["interval"] == list(wilson(entry["held_out_top1"], found["data"]["held_out"]))
 
 
 def test_the_command_and_the_page_tell_the_results(folder, results, tmp_path, capsys):
