@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import streamlit as st
@@ -115,7 +115,8 @@ def seen(name: str, digest: str, data: bytes) -> Seen:
 
 def fingerprint(card: Card) -> str:
     """Changes with the weights of a card, and with all that it says of them."""
-    return hashlib.sha256(json.dumps(card.to_dict(), sort_keys=True).encode()).hexdigest()
+    kept = json.dumps(asdict(card), sort_keys=True)  # `to_dict` counts operations, which takes long
+    return hashlib.sha256(kept.encode()).hexdigest()
 
 
 def shown_part(width: int, height: int) -> tuple[int, int, int, int]:

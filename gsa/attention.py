@@ -90,12 +90,13 @@ def row_attention(q: Tensor, r_r: Tensor, u: Tensor) -> Tensor:
 def _initial_embeddings(length: int, channels: int, init: RelativeInit) -> Tensor:
     """(2 * length - 1, channels) start values of r_c or r_r.
 
-    `normal`: std 1 / sqrt(channels * length). With unit variance the positional branch would be
-    12 to 200 times larger than the content branch. `local`: the same noise, smaller, on top of
-    Gaussian bumps around offset 0, of a different width and centre for each channel.
+    `normal`: std 1 / sqrt(channels * length); with 1 the branch is 12 to 200 times as large as
+    the other. `local`: a tenth of that noise on Gaussian bumps near offset 0, one for each channel.
     """
-    scale = 1 / math.sqrt(channels * length)
-    noise = torch.randn(2 * length - 1, channels) * scale
+    table = torch.empty(2 * length - 1, channels)
+    if table.is_meta:
+        return table  # where it takes torch long to draw none
+    noise = torch.randn_like(table) * (1 / math.sqrt(channels * length))
     if init == "normal":
         return noise
     offsets = torch.arange(1 - length, length).unsqueeze(1)  # (2 * length - 1, 1)
@@ -142,8 +143,7 @@ class GlobalSelfAttention(nn.Module):
     `gsa.fast.switched_off()` the plain formulas are used, which have these and forward mode too.
 
     `reach`, where it is not None, cuts every weight further than so many cells along either axis,
-    and `gap` every weight up to there; networks are trained without (`gsa.interventions` sets
-    them).
+    and `gap` every weight up to there (`gsa.interventions` sets them); networks train without.
 
     Args:
         in_channels: channels of the input.

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torchvision
 
 PROJECT = "gsa-explorer"  # the name of its distribution
 _DISTRIBUTIONS = {
@@ -65,6 +64,8 @@ def described(device: str) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Of Python, this project and the libraries that a trained network depends on."""
+    import torchvision  # takes longer to load than the rest of the project
+
     # the distributions of these two do not say which CUDA they were built for
     found = {"torch": torch.__version__, "torchvision": torchvision.__version__}
     for name, distribution in _DISTRIBUTIONS.items():

@@ -151,11 +151,17 @@ class Function:
         self._struct = type("Call", (ctypes.Structure,), {"_fields_": fields})
         self._found: dict[str, Any] = {}  # functions, since to ask for one takes a microsecond
 
-    @torch.compiler.disable  # tracing knows nothing of addresses
     def __call__(
         self, dtype: torch.dtype, numbers: Mapping[str, int], tensors: Mapping[str, Tensor | None]
     ) -> None:
         """Run on data of a type; tensors are contiguous, missing ones and None null pointers."""
+        # tracing knows nothing of addresses; else `disable` is not asked, as it loads the compiler
+        run = torch.compiler.disable(self._run) if torch.compiler.is_compiling() else self._run
+        run(dtype, numbers, tensors)
+
+    def _run(
+        self, dtype: torch.dtype, numbers: Mapping[str, int], tensors: Mapping[str, Tensor | None]
+    ) -> None:
         call = self._call(dtype, numbers, tensors)
         count = self._function("_scratch")(ctypes.byref(call))
         scratch = torch.empty(count, dtype=torch.float32, device="cpu")

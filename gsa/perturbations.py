@@ -13,7 +13,6 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms.v2.functional import gaussian_blur
 
 from gsa.checkpoints import Checkpoint
 from gsa.interventions import probabilities
@@ -28,6 +27,9 @@ DRAWS = 3  # orders that `by_shuffled_radius` takes the mean over
 
 def blurred(x: Tensor) -> Tensor:
     """So blurred that the class is lost, without the hard edges that blanks would have."""
+    # its package takes longer to load than the rest of the project
+    from torchvision.transforms.v2.functional import gaussian_blur
+
     sigma = min(x.shape[-2:]) / 12
     kernel = 2 * int(2 * sigma) + 1
     return gaussian_blur(x, [kernel, kernel], [sigma, sigma])

@@ -22,6 +22,15 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 _LEAST_STD = 1e-6  # divided by less, pixels get too large for the sums of a network
 
 
+def pixels_of(picture: Image.Image) -> Tensor:
+    """(3, rows, columns) uint8 of an RGB picture.
+
+    As torchvision's `pil_to_tensor`, without loading torchvision: it takes longer to load than the
+    whole project, and a person waits for the first picture.
+    """
+    return torch.from_numpy(np.array(picture, dtype=np.uint8)).permute(2, 0, 1)
+
+
 @dataclass(frozen=True)
 class Preprocess:
     """Centre crop, resize, normalise; lists may stand for tuples.
@@ -74,8 +83,7 @@ class Preprocess:
         """
         if crop.mode != "RGB":
             raise ValueError(f"the picture has the mode {crop.mode!r}; it must be RGB, cropped.")
-        pixels = torch.from_numpy(np.array(crop, dtype=np.uint8))  # (rows, columns, 3)
-        return self.normalise(pixels.permute(2, 0, 1).unsqueeze(0))
+        return self.normalise(pixels_of(crop).unsqueeze(0))
 
     def picture(self, x: Tensor) -> Image.Image:
         """The inverse of `tensor`: a normalised (1, 3, rows, columns) as an RGB picture."""

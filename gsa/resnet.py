@@ -90,7 +90,8 @@ class ResNet(nn.Module):
         self.config = config
         with seeded(seed):
             self._build()
-            self._initialise()
+            if not self.stem.weight.is_meta:  # where it takes torch long to draw none
+                self._initialise()
 
     def _build(self) -> None:
         config = self.config

@@ -23,9 +23,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms.v2 import functional as F
 
 from gsa.pictures import SUFFIXES, PictureError, open_picture
+from gsa.preprocess import pixels_of
 
 _SUFFIXES = frozenset(chain.from_iterable(SUFFIXES.values()))
 
@@ -138,7 +138,7 @@ class Split:
             if scale < 1:
                 size = (round(picture.width * scale), round(picture.height * scale))
                 picture = picture.resize(size, Image.Resampling.BICUBIC)
-            tensors.append(F.pil_to_tensor(picture))
+            tensors.append(pixels_of(picture))
         return tensors
 
 

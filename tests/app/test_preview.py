@@ -51,12 +51,13 @@ def test_they_are_what_the_page_draws(name):
 def test_they_are_not_shown_for_other_networks(monkeypatch, tmp_path):
     assert preview.CHECKPOINTS == ENVIRONMENT
     assert checkpoints.folder() == preview.SHIPPED
+    card = checkpoints.read_card(read(gallery.FIRST)["checkpoint"])
+    checkpoints.write_card(card, tmp_path)  # while torch is there to count
     monkeypatch.delitem(sys.modules, "torch")
     assert preview.wanted({})
     monkeypatch.setenv(ENVIRONMENT, "elsewhere")
     assert not preview.wanted({})
     monkeypatch.delenv(ENVIRONMENT)
-    card = checkpoints.read_card(read(gallery.FIRST)["checkpoint"])
     checkpoints.write_card(replace(card, sha256="0" * 64), tmp_path)
     monkeypatch.setattr(preview, "SHIPPED", tmp_path)
     assert not preview.wanted({})
@@ -70,6 +71,20 @@ def test_showing_them_does_not_load_torch():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert done.stdout.strip() == "False"
+
+
+def test_the_first_picture_does_not_wait_for_what_it_does_not_need():
+    code = (
+        "from streamlit.testing.v1 import AppTest\n"
+        "import sys\n"
+        "app = AppTest.from_file('app/main.py', default_timeout=120).run()\n"
+        "assert any('Proved for this place' in each.value for each in app.caption)\n"
+        "print({'torchvision', 'torch._dynamo', 'captum'} & {*sys.modules})\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == "set()"
 
 
 def test_a_link_shows_its_own_picture_or_none(monkeypatch):
