@@ -60,15 +60,26 @@ class Cells:
             max(math.ceil(right / wide - _HAIR), first_column + 1),
         )
 
-    def check(self, layer: LayerRecord) -> None:
-        """ValueError if the rectangle leaves the layer's grid."""
-        rows, columns = layer.shape
-        if self.bottom > rows or self.right > columns:
-            raise ValueError(
-                f"rows {self.top} to {self.bottom}, columns {self.left} to {self.right} must lie "
-                f"in the {rows} x {columns} grid of layer {layer.name}."
-            )
-
     def of(self, values: Array) -> Array:
         """The cells of an array whose last axes are y, x: (..., rows, columns)."""
         return values[..., self.top : self.bottom, self.left : self.right]
+
+
+def check_cells(cells: Cells, shape: tuple[int, int], of: str) -> None:
+    """ValueError if these are no rectangle of cells, such as a pair, or leave the grid `of` it."""
+    if not isinstance(cells, Cells):
+        raise ValueError(
+            f"`cells` (={cells!r}) must be of type `gsa.Cells`; one cell is "
+            "`gsa.Cells.at(row, column)`."
+        )
+    rows, columns = shape
+    if cells.bottom > rows or cells.right > columns:
+        raise ValueError(
+            f"rows {cells.top} to {cells.bottom}, columns {cells.left} to {cells.right} must lie "
+            f"in the {rows} x {columns} grid of {of}."
+        )
+
+
+def check_in_layer(cells: Cells, layer: LayerRecord) -> None:
+    """As `check_cells`, for the grid of a layer."""
+    check_cells(cells, layer.shape, f"layer {layer.name}")

@@ -15,7 +15,7 @@ from typing import get_args
 import numpy as np
 
 from gsa import maps
-from gsa.cells import Cells
+from gsa.cells import Cells, check_in_layer
 from gsa.maps import Branch, Direction, Kind
 from gsa.record import Array, LayerRecord
 from gsa.replay import replayed
@@ -43,7 +43,7 @@ def contribution_vectors(
             leaves its grid.
     """
     maps.check_direction(direction)
-    cells.check(layer)
+    check_in_layer(cells, layer)
     both = get_args(Branch)
     total: Array = np.zeros_like(layer.v)
     part: Array
@@ -109,7 +109,7 @@ def constant_share(layer: LayerRecord, cells: Cells) -> float:
         ValueError: if the layer has no positional branch or `cells` leaves its grid.
     """
     positional = maps.required(layer.positional, layer, "positional branch")
-    cells.check(layer)
+    check_in_layer(cells, layer)
     offset = _constants(layer, cells)
     added = cells.of(positional) - offset
     norms = [float(np.linalg.norm(part)) for part in (offset, added)]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gsa import maps
-from gsa.cells import Cells
+from gsa.cells import Cells, check_cells
 from gsa.maps import Kind
 from gsa.record import Array, LayerRecord, Recording, check_eval, exact, frozen, unwrapped
 from gsa.resnet import ResNet
@@ -39,8 +39,7 @@ def rollout(recording: Recording, layer: str, cells: Cells) -> Array:
         ValueError: if there is no such layer, or `cells` leaves its output grid.
     """
     shape = recording[layer].pooled_shape
-    if cells.bottom > shape[0] or cells.right > shape[1]:
-        raise ValueError(f"`cells` must lie in the {shape[0]} x {shape[1]} output of {layer}.")
+    check_cells(cells, shape, f"the output of layer {layer}")
     names = list(recording.layers)
     share = np.zeros(shape)
     cells.of(share)[...] = 1 / cells.of(share).size

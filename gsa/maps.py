@@ -15,7 +15,7 @@ from typing import Literal, TypeVar, get_args
 
 import numpy as np
 
-from gsa.cells import Cells
+from gsa.cells import Cells, check_in_layer
 from gsa.record import Array, LayerRecord
 
 Branch = Literal["content", "positional"]
@@ -68,7 +68,7 @@ def row_weights(layer: LayerRecord, cells: Cells) -> Array:
     Raises:
         ValueError: if the layer has no row step or `cells` leaves its grid.
     """
-    cells.check(layer)
+    check_in_layer(cells, layer)
     r_r = required(layer.r_r, layer, "row step")
     columns = layer.shape[1]
     offset = np.arange(columns) - np.arange(cells.left, cells.right)[:, None]  # (b, j)
@@ -85,7 +85,7 @@ def column_weights(layer: LayerRecord, row: int) -> Array:
     Raises:
         ValueError: if the layer has no column step or no such row.
     """
-    Cells.at(row, 0).check(layer)
+    check_in_layer(Cells.at(row, 0), layer)
     r_c, rows = required(layer.r_c, layer, "column step"), layer.shape[0]
     return np.einsum("hdj,id->hij", layer.q[:, :, row], r_c[np.arange(rows) - row + rows - 1])
 
@@ -101,7 +101,7 @@ def positional_map(layer: LayerRecord, cells: Cells) -> Array:
     Raises:
         ValueError: if the layer has no positional branch or `cells` leaves its grid.
     """
-    cells.check(layer)
+    check_in_layer(cells, layer)
     required(layer.positional, layer, "positional branch")
     weights = np.zeros((layer.heads, *layer.shape), dtype=layer.q.dtype)
     if layer.r_r is None:  # without the row step each query keeps to its own column
@@ -193,7 +193,7 @@ def _mean_in_reach(layer: LayerRecord, values: Array, cells: Cells) -> Array:
     Returns:
         (h, d, y, x), as each place of the grid has it; (h, d, 1, 1) where nothing is cut.
     """
-    cells.check(layer)
+    check_in_layer(cells, layer)
     part = cells.of(values)
     if layer.reach is None:
         return part.mean(axis=(-2, -1), keepdims=True)
@@ -211,7 +211,7 @@ def reverse_positional_map(layer: LayerRecord, cells: Cells) -> Array:
     Raises:
         ValueError: if the layer has no positional branch or `cells` leaves its grid.
     """
-    cells.check(layer)
+    check_in_layer(cells, layer)
     rows, columns = layer.shape
     weights = np.zeros((layer.heads, rows, columns), dtype=layer.q.dtype)
     r_c, r_r = layer.r_c, layer.r_r
@@ -246,7 +246,7 @@ def branch_share(layer: LayerRecord, branch: Branch, cells: Cells) -> float:
     Raises:
         ValueError: for a name that is no branch, or if `cells` leaves the layer's grid.
     """
-    cells.check(layer)
+    check_in_layer(cells, layer)
     content, positional = (
         0.0 if out is None else float(np.linalg.norm(cells.of(out)))
         for out in (layer.content, layer.positional)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from gsa import maps
-from gsa.cells import Cells
+from gsa.cells import Cells, check_in_layer
 from gsa.contributions import constant
 from gsa.maps import Direction, Kind
 from gsa.record import Array, LayerRecord, record, unwrapped
@@ -115,7 +115,7 @@ def prove(layer: LayerRecord, kind: Kind, cells: Cells, direction: Direction = "
     for part in ("content", "positional"):
         if kind in (part, "sum"):
             maps.required(getattr(layer, part), layer, f"{part} branch")
-    cells.check(layer)
+    check_in_layer(cells, layer)
     everywhere = output if direction == "from" else response(layer, kind, cells)
     assert everywhere is not None  # a branch that is there has put something out
     if direction == "from":

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 
 from gsa import maps
-from gsa.cells import Cells
+from gsa.cells import Cells, check_cells
 from gsa.files import json_ready
 from gsa.maps import Branch, Kind
 from gsa.preprocess import Grid
@@ -110,11 +110,7 @@ def measure(weights: Array, cells: Cells, grid: Grid) -> RangeMeasures:
         raise ValueError(
             f"the map has shape {weights.shape}; its grid is {grid.rows} x {grid.columns}."
         )
-    if cells.bottom > grid.rows or cells.right > grid.columns:
-        raise ValueError(
-            f"rows {cells.top} to {cells.bottom}, columns {cells.left} to {cells.right} must lie "
-            f"in the {grid.rows} x {grid.columns} grid of the map."
-        )
+    check_cells(cells, weights.shape, "the map")
     size = np.abs(weights.astype(np.float64))
     total = size.sum()
     if not total > 0:

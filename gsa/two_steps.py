@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gsa.cells import Cells
+from gsa.cells import Cells, check_in_layer
 from gsa.maps import required
 from gsa.record import Array, LayerRecord
 
@@ -46,7 +46,7 @@ def two_step_path(layer: LayerRecord, query: tuple[int, int], source: tuple[int,
         ValueError: if either lies outside, or the layer lacks one of the steps.
     """
     for cell in (query, source):
-        Cells.at(*cell).check(layer)
+        check_in_layer(Cells.at(*cell), layer)
     (a, b), (i, j) = query, source
     rows, columns = layer.shape
     return Path(

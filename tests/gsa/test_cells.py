@@ -3,9 +3,15 @@
 import numpy as np
 import pytest
 
+from gsa import maps
 from gsa.cells import Cells
+from gsa.contributions import contribution_map
 from gsa.maps import column_weights
+from gsa.preprocess import Grid
+from gsa.proofs import prove
 from gsa.ranges import measure
+
+GRID = Grid(16, 24, 64, 96)
 
 
 @pytest.mark.parametrize("row", [99, -1])
@@ -17,6 +23,21 @@ def test_a_row_that_a_layer_lacks_has_no_column_step(recording, row):
 def test_a_rectangle_that_ends_before_it_begins_is_refused(recording):
     with pytest.raises(ValueError, match="must not end before it begins; got rows 50 to 10"):
         Cells.over(recording.grid("1.1"), 50, 10, 10, 50)
+
+
+@pytest.mark.parametrize(
+    "of_cells",
+    [
+        maps.content_map, maps.positional_map, maps.sum_map, maps.row_weights,
+        maps.reverse_content_map, maps.reverse_positional_map,
+        lambda layer, cells: prove(layer, "content", cells),
+        lambda layer, cells: contribution_map(layer, "content", cells),
+        lambda layer, cells: measure(maps.content_map(layer, Cells.at(1, 2))[0], cells, GRID),
+    ],
+)  # fmt: skip
+def test_a_pair_in_place_of_cells_is_refused(recording, of_cells):
+    with pytest.raises(ValueError, match=r"`cells` \(=\(1, 2\)\) must be of type `gsa.Cells`; one"):
+        of_cells(recording["2.1"], (1, 2))
 
 
 def test_cells_that_are_not_whole_or_leave_a_map_are_refused(recording):

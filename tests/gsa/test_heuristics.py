@@ -45,7 +45,8 @@ def test_rollout_refuses_cells_outside_the_pooled_grid(recorded, layer, shape):
     outputs = {name: output.shape[-2:] for name, output in model.block_outputs(x)}
     assert outputs[layer] == recording[layer].pooled_shape == shape
     for cells in (Cells.at(shape[0], 0), Cells.at(0, shape[1])):
-        with pytest.raises(ValueError, match=f"{shape[0]} x {shape[1]} output of {layer}"):
+        where = f"{shape[0]} x {shape[1]} grid of the output of layer {layer}"
+        with pytest.raises(ValueError, match=where):
             rollout(recording, layer, cells)
 
 
