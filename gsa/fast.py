@@ -58,7 +58,8 @@ def wanted() -> bool:
         or is_in_torch_dispatch_mode()
         or torch._C._are_functorch_transforms_active()
     )
-    return not _off.get() and not looked_on
+    # in this order: some versions of torch cannot trace what follows
+    return not looked_on and not _off.get()
 
 
 def first_derivatives(
