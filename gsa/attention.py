@@ -231,10 +231,11 @@ class GlobalSelfAttention(nn.Module):
         """(b, in_channels, y, x) to (b, width, y, x); hands its tensors to `recorder` if given.
 
         Raises:
-            ValueError: if it is to record a layer with a gap, or `x` has not four axes.
+            ValueError: if it is to record a layer with a gap, or `x` has another shape.
         """
-        if x.dim() != 4:
-            raise ValueError(f"`x` must be (b, in_channels, y, x), not {tuple(x.shape)}.")
+        if x.dim() != 4 or x.shape[1] != self.to_q.in_channels:
+            wanted = f"(b, {self.to_q.in_channels}, y, x)"
+            raise ValueError(f"`x` must be {wanted}, not {tuple(x.shape)}.")
         if self.gap is not None:
             if recorder is not None:
                 raise ValueError(f"layer {name} has no maps to record while its near part is cut.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from torch import Tensor, nn
 
 from gsa.baselines import edge_map, nearness
 from gsa.checkpoints import Checkpoint
-from gsa.record import Array, exact
+from gsa.record import Array, check_eval, exact
 from gsa.resnet import shadow
 from gsa.rng import seeded
 
@@ -55,14 +56,16 @@ def attribute(
         effort: steps of Integrated Gradients, samples of SmoothGrad; the other methods have none.
 
     Raises:
-        ValueError: for an unknown method, class or effort, or if `x` is not one picture.
+        ValueError: for an unknown method, class or effort, if `x` is not one picture, or the
+            network is in training mode.
     """
     check_method(method)
     model = checkpoint.model
+    check_eval(model)
     model.check_target(target)
     target = int(target)  # captum takes no numbers of numpy
-    if effort < 1:
-        raise ValueError(f"`effort` (={effort}) must be at least 1.")
+    if not isinstance(effort, Integral) or effort < 1:
+        raise ValueError(f"`effort` (={effort!r}) must be whole and at least 1.")
     with seeded(0), torch.enable_grad():  # SmoothGrad draws noise: each run draws the same
         picture = model.prepared(x, single=True).detach().clone().requires_grad_(True)
         with exact(picture):

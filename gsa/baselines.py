@@ -93,6 +93,14 @@ def edge_map(brightness: Array) -> Array:
     """Size of the gradient of a picture's brightness, (rows, columns) to the same, never negative.
 
     A map that agrees with it may have found edges and nothing else.
+
+    Raises:
+        ValueError: if `brightness` is not (rows, columns).
     """
-    down, across = np.gradient(brightness)
+    if brightness.ndim != 2:
+        raise ValueError(f"`brightness` has shape {brightness.shape}; it must be (rows, columns).")
+    down, across = (  # along an axis of one pixel there are no edges
+        np.gradient(brightness, axis=axis) if size > 1 else np.zeros(brightness.shape)
+        for axis, size in enumerate(brightness.shape)
+    )
     return np.hypot(down, across)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -13,11 +14,25 @@ from gsa.preprocess import Preprocess
 CALIBRATION_BINS = 15  # of the expected calibration error among a card's results
 
 
+ENVIRONMENT = "GSA_CHECKPOINTS"  # names another folder of checkpoints than the project's own
+
+
 class CheckpointError(ValueError):
     """A checkpoint that cannot be used; the message is one sentence fit for a user."""
 
 
-@dataclass(frozen=True)
+def check_name(name: str) -> None:
+    """CheckpointError if a checkpoint's name is no plain name of a file."""
+    if not isinstance(name, str):
+        raise CheckpointError(f"the name of a checkpoint (={name!r}) must be a word.")
+    if "/" in name or os.sep in name:
+        raise CheckpointError(
+            f"the checkpoint {name!r} must be named without its folder, which `directory` or the "
+            f"environment variable {ENVIRONMENT} names."
+        )
+
+
+@dataclass(frozen=True, repr=False)
 class Card:
     """What a checkpoint is. Figures in it are computed by training and evaluation."""
 
@@ -25,11 +40,18 @@ class Card:
     pair: str  # checkpoints that differ in the mixer alone share this name
     network: NetworkConfig
     preprocess: Preprocess
-    classes: tuple[str, ...]  # everyday words, in the order of the logits
-    data: dict[str, Any] = field(default_factory=dict)  # name, terms, pictures in each split
+    # everyday words, in the order of the logits; a list may stand for it
+    classes: tuple[str, ...]
+    data: dict[str, Any] = field(
+        default_factory=dict, repr=False
+    )  # name, terms, pictures in each split
     recipe: dict[str, Any] = field(default_factory=dict)  # what training was told
-    training: dict[str, Any] = field(default_factory=dict)  # epochs, seconds, device, versions
-    results: dict[str, Any] = field(default_factory=dict)  # top1, top5, n, intervals, ...
+    training: dict[str, Any] = field(
+        default_factory=dict, repr=False
+    )  # epochs, seconds, device, versions
+    results: dict[str, Any] = field(
+        default_factory=dict, repr=False
+    )  # top1, top5, n, intervals, ...
     use: str = ""  # what the weights are for
     limits: str = ""  # what they are not good for
     sha256: str = ""  # of the weights file
@@ -42,12 +64,16 @@ class Card:
                     f"the card's `{each.name}` (={getattr(self, each.name)!r}) must be of type "
                     f"{each.type}."
                 )
-        if not isinstance(self.classes, tuple) or not all(
+        check_name(self.name)
+        if not self.name:
+            raise CheckpointError("the card's `name` is empty.")
+        if not isinstance(self.classes, list | tuple) or not all(
             isinstance(each, str) for each in self.classes
         ):
             raise CheckpointError(
                 f"the card's `classes` (={self.classes!r}) must be a list of names."
             )
+        object.__setattr__(self, "classes", tuple(self.classes))
         twice = [name for name, count in Counter(self.classes).items() if count > 1]
         if twice:  # a number of one would be the number of the other
             raise CheckpointError(f"the card's `classes` name {twice[0]!r} more than once.")
@@ -62,6 +88,9 @@ class Card:
                 f"the card names {len(self.classes)} classes for a network with "
                 f"{self.network.num_classes}."
             )
+
+    def __repr__(self) -> str:
+        return f"Card({self.name!r}, {self.mixer}, {len(self.classes)} classes)"
 
     def _check_results(self) -> None:
         """The rules for those results that are calculated with or printed."""
@@ -126,8 +155,6 @@ class Card:
             kept = {key: value for key, value in values.items() if key not in derived}
             kept["network"] = NetworkConfig.from_dict(kept["network"])
             kept["preprocess"] = Preprocess.from_dict(kept["preprocess"])
-            if isinstance(kept["classes"], list):  # a tuple of a word would be its letters
-                kept["classes"] = tuple(kept["classes"])
             return cls(**kept)
         except CheckpointError:
             raise

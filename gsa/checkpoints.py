@@ -21,22 +21,24 @@ from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from gsa.card import Card, CheckpointError
+from gsa.card import ENVIRONMENT, Card, CheckpointError, check_name
 from gsa.files import whole_file
 from gsa.preprocess import Preprocess
 from gsa.resnet import ResNet
 
-ENVIRONMENT = "GSA_CHECKPOINTS"  # names another folder than the project's own
 HISTORY = ".curves.json"  # ends the name of the file with what training noted after each epoch
 _LFS_POINTER = b"version https://git-lfs"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Checkpoint:
     """A network ready for inference: eval mode, single precision, parameters frozen."""
 
     model: ResNet
     card: Card
+
+    def __repr__(self) -> str:
+        return f"Checkpoint({self.card.name!r}, {self.card.params} parameters)"
 
     @property
     def preprocess(self) -> Preprocess:
@@ -80,12 +82,8 @@ def read_card(name: str, directory: str | Path | None = None) -> Card:
     Raises:
         CheckpointError: if there is none of that name, it does not fit, or it is of another name.
     """
+    check_name(name)
     path = folder(directory) / f"{name}.json"
-    if "/" in name or os.sep in name:
-        raise CheckpointError(
-            f"the checkpoint {name!r} must be named without its folder, which `directory` or the "
-            f"environment variable {ENVIRONMENT} names."
-        )
     if not path.is_file():
         known = ", ".join(available(directory)) or "none"
         raise CheckpointError(f"there is no checkpoint {name!r}; there are: {known}.")
@@ -131,12 +129,18 @@ def load(name: str, directory: str | Path | None = None, device: str = "cpu") ->
 
     Raises:
         CheckpointError: if it is missing, damaged, a Git LFS pointer, or does not fit its card.
+        ValueError: for a device that this machine lacks.
     """
     card = read_card(name, directory)
     path = folder(directory) / f"{name}.safetensors"
     state = _read_weights(path, name, card.sha256)
     model = _network(state, card)
-    return Checkpoint(model.to(device).eval().requires_grad_(False), card)
+    try:
+        model = model.to(device)
+    except (AssertionError, RuntimeError) as error:
+        detail = str(error).strip().splitlines()[0].rstrip(".")
+        raise ValueError(f"`device` (={device!r}) cannot be used: {detail}.") from None
+    return Checkpoint(model.eval().requires_grad_(False), card)
 
 
 def _network(state: dict[str, Tensor], card: Card) -> ResNet:

@@ -123,7 +123,14 @@ def fields(
 
 
 def field_through(network: nn.Module, x: Tensor, unit: tuple[int, int]) -> Field:
-    """The receptive field of a unit of the output of a plain sequence of modules."""
+    """The receptive field of a unit of the output of a plain sequence of modules.
+
+    Raises:
+        ValueError: if a module is in training mode, there is no such unit, or a module's field is
+            not known.
+    """
+    check_eval(network)
+    field_of(network, None, unit, (x.shape[2], x.shape[3]))  # which knows what units there are
     x = x.detach().requires_grad_(True)
     with torch.enable_grad(), exact(x):
         output = network(x)

@@ -97,7 +97,12 @@ def by_chance(
         target: class, from 0.
         steps: as for `deletion`.
         draws: how many.
+
+    Raises:
+        ValueError: as `deletion`, and for fewer than one.
     """
+    if draws < 1:
+        raise ValueError(f"`draws` (={draws}) must be at least 1.")
     return Chance.of([at_random(checkpoint, x, target, seed, steps) for seed in range(draws)])
 
 
@@ -109,6 +114,8 @@ def _curve(
     model.check_target(target)
     if steps < 1:
         raise ValueError(f"`steps` (={steps}) must be at least 1.")
+    if values.ndim != 2 or values.size == 0:
+        raise ValueError(f"`values` has shape {values.shape}; it must be (rows, columns).")
     if not np.isfinite(values).all():
         raise ValueError("`values` must be finite.")
     start, end = (blurred(x), x) if insert else (x, blurred(x))

@@ -138,8 +138,14 @@ def class_flow(layer: LayerRecord, kind: Kind, gradient: Array) -> Array:
         (h, y, x), signed.
 
     Raises:
-        ValueError: if the layer lacks the branch, or for a kind that is none.
+        ValueError: if the layer lacks the branch, for a kind that is none, or for the gradient of
+            another layer.
     """
+    if gradient.shape != layer.output.shape:
+        raise ValueError(
+            f"`gradient` has shape {gradient.shape}; that of layer {layer.name} has "
+            f"{layer.output.shape}."
+        )
     of = maps.chosen(kind, content=_content_flow, positional=_positional_flow, sum=_sum_flow)
     return of(layer, gradient)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal, get_args
 
 import numpy as np
@@ -42,12 +43,15 @@ class Limits:
     layers: tuple[str, ...] = ()  # names; empty: every GSA layer
 
     def __post_init__(self) -> None:
-        if self.radius is not None and not 0 <= self.radius < math.inf:
-            raise ValueError(f"`radius` (={self.radius}) must be a number of pixels from 0.")
+        radius = 0 if self.radius is None else self.radius
+        if not isinstance(radius, Real) or not 0 <= radius < math.inf:
+            raise ValueError(f"`radius` (={radius!r}) must be a number of pixels from 0.")
         if self.cut not in get_args(Cut):
             raise ValueError(f"`cut` (={self.cut!r}) must be far or near.")
         if self.without not in (None, "content", "positional"):
             raise ValueError(f"`without` (={self.without!r}) must be content or positional.")
+        if isinstance(self.layers, str):  # whose letters would be the names
+            raise ValueError(f"`layers` (={self.layers!r}) must be a tuple of names.")
 
     def cells(self, cell: float) -> int | None:
         """Whole cells, each of `cell` pixels, that the radius spans each way; None without one."""
@@ -111,7 +115,13 @@ def by_radius(checkpoint: Checkpoint, x: Tensor, radii: Sequence[float], cut: Cu
 
     Returns:
         (radii, classes).
+
+    Raises:
+        ValueError: if `x` is not one picture, or there is no radius or a negative one.
     """
+    x = checkpoint.model.prepared(x, single=True)
+    if not len(radii):
+        raise ValueError("`radii` must name at least one radius.")
     models = (limited(checkpoint.model, Limits(radius, cut)) for radius in radii)
     temperature = checkpoint.card.temperature
     return np.concatenate([probabilities(model, x, temperature) for model in models])

@@ -81,8 +81,14 @@ def shuffle_far(
         seed: draws the new order.
         patches: along each side, at least; a side has more where it is not divisible by them, and
             what is left over of it stays.
+
+    Raises:
+        ValueError: for fewer than one patch, or a place outside the picture.
     """
+    if patches < 1:
+        raise ValueError(f"`patches` (={patches}) must be at least 1.")
     height, width = x.shape[-2:]
+    Grid(1, 1, height, width).cell_at(*place)  # which refuses one outside
     tall, wide = max(height // patches, 1), max(width // patches, 1)
     tops = [t for t in range(0, height - tall + 1, tall)]
     lefts = [at for at in range(0, width - wide + 1, wide)]

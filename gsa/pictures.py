@@ -65,15 +65,16 @@ def open_picture(source: bytes | str | Path) -> Image.Image:
         return _decode(data)
 
 
-def upright_size(data: bytes) -> tuple[int, int]:
+def upright_size(source: str | Path | bytes) -> tuple[int, int]:
     """(width, height) of a picture as a person sees it, before any reduction; from its header.
 
     Args:
-        data: the bytes of a file that `open_picture` opens.
+        source: what `open_picture` opens, the path of a file or its bytes.
 
     Raises:
-        PictureError: if it is of another format or damaged.
+        PictureError: if the file is missing, too large, of another format or damaged.
     """
+    data = source if isinstance(source, bytes) else _read(Path(source))
     with _refusing(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
         width, height = picture.size
         if isinstance(picture, TiffImageFile):  # its `size` is upright in some versions of Pillow

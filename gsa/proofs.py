@@ -174,7 +174,7 @@ def verify(
 
     Raises:
         ValueError: if `model` is no network of this project, in training mode or of another
-            precision, `queries` is below 1, or there is no GSA layer or no size.
+            precision, `queries` is below 1, there is no GSA layer or no size, or one below 1.
     """
     model = unwrapped(model)
     dtype = model.head.weight.dtype
@@ -185,6 +185,8 @@ def verify(
         raise ValueError(f"`queries` (={queries}) must be at least 1.")
     if not model.gsa_layers() or not sizes:
         raise ValueError("there is nothing to prove: no GSA layer, or no size.")
+    if least := [size for size in sizes if min(size) < 1]:
+        raise ValueError(f"`sizes` has {least[0]}; a picture has at least one row and one column.")
     rng = np.random.default_rng(seed)
     for height, width in sizes:
         noise = rng.standard_normal((1, 3, height, width))

@@ -106,6 +106,7 @@ def measure(weights: Array, cells: Cells, grid: Grid) -> RangeMeasures:
     Raises:
         ValueError: if the map does not have the grid's shape, or `cells` leaves it.
     """
+    weights = np.asarray(weights)
     if weights.shape != (grid.rows, grid.columns):
         raise ValueError(
             f"the map has shape {weights.shape}; its grid is {grid.rows} x {grid.columns}."

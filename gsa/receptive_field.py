@@ -8,6 +8,7 @@ connection gives the hull of both ways, and a GSA module reaches over its whole 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from torch import nn
@@ -16,6 +17,7 @@ from gsa.attention import GlobalSelfAttention
 from gsa.resnet import Bottleneck, ResNet, within
 
 Interval = tuple[float, float]  # first and last index on an axis, both included
+Windowed = nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d
 Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels; bottom and right excluded
 
 _POINTWISE = (
@@ -65,17 +67,20 @@ def field_of(network: nn.Module, layer: str | None, unit: tuple[int, int],
         picture: (rows, columns) of the input in pixels.
 
     Raises:
-        ValueError: if there is no such layer, the unit sees nothing of the picture, or a module's
-            field is not known.
+        ValueError: if there is no such layer, the unit is not in the grid of its output, or a
+            module's field is not known.
     """
     chain = _chain(network, layer)
     axes = [_back(chain, axis, (unit[axis], unit[axis])) for axis in (0, 1)]
+    rows, columns = (_length(chain, axis, picture[axis]) for axis in (0, 1))
+    if not (0 <= unit[0] < rows and 0 <= unit[1] < columns):
+        raise ValueError(
+            f"the unit {unit} must lie in the grid of the layer's output, which has {rows} x "
+            f"{columns} units for a picture of {picture[0]} x {picture[1]} pixels."
+        )
     centres = [
         _back(chain, axis, (unit[axis], unit[axis]), along_shortcuts=True) for axis in (0, 1)
     ]
-    for (first, last), size in zip(axes, picture, strict=True):
-        if not (first < size and last >= 0):
-            raise ValueError(f"the unit {unit} must lie in the grid of the layer's output.")
     spans = [
         (int(max(0, first)), int(min(size, last + 1)))
         for (first, last), size in zip(axes, picture, strict=True)
@@ -145,14 +150,10 @@ def _step(module: nn.Module, axis: int, interval: Interval, along_shortcuts: boo
         return interval
     if isinstance(module, GlobalSelfAttention):
         return interval if along_shortcuts else _through_attention(module, axis, interval)
-    if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
-        padding = 0 if isinstance(module.padding, str) else _of_axis(module.padding, axis)
-        kernel, stride = (_of_axis(each, axis) for each in (module.kernel_size, module.stride))
-        dilation = _of_axis(getattr(module, "dilation", 1), axis)
-        if module.padding == "same":  # what is odd of it stands at the end
-            padding = dilation * (kernel - 1) // 2
+    if isinstance(module, Windowed):
+        span, stride, padding, _ = _window(module, axis)
         first, last = interval
-        return first * stride - padding, last * stride - padding + dilation * (kernel - 1)
+        return first * stride - padding, last * stride - padding + span - 1
     if isinstance(module, nn.AdaptiveAvgPool2d):
         return EVERYWHERE
     if isinstance(module, nn.Sequential):
@@ -164,6 +165,36 @@ def _step(module: nn.Module, axis: int, interval: Interval, along_shortcuts: boo
         way = _back([module.reduce, module.mixer, module.pool, module.expand], axis, interval)
         return min(way[0], short[0]), max(way[1], short[1])
     raise ValueError(f"the receptive field of a {type(module).__name__} is not known.")
+
+
+def _window(module: Windowed, axis: int) -> tuple[int, int, int, int]:
+    """Along an axis: inputs that a window spans, its stride, and the padding before and behind."""
+    kernel, stride = (_of_axis(each, axis) for each in (module.kernel_size, module.stride))
+    span = _of_axis(getattr(module, "dilation", 1), axis) * (kernel - 1) + 1
+    if module.padding == "same":  # what is odd of it stands at the end
+        return span, stride, (span - 1) // 2, span // 2
+    padding = 0 if isinstance(module.padding, str) else _of_axis(module.padding, axis)
+    return span, stride, padding, padding
+
+
+def _length(chain: Iterable[nn.Module], axis: int, size: int) -> int:
+    """Units along an axis of the output of a chain of modules whose fields are known."""
+    for module in chain:
+        if isinstance(module, Windowed):
+            span, stride, before, behind = _window(module, axis)
+            steps = (size + before + behind - span) / stride
+            if getattr(module, "ceil_mode", False):  # but no window begins behind the input
+                steps = min(math.ceil(steps), (size + before - 1) // stride)
+            size = math.floor(steps) + 1
+        elif isinstance(module, nn.AdaptiveAvgPool2d):
+            out = module.output_size
+            out = out[axis] if isinstance(out, tuple) else out
+            size = size if out is None else out
+        elif isinstance(module, nn.Sequential):
+            size = _length(module, axis, size)
+        elif isinstance(module, Bottleneck):
+            size = _length([module.reduce, module.mixer, module.pool, module.expand], axis, size)
+    return size
 
 
 def _through_attention(module: GlobalSelfAttention, axis: int, interval: Interval) -> Interval:

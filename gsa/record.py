@@ -44,7 +44,7 @@ class _ReadOnly:
             self.__dict__[key] = MappingProxyType(value) if isinstance(value, dict) else value
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LayerRecord(_ReadOnly):
     """What one GSA layer computed for one picture: read-only arrays, float32 or float64.
 
@@ -83,6 +83,10 @@ class LayerRecord(_ReadOnly):
         rows, columns = self.shape
         return math.ceil(rows / self.stride), math.ceil(columns / self.stride)
 
+    def __repr__(self) -> str:
+        rows, columns = self.shape
+        return f"LayerRecord({self.name!r}, {self.heads} heads, {rows} x {columns} cells)"
+
     def near(self) -> tuple[Array, Array]:
         """Which row reads which, (y, i), and which column, (x, j): 1 within `reach`, else 0."""
         rows, columns = (np.abs(np.subtract.outer(at, at)) for at in map(np.arange, self.shape))
@@ -90,7 +94,7 @@ class LayerRecord(_ReadOnly):
         return (rows <= reach).astype(self.q.dtype), (columns <= reach).astype(self.q.dtype)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Recording(_ReadOnly):
     """Logits and layer records of one picture."""
 
@@ -98,6 +102,10 @@ class Recording(_ReadOnly):
     layers: Mapping[str, LayerRecord]  # in the order the data passes them; empty for a conv net
     height: int  # of the network input, in pixels
     width: int
+
+    def __repr__(self) -> str:
+        layers = ", ".join(self.layers) or "none"
+        return f"Recording({self.height} x {self.width} pixels; GSA layers: {layers})"
 
     def grid(self, layer: str) -> Grid:
         """The geometry of a layer's cells over the network input."""

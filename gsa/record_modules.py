@@ -19,7 +19,9 @@ from gsa.record import Collector, LayerRecord, check_eval, exact
 from gsa.resnet import shadow, within
 
 
-def record_modules(network: nn.Module, *inputs: Tensor) -> Mapping[str, LayerRecord]:
+def record_modules(
+    network: nn.Module, *inputs: Tensor, **options: Any
+) -> Mapping[str, LayerRecord]:
     """Run one picture through any network and keep what its GSA modules computed.
 
     Computed in the precision of the weights, as `gsa.record.record` has it.
@@ -28,6 +30,7 @@ def record_modules(network: nn.Module, *inputs: Tensor) -> Mapping[str, LayerRec
         network: whose modules include `GlobalSelfAttention`; in eval mode (the maps hold for the
             running statistics of batch norms). Hooks of its own run as in any forward pass.
         inputs: what its forward takes, of one picture, on its device.
+        options: likewise, what it takes by name.
 
     Returns:
         By the path of the module, such as `encoder.0.attention`, in the order the data passes
@@ -51,7 +54,7 @@ def record_modules(network: nn.Module, *inputs: Tensor) -> Mapping[str, LayerRec
     for name, module in modules.items():
         module.register_forward_pre_hook(partial(_hand_over, collector, name), with_kwargs=True)
     with torch.inference_mode(), exact(next(private.parameters())):
-        private(*inputs)
+        private(*inputs, **options)
     missed = sorted(modules.keys() - collector.layers.keys())
     if missed:
         raise ValueError(f"the forward pass does not reach the module {missed[0]!r}.")

@@ -131,8 +131,8 @@ class ResNet(nn.Module):
         """Pictures (b, 3, rows, columns) on the device and in the precision of the weights.
 
         Raises:
-            ValueError: if `x` has another shape, no pixel or whole numbers, or is not one picture
-                though `single`.
+            ValueError: if `x` has another shape, no pixel, whole numbers or such as are not
+                finite, or is not one picture though `single`.
         """
         if not x.is_floating_point():
             raise ValueError(
@@ -142,6 +142,8 @@ class ResNet(nn.Module):
         if x.ndim != 4 or x.shape[1] != 3 or x.numel() == 0 or (single and len(x) != 1):
             wanted = f"({1 if single else 'b'}, 3, rows, columns)"
             raise ValueError(f"`x` has shape {tuple(x.shape)}; it must be {wanted}.")
+        if not x.isfinite().all():
+            raise ValueError("`x` holds NaN or infinity; pictures are finite numbers.")
         return x.to(self.head.weight.device, self.head.weight.dtype)
 
     def check_target(self, target: int) -> None:

@@ -206,7 +206,7 @@ def test_numbers_that_make_no_module_are_refused(given, sentence):
 
 
 def test_an_input_of_three_axes_is_refused():
-    with pytest.raises(ValueError, match=r"must be \(b, in_channels, y, x\), not \(6, 3, 3\)"):
+    with pytest.raises(ValueError, match=r"must be \(b, 6, y, x\), not \(6, 3, 3\)"):
         GlobalSelfAttention(6, 8, 4, (3, 3))(torch.zeros(6, 3, 3))
 
 

@@ -120,7 +120,8 @@ def test_attributions_and_recordings_do_not_disturb_each_other(checkpoint):
         ({"target": 5}, "`target` (=5) must be from 0 to 4"),
         ({"target": 1.7}, "`target` (=1.7) must be the number of a class"),
         ({"target": "bee"}, "`target` (='bee') must be the number of a class"),
-        ({"effort": 0}, "`effort` (=0) must be at least 1"),
+        ({"effort": 0}, "`effort` (=0) must be whole and at least 1"),
+        ({"effort": 2.5}, "`effort` (=2.5) must be whole and at least 1"),
     ],
 )
 def test_bad_requests_are_refused(checkpoint, options, sentence):
@@ -129,6 +130,16 @@ def test_bad_requests_are_refused(checkpoint, options, sentence):
     with pytest.raises(ValueError, match="must be") as caught:
         attribute(checkpoint, noise(), **request, effort=effort)
     assert sentence in str(caught.value)
+
+
+def test_a_network_in_training_is_refused_and_stays_as_it_is(checkpoint):
+    learning = replace(checkpoint, model=copy.deepcopy(checkpoint.model).train())
+    before = copy.deepcopy(learning.model.state_dict())
+    for method in METHODS:
+        with pytest.raises(ValueError, match="must be in eval mode"):
+            attribute(learning, noise(), 1, method)
+    for key, value in learning.model.state_dict().items():
+        assert torch.equal(value, before[key])
 
 
 def test_curves_begin_and_end_with_the_same_pictures(checkpoint):
@@ -222,3 +233,8 @@ def test_one_picture_and_a_class_that_is_there(checkpoint):
 def test_values_that_are_no_numbers_are_refused(checkpoint):
     with pytest.raises(ValueError, match="`values` must be finite"):
         deletion(checkpoint, noise(), 0, np.full((4, 4), np.nan))
+    for shape in ((4,), (1, 4, 4), (0, 4)):
+        with pytest.raises(ValueError, match=r"`values` has shape .*must be \(rows, columns\)"):
+            deletion(checkpoint, noise(), 0, np.ones(shape))
+    with pytest.raises(ValueError, match=r"`draws` \(=0\) must be at least 1"):
+        by_chance(checkpoint, noise(), 0, draws=0)

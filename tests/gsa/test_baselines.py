@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from gsa.baselines import edge_map, nearness, shuffled, untrained
@@ -50,3 +51,10 @@ def test_nearness_falls_from_the_middle_to_the_corners():
     assert near[0, 0] == near[-1, -1] == near.min() == 0
     assert near[0, 4] == near[4, 4] == near[2, 2]  # two pixels away, each
     assert nearness(1, 1).tolist() == [[1.0]]
+
+
+def test_a_picture_of_one_row_has_edges_along_it_alone():
+    assert edge_map(np.ones((1, 1))).tolist() == [[0.0]]
+    assert edge_map(np.array([[0.0, 1.0, 2.0]])).tolist() == [[1.0, 1.0, 1.0]]
+    with pytest.raises(ValueError, match=r"shape \(3, 8, 8\); it must be \(rows, columns\)"):
+        edge_map(np.ones((3, 8, 8)))

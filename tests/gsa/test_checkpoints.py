@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from gsa import twins
 from gsa.baselines import untrained
 from gsa.card import Card, CheckpointError
 from gsa.checkpoints import available, load, read_card, read_cards, save
+from gsa.record import record
 from gsa.twins import pairs
 from tests.conftest import noise
 
@@ -109,6 +111,32 @@ def test_a_card_in_another_folder_is_no_checkpoint(copied):
         read_card("inner/tiny_gsa", copied)
 
 
+@pytest.mark.parametrize("name", ["../evil", "in/side", "", None])
+def test_a_card_has_a_name_that_stays_in_its_folder(copied, name):
+    card = read_card("tiny_gsa", copied)
+    with pytest.raises(CheckpointError, match=r"without its folder|`name` .*(empty|str)"):
+        replace(card, name=name)
+
+
+def test_a_list_of_classes_stands_for_a_tuple(copied):
+    card = read_card("tiny_gsa", copied)
+    assert replace(card, classes=list(card.classes)) == card
+
+
+def test_a_checkpoint_and_its_parts_are_short_to_look_at(copied):
+    checkpoint = load("tiny_gsa", copied)
+    recording = record(checkpoint.model, torch.zeros(1, 3, 32, 32))
+    for each in (checkpoint, checkpoint.card, recording, recording["2.1"]):
+        assert len(repr(each)) < 100
+    assert repr(checkpoint.card) == "Card('tiny_gsa', gsa, 5 classes)"
+    assert repr(recording["2.1"]) == "LayerRecord('2.1', 4 heads, 8 x 8 cells)"
+
+
+def test_a_device_that_is_not_there_is_refused(copied):
+    with pytest.raises(ValueError, match=r"`device` \(='nowhere'\) cannot be used: "):
+        load("tiny_gsa", copied, device="nowhere")
+
+
 def test_missing_weights_are_named(copied):
     (copied / "tiny_gsa.safetensors").unlink()
     with pytest.raises(CheckpointError, match="has a card but no weights, tiny_gsa.safetensors"):
@@ -198,7 +226,7 @@ def test_a_broken_card_is_refused(copied, text):
         ({"data": []}, r"`data` \(=\[\]\) must be of type dict"),
         ({"pair": ["tiny"]}, r"`pair` \(=\['tiny'\]\) must be of type str"),
         ({"classes": ["ant"]}, "names 1 classes for a network with 5"),
-        ({"classes": ["a", "b", "c", "d", 5]}, r"`classes` \(=.* 5\)\) must be a list of names"),
+        ({"classes": ["a", "b", "c", "d", 5]}, r"`classes` \(=.* 5\]\) must be a list of names"),
         ({"classes": "abcde"}, r"`classes` \(='abcde'\) must be a list of names"),
         ({"results": {"top1": "0.5"}}, r"`top1` \(='0.5'\) must be a number from 0 to 1"),
         ({"results": {"top1": 50.0}}, r"`top1` \(=50.0\) must be a number from 0 to 1"),

@@ -24,7 +24,7 @@ def uniform_stack(n):
 
 def test_one_3x3_convolution_has_its_kernel_as_field():
     network = stack(1)
-    field = erf.field_through(network, torch.randn(3, 1, 15, 15), (7, 7))
+    field = erf.field_through(network.eval(), torch.randn(3, 1, 15, 15), (7, 7))
     kernel = network[0].weight.detach().abs()[0, 0].numpy()
     np.testing.assert_allclose(field.map[6:9, 6:9], kernel, rtol=1e-6)
     assert field.map.sum() == pytest.approx(kernel.sum())  # and nothing outside
@@ -35,12 +35,12 @@ def test_colours_of_opposite_sign_add_up():
     network = nn.Sequential(nn.Conv2d(3, 1, 1, bias=False))
     weights = torch.tensor([1.0, -1.0, 0.0])
     network[0].weight.data = weights.view(1, 3, 1, 1)
-    field = erf.field_through(network, torch.randn(2, 3, 9, 9), (3, 5))
+    field = erf.field_through(network.eval(), torch.randn(2, 3, 9, 9), (3, 5))
     assert field.map[3, 5] == field.map.sum() == weights.abs().sum()
 
 
 def test_the_field_to_compare_with_is_flat_round_the_same_centre():
-    field = erf.field_through(stack(1), torch.randn(1, 1, 15, 15), (7, 3))
+    field = erf.field_through(stack(1).eval(), torch.randn(1, 1, 15, 15), (7, 3))
     even = erf.even_spread(field)
     distance = np.hypot(np.arange(15)[:, None] - 7, np.arange(15)[None, :] - 3)
     assert even.mean_distance == pytest.approx(distance.mean())
@@ -61,7 +61,7 @@ def test_what_is_switched_on_or_off_around_it_has_no_effect():
 
 @pytest.mark.parametrize("n", [2, 6])
 def test_a_stack_of_uniform_convolutions_has_the_n_fold_box_as_field(n):
-    field = erf.field_through(uniform_stack(n), torch.zeros(1, 1, 61, 61), (30, 30))
+    field = erf.field_through(uniform_stack(n).eval(), torch.zeros(1, 1, 61, 61), (30, 30))
     line = np.array([1.0])
     for _ in range(n):  # for kernels (1, 1) this would be the binomial coefficients
         line = np.convolve(line, [1 / 3] * 3)
@@ -75,7 +75,7 @@ def test_binomial_kernels_have_binomial_fields_and_their_sigma():
     network = stack(n)
     for conv in network:
         conv.weight.data = torch.outer(*[torch.tensor([0.25, 0.5, 0.25])] * 2)[None, None]
-    field = erf.field_through(network, torch.zeros(2, 1, 81, 81), (40, 40))
+    field = erf.field_through(network.eval(), torch.zeros(2, 1, 81, 81), (40, 40))
     line = np.array([math.comb(2 * n, k) for k in range(2 * n + 1)]) / 4**n
     np.testing.assert_allclose(field.map[28:53, 28:53], np.outer(line, line), atol=1e-7)
     assert field.spread.sigma == pytest.approx(math.sqrt(n / 2), rel=0.02)  # variance 1/2 a layer
@@ -84,7 +84,9 @@ def test_binomial_kernels_have_binomial_fields_and_their_sigma():
 
 def test_the_spread_grows_with_the_root_of_the_depth():
     sigmas = [
-        erf.field_through(uniform_stack(n), torch.zeros(1, 1, 101, 101), (50, 50)).spread.sigma
+        erf.field_through(
+            uniform_stack(n).eval(), torch.zeros(1, 1, 101, 101), (50, 50)
+        ).spread.sigma
         for n in (9, 36)
     ]
     assert sigmas[1] / sigmas[0] == pytest.approx(2, rel=0.03)
@@ -92,7 +94,7 @@ def test_the_spread_grows_with_the_root_of_the_depth():
 
 def test_the_mean_over_all_pixels_has_a_uniform_field():
     network = nn.Sequential(nn.Conv2d(3, 2, 1), nn.AdaptiveAvgPool2d(1))
-    field = erf.field_through(network, torch.randn(2, 3, 20, 20), (0, 0))
+    field = erf.field_through(network.eval(), torch.randn(2, 3, 20, 20), (0, 0))
     assert field.map.std() < 1e-7
     spread = field.spread
     assert spread.above_1_percent == 1

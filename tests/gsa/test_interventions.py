@@ -49,6 +49,42 @@ def test_windowed_content_is_the_sum_over_the_window() -> None:
         torch.testing.assert_close(found[b, h, :, y, x], wanted)
 
 
+@pytest.mark.parametrize(
+    ("limits", "sentence"),
+    [
+        ({"radius": "8"}, r"`radius` \(='8'\) must be a number of pixels"),
+        ({"radius": math.nan}, r"`radius` \(=nan\) must be a number of pixels"),
+        ({"layers": "2.1"}, r"`layers` \(='2.1'\) must be a tuple of names"),
+    ],
+)
+def test_limits_that_are_none_are_refused(limits: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        Limits(**limits)
+    assert Limits(np.float32(8)).cells(4) == 2
+
+
+def test_curves_over_radii_are_of_one_picture_and_some_radius() -> None:
+    with pytest.raises(ValueError, match=r"must be \(1, 3, rows, columns\)"):
+        by_radius(checkpoint(), noise().expand(3, -1, -1, -1), [8, 16])
+    with pytest.raises(ValueError, match="`radii` must name at least one"):
+        by_radius(checkpoint(), noise(), [])
+
+
+def test_a_shuffle_needs_patches_and_a_place_inside() -> None:
+    with pytest.raises(ValueError, match=r"`patches` \(=0\) must be at least 1"):
+        shuffle_far(noise(), (8, 8), 4, patches=0)
+    for place in ((math.nan, 8), (8, 1000), (-1, 8)):
+        with pytest.raises(ValueError, match="must lie inside the"):
+            shuffle_far(noise(), place, 4)
+
+
+def test_the_flow_of_a_layer_takes_its_own_gradient() -> None:
+    model = tiny_model()
+    recording, gradients = record(model, noise()), output_gradients(model, noise(), 1)
+    with pytest.raises(ValueError, match=r"`gradient` has shape .*; that of layer 1.1 has"):
+        class_flow(recording["1.1"], "content", gradients["4.1"])
+
+
 def test_a_radius_over_the_picture_changes_nothing_and_zero_does() -> None:
     model, x = tiny_model(), noise()
     plain = model(x)

@@ -66,11 +66,13 @@ def test_the_size_of_the_file_is_known_beside_a_reduced_picture():
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-def test_the_upright_size_is_that_of_the_opened_picture(kind, orientation):
+def test_the_upright_size_is_that_of_the_opened_picture(kind, orientation, tmp_path):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     data = encoded(photo(60, 30), kind, exif=exif)
     assert upright_size(data) == open_picture(data).size
+    (tmp_path / "turned").write_bytes(data)
+    assert upright_size(tmp_path / "turned") == upright_size(data)
     assert upright_size(data) == ((30, 60) if orientation > 4 else (60, 30))
 
 

@@ -45,6 +45,8 @@ def test_a_proof_of_nothing_is_none():
     for model, sizes in ((conv, SIZES), (tiny_model(), [])):
         with pytest.raises(ValueError, match="there is nothing to prove"):
             next(verify(model, sizes))
+    with pytest.raises(ValueError, match=r"`sizes` has \(-1, 5\); a picture has at least one row"):
+        next(verify(tiny_model(), [(64, 64), (-1, 5)]))
 
 
 def test_the_relative_error_is_a_share_of_what_the_head_computes_everywhere(recording):

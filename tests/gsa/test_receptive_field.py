@@ -93,10 +93,32 @@ def test_a_cut_is_heeded_and_the_keys_softmax_is_not_cut():
     assert field_of(alone, "1.1", (8, 8), (64, 64)).side == (11 + 8, 11 + 8)  # a cell of 4 pixels
 
 
-def test_a_unit_outside_the_grid_is_refused():
-    for unit in ((100, 0), (0, -7)):
-        with pytest.raises(ValueError, match="must lie in the grid of the layer's output"):
-            field_of(tiny_twin(), "2.1", unit, (64, 64))
+@pytest.mark.parametrize(
+    ("network", "layer"),
+    [
+        (tiny_twin(), "1.1"),
+        (tiny_twin(), "4.1"),
+        (tiny_model(), "1.1"),
+        (tiny_model(), "4.1"),
+        (nn.Sequential(nn.Conv2d(3, 1, 4, stride=3, padding=1), nn.ReLU()), None),
+        (nn.Sequential(nn.Conv2d(3, 1, 3, dilation=2, padding="same"), nn.AvgPool2d(3)), None),
+        (nn.Sequential(nn.Sequential(nn.Conv2d(3, 1, 5)), nn.MaxPool2d(3, 2, 1)), None),
+        (nn.Sequential(nn.MaxPool2d(2, 3, 1, ceil_mode=True)), None),
+        (nn.Sequential(nn.AvgPool2d(2, 2, ceil_mode=True), nn.AdaptiveAvgPool2d((2, 5))), None),
+        (nn.Sequential(nn.AdaptiveAvgPool2d((None, 1))), None),
+    ],
+)
+@pytest.mark.parametrize("picture", [(64, 64), (37, 50), (23, 29)])
+def test_a_unit_outside_the_grid_is_refused(network, layer, picture):
+    x = torch.zeros(1, 3, *picture)
+    output = dict(network.block_outputs(network.prepared(x)))[layer] if layer else network(x)
+    rows, columns = output.shape[-2:]
+    for unit in ((0, 0), (rows - 1, columns - 1)):
+        field_of(network, layer, unit, picture)
+    said = f"{rows} x {columns} units for a picture of {picture[0]} x {picture[1]} pixels"
+    for unit in ((rows, 0), (0, columns), (-1, 0), (0, -1)):
+        with pytest.raises(ValueError, match=f"must lie in the grid.*{said}"):
+            field_of(network, layer, unit, picture)
 
 
 def test_padding_may_have_a_name():

@@ -165,3 +165,11 @@ def test_the_thread_test_catches_a_naive_hook(model):
         return kept["q"][0].unflatten(0, (4, -1)).numpy()
 
     assert outcomes(with_hook, model) > 0
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_a_picture_of_numbers_that_are_not_finite_is_refused(wrong):
+    x = noise()
+    x[0, 1, 2, 3] = wrong
+    with pytest.raises(ValueError, match="`x` holds NaN or infinity"):
+        record(tiny_model(), x)

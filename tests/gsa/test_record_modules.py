@@ -54,6 +54,13 @@ def test_modules_of_any_network_are_recorded_by_their_path():
     np.testing.assert_array_equal(layers["blocks.0"].output, first.numpy())
 
 
+def test_what_a_network_takes_by_name_is_handed_on():
+    network = trained()
+    by_place, by_name = gsa.record_modules(network, noise()), gsa.record_modules(network, x=noise())
+    for name, layer in by_place.items():
+        np.testing.assert_array_equal(by_name[name].output, layer.output)
+
+
 def test_the_network_itself_is_left_without_hooks():
     network = trained()
     before = network(noise())
