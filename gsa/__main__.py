@@ -31,7 +31,8 @@ def _info(arguments: Arguments) -> int:
         print(f"{preset['name']:22} {millions:10.2f} M {giga:10.2f} G  {size} px")
     print()
     if not found["checkpoints"]:
-        print(f"no checkpoints in {checkpoints.folder()}")
+        folder = checkpoints.folder()
+        print(f"no checkpoints in {folder}" if folder.is_dir() else f"there is no folder {folder}")
     for card in found["checkpoints"]:
         if "mixer" not in card:  # nor anything else of a card
             print(f"checkpoint {card['name']}: cannot be used: {card['error']}")
@@ -209,7 +210,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     queries.add_argument(  # without a default: argparse would not refuse it beside --query
         "--step", type=int, metavar="N",
-        help=f"every N-th row and column of queries; default: {commands.STEP}",
+        help=f"every N-th row and column of queries, from the first; default: {commands.STEP}",
     )  # fmt: skip
     checkpoint(range_, first_gsa)
 

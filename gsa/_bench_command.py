@@ -11,7 +11,9 @@ def add(command: AddCommand) -> None:
     """Add the command to the command line."""
     added = command(_bench, "bench", "time and memory as ratios to convolution and other modules")
     added.add_argument("--rounds", type=int, default=7, metavar="N", help="ratios of each pair")
-    added.add_argument("--seconds", type=float, default=0.1, help="for each contender and round")
+    added.add_argument(
+        "--seconds", type=float, default=0.1, metavar="S", help="for each contender and round"
+    )
     added.add_argument("--batch", type=int, default=1, metavar="N", help="pictures at once")
     added.add_argument("--threads", type=int, default=1, metavar="N")
     added.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
@@ -54,9 +56,10 @@ def _bench(arguments: Arguments) -> int:
     for ratio in bench.run(effort):
         ratios.append(ratio)
         if not arguments.json:
-            aim = "" if ratio.met is None else f"  aim {ratio.target:g}: {ratio.met}"
+            met = {None: "", True: ": met", False: ": missed"}[ratio.met]
+            aim = met and f"  aim ≤ {ratio.target:g}{met}"
             what = bench_page.named(ratio.what, ratio.size)
-            print(f"{what:32} {ratio.other:22} {ratio.ratio:6.2f}{aim}", flush=True)
+            print(f"{what:32} {ratio.other:22} {ratio.ratio:6.3g}{aim}", flush=True)
     machine = bench_limits.rates(effort)
     of_module = effort.measures("modules")
     parts = list(bench_limits.parts(effort, machine)) if of_module else []

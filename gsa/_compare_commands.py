@@ -38,7 +38,11 @@ def add(command: AddCommand) -> None:
     added.add_argument("--device", default=setting.device, choices=("cpu", "cuda"))
     added.add_argument("--dtype", default=setting.dtype, choices=("float32", "bfloat16"))
     added.add_argument(
-        "--limit", type=float, default=setting.limit, help="seconds for one forward pass"
+        "--limit",
+        type=float,
+        default=setting.limit,
+        metavar="S",
+        help="seconds for one forward pass",
     )
 
     added = command(_shown(_stress), "stress", "accuracy of twins on pictures spoilt step by step")
@@ -58,7 +62,7 @@ def add(command: AddCommand) -> None:
     added = command(
         _shown(_probe), "probe", "train tiny twins on tasks that far pixels decide; about a minute"
     )
-    added.add_argument("task", help=f"one of {', '.join(probes.TASKS)}")
+    added.add_argument("task", metavar="TASK", help=f"one of {', '.join(probes.TASKS)}")
     added.add_argument(
         "--steps", type=int, default=probes.Probe.steps, metavar="N", help="of training"
     )

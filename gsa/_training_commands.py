@@ -9,13 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from gsa._console import AddCommand, Arguments, pictures, print_json
 from gsa.checkpoints import Checkpoint, folder, load
 from gsa.config import Mixer
-from gsa.files import write_text
+from gsa.files import ready_file, write_text
 from gsa.report import write_report
 from gsa.report_studies import SHARES
 
@@ -67,7 +66,7 @@ def _ablate(arguments: Arguments) -> int:
         read_ablation(arguments.recipe),
         arguments.data,
         arguments.runs,
-        _ready(arguments.out),
+        ready_file(arguments.out),
         seeds=arguments.seeds,
         download=arguments.download,
     )
@@ -85,7 +84,7 @@ def _shares(arguments: Arguments) -> int:
     from gsa.shares import study
 
     checkpoint, split = _checkpoint_and_split(arguments)
-    out = _ready(arguments.out)
+    out = ready_file(arguments.out)
     results = study(checkpoint, split, arguments.pictures, arguments.seeds)
     results["split"] = arguments.split
     write_text(out, json.dumps(results, indent=1) + "\n")
@@ -95,20 +94,8 @@ def _shares(arguments: Arguments) -> int:
     for condition in results["conditions"]:
         shares = (f"{name} {layer['mean']:.0%}" for name, layer in condition["layers"].items())
         print(f"{condition['name']}: {', '.join(shares)}")
+    print(out)
     return 0
-
-
-def _ready(out: Path) -> Path:
-    """Make the folder of a file of results, and write there, so that it fails now or never.
-
-    Raises:
-        ValueError: if there is a folder of that name; OSError if it cannot be written.
-    """
-    if out.is_dir():
-        raise ValueError(f"{str(out)!r} is a folder; name a file for the results.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryFile(dir=out.parent):
-        return out
 
 
 def _report(arguments: Arguments) -> int:

@@ -84,6 +84,8 @@ def read_card(name: str, directory: str | Path | None = None) -> Card:
     """
     check_name(name)
     path = folder(directory) / f"{name}.json"
+    if not path.parent.is_dir():
+        raise CheckpointError(f"there is no folder {str(path.parent)!r} of checkpoints.")
     if not path.is_file():
         known = ", ".join(available(directory)) or "none"
         raise CheckpointError(f"there is no checkpoint {name!r}; there are: {known}.")

@@ -20,7 +20,7 @@ from gsa.checkpoints import Checkpoint
 from gsa.config import PRESETS
 from gsa.costs import flops, parameters
 from gsa.defaults import default_checkpoint, first_pictures, with_twin
-from gsa.files import json_ready, said
+from gsa.files import json_ready, ready_folder, said
 from gsa.pictures import PictureError, open_picture, upright_size
 from gsa.proofs import verify
 from gsa.record import Recording, record
@@ -111,7 +111,7 @@ def draw_maps(
     """Write the maps of a place as PNG, SVG, HTML and NPZ.
 
     Raises:
-        ValueError: for a bad picture, place, layer, head or checkpoint.
+        ValueError: for a bad picture, place, layer, head, checkpoint or folder to write to.
     """
     checkpoint = checkpoints.load(default_checkpoint() if name is None else name)
     picture = open_picture(image)  # refuses what is too large before it is read
@@ -122,6 +122,7 @@ def draw_maps(
     recording = _with_maps(checkpoint, record(checkpoint.model, preprocess.tensor(crop)))
     layers = list(recording.layers) if layer is None else [layer]
     panels = figures.place_panels(recording, place, layers, head)
+    ready_folder(directory)
     heads = "mean over heads" if head is None else f"head {head}"
     provenance = export.Provenance.of(
         checkpoint.card,

@@ -135,7 +135,10 @@ def in_order(
     if split.labels == labels:
         return split
     data, known = Counter(split.labels), Counter(labels)
-    if data - known or (known - data and not some):
+    if some and (unknown := data - known):
+        kind = "class" if unknown.total() == 1 else "classes"
+        raise DataError(f"{data_name} has the {kind} {_some(unknown)}, which {whose} lacks.")
+    if not some and data != known:
         sides = ((f"{data_name} alone", data - known), (f"{whose} alone", known - data))
         differing = [f"{side} has {_some(names)}" for side, names in sides if names]
         raise DataError(

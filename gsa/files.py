@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 
@@ -30,6 +31,34 @@ def write_text(path: Path, text: str) -> None:
     """Make a text, in UTF-8, what a file holds."""
     with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def ready_folder(folder: Path) -> Path:
+    """Make a folder for results, and write there, so that it fails now or never.
+
+    Raises:
+        ValueError: if there is a file of that name; OSError if it cannot be written to.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{str(folder)!r} is a file; name a folder for the results.")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:  # it would name the file that is tried
+        raise OSError(error.errno, error.strerror, str(folder)) from None
+
+
+def ready_file(path: Path) -> Path:
+    """As `ready_folder`, for the folder of a file of results.
+
+    Raises:
+        ValueError: if there is a folder of that name; OSError if it cannot be written.
+    """
+    if path.is_dir():
+        raise ValueError(f"{str(path)!r} is a folder; name a file for the results.")
+    ready_folder(path.parent)
+    return path
 
 
 def said(text: str) -> str:

@@ -54,7 +54,7 @@ def open_picture(source: bytes | str | Path) -> Image.Image:
     Raises:
         PictureError: if the file is missing, empty, too large, of another format or damaged.
     """
-    data = source if isinstance(source, bytes) else _read(Path(source))
+    data = source if isinstance(source, bytes) else _read(source)
     if not data:
         raise PictureError("The file is empty (0 bytes).")
     if len(data) > MAX_BYTES:
@@ -74,7 +74,7 @@ def upright_size(source: str | Path | bytes) -> tuple[int, int]:
     Raises:
         PictureError: if the file is missing, too large, of another format or damaged.
     """
-    data = source if isinstance(source, bytes) else _read(Path(source))
+    data = source if isinstance(source, bytes) else _read(source)
     with _refusing(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
         width, height = picture.size
         if isinstance(picture, TiffImageFile):  # its `size` is upright in some versions of Pillow
@@ -99,10 +99,11 @@ def _refusing() -> Iterator[None]:
         raise PictureError(f"The picture is damaged and cannot be decoded ({detail}).") from None
 
 
-def _read(path: Path) -> bytes:
+def _read(source: str | Path) -> bytes:
+    path, name = Path(source), str(source)  # as it was given: a path has lost an empty part
     try:
         if path.exists() and not path.is_file() and not path.is_dir():  # may never end
-            raise PictureError(f"{str(path)!r} is a device or a pipe and not a file.")
+            raise PictureError(f"{name!r} is a device or a pipe and not a file.")
         if path.stat().st_size > MAX_BYTES:  # refuse before reading it all
             mebibytes = path.stat().st_size / 2**20
             raise PictureError(
@@ -110,9 +111,9 @@ def _read(path: Path) -> bytes:
             )
         return path.read_bytes()
     except FileNotFoundError:
-        raise PictureError(f"There is no file {str(path)!r}.") from None
+        raise PictureError(f"There is no file {name!r}.") from None
     except OSError as error:
-        raise PictureError(f"The file {str(path)!r} cannot be read ({error.strerror}).") from None
+        raise PictureError(f"The file {name!r} cannot be read ({error.strerror}).") from None
 
 
 def _decode(data: bytes) -> Image.Image:

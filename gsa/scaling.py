@@ -200,7 +200,10 @@ def _check(sizes: Sequence[int]) -> None:
     if not sizes or not 8 <= min(sizes) <= max(sizes) <= _LARGEST:
         raise ValueError(f"`sizes` (={named}) must be from 8 to {_LARGEST} pixels each.")
     if len({first_grid(size) for size in sizes}) < len(sizes):
-        raise ValueError(f"`sizes` (={named}) must differ in a quarter of each, rounded up.")
+        raise ValueError(
+            f"`sizes` (={named}) must give grids that differ; the first stage has a cell for every "
+            "4 pixels of a side, and one for what is left over."
+        )
 
 
 Build = Callable[[str, int], tuple[nn.Module, tuple[int, ...], int]]

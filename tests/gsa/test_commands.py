@@ -54,6 +54,9 @@ def test_info_says_what_cannot_be_used_and_where_nothing_is(
         assert card["error"].startswith(f"tiny_{card['mixer']}.safetensors")
     monkeypatch.setenv("GSA_CHECKPOINTS", str(tmp_path / "nowhere"))
     assert main(["info"]) == 0
+    assert f"there is no folder {tmp_path / 'nowhere'}" in capsys.readouterr().out
+    (tmp_path / "nowhere").mkdir()
+    assert main(["info"]) == 0
     assert f"no checkpoints in {tmp_path / 'nowhere'}" in capsys.readouterr().out
 
 

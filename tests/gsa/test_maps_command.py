@@ -209,6 +209,17 @@ def test_bad_input_to_maps_gets_a_sentence(capsys, image, tmp_path, arguments, s
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_that_takes_no_maps_is_named(capsys, image, tmp_path):
+    (tmp_path / "file").write_text("")
+    for out, sentence in (
+        (str(tmp_path / "file"), "file' is a file; name a folder for the results"),
+        ("/proc", "gsa: '/proc' cannot be used"),  # is there, and takes no file
+    ):
+        status, _, err = run(capsys, "maps", image, "--query", "5", "5", "--out", out)
+        assert status == 2
+        assert sentence in err
+
+
 def test_maps_of_a_file_whose_name_stdout_and_the_font_lack(tmp_path, tiny_checkpoints):
     photo().save(tmp_path / "\u3070.jpg")
     asked = [str(tmp_path / "\u3070.jpg"), "--query", "1", "1", "--layer", "4.1"]

@@ -244,11 +244,9 @@ def test_a_further_seed_leaves_its_card_alone(folder, unbroken, tmp_path):
 
 
 def test_other_classes_are_refused(unbroken, folder, checkpoint_folder):
-    with pytest.raises(ValueError, match="the data has 2 classes and 'tiny_gsa' 5") as caught:
+    sentence = "the data has the classes 'blue', 'red', which 'tiny_gsa' lacks"
+    with pytest.raises(ValueError, match=sentence):
         evaluate(load("tiny_gsa", checkpoint_folder), open_split(str(folder), "val"))
-    sentence = str(caught.value)
-    assert "the data alone has 'blue', 'red'," in sentence
-    assert "'tiny_gsa' alone has 'ant', 'bee', 'cat' and 2 more." in sentence
 
 
 def test_classes_in_another_order_are_told_by_their_names(unbroken, folder):

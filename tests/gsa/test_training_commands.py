@@ -51,6 +51,9 @@ def test_a_start_is_looked_for_beside_what_is_made_and_then_among_all(root, monk
     def used(out):
         return train(recipe, "conv", None, root / out / "runs", root / out).training["start_sha256"]
 
+    with pytest.raises(ValueError, match=r"there is no folder .*all' of checkpoints"):
+        used("nowhere")
+    (root / "all").mkdir()
     with pytest.raises(ValueError, match="there is no checkpoint 'start_conv'; there are: none"):
         used("nowhere")
     among_all = write_start(recipe, root / "all", 1)
@@ -98,9 +101,9 @@ def test_a_study_that_cannot_be_written_is_not_made(root, tiny_checkpoints, monk
     assert main([*arguments, str(root)]) == 2
     assert "is a folder; name a file for the results" in capsys.readouterr().err
     assert main([*arguments, str(root / "recipe.toml" / "x.json")]) == 2
-    assert "recipe.toml' cannot be used" in capsys.readouterr().err
+    assert "recipe.toml' is a file; name a folder for the results" in capsys.readouterr().err
     assert main([*arguments, "/proc/x.json"]) == 2  # a folder that is there, and takes no file
-    assert "cannot be used" in capsys.readouterr().err
+    assert "gsa: '/proc' cannot be used" in capsys.readouterr().err
 
 
 def test_help_names_every_default(capsys):
