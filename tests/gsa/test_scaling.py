@@ -159,7 +159,7 @@ def test_a_network_of_mixed_stages_is_measured_as_each_of_the_twins():
 def test_sizes_of_the_same_grid_are_refused(measured):
     about = (16, 4) if measured is scaling.measure_layers else (tiny_config(),)
     measured(*about, (36, 37))
-    with pytest.raises(ValueError, match="must differ in a quarter of each"):
+    with pytest.raises(ValueError, match="must give grids that differ"):
         measured(*about, (33, 36))
 
 
