@@ -38,6 +38,11 @@ def row(name: str, shares: Sequence[int], **options: Any) -> list[Any]:
         return st.columns(shares, **options)
 
 
+def rounded(error: float) -> str:
+    """A relative error such as 2e−06; at a hyphen browsers break lines."""
+    return f"{error:.0e}".replace("-", "\N{MINUS SIGN}")
+
+
 def take_place(key: str, prefix: str = "") -> None:
     """Remember the place that was pointed at with a picker; a callback.
 

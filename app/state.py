@@ -207,9 +207,9 @@ def begin(work: str, key: str) -> None:
     st.session_state[f"{_BEGUN} {work}"] = key
 
 
-def is_begun(work: str, key: str) -> bool:
-    """Whether a result was begun, and has neither been finished nor stopped."""
-    return st.session_state.get(f"{_BEGUN} {work}") == key
+def begun(work: str) -> str:
+    """The key of the result that was begun, and neither finished nor stopped; empty if none is."""
+    return str(st.session_state.get(f"{_BEGUN} {work}", ""))
 
 
 def end(work: str) -> None:
@@ -253,7 +253,9 @@ def write_link() -> None:
     wanted = to_parameters(selection(), current.link_name if current else "")
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
-        st.session_state[_WRITTEN] = wanted, time.monotonic()
+        before, _ = st.session_state.get(_WRITTEN, ({}, 0.0))
+        if before != wanted:  # else the moment would begin anew with each Back within it
+            st.session_state[_WRITTEN] = wanted, time.monotonic()
 
 
 def follow_link() -> bool:

@@ -53,6 +53,8 @@ def show(view: View) -> None:
     recording = view.gsa.recording
     grid = recording.grid(layer)
     heads = panels.one_layer(recording, layer, chosen)
+    record = recording[layer]
+    apart = _head(view, record)  # the head whose one weight is taken apart
     rows = []
     for branch in dict.fromkeys(panel.branch for panel in heads):
         shown = [
@@ -61,7 +63,7 @@ def show(view: View) -> None:
                 chosen,
                 id_=f"{panel.heads} {panel.branch}",
                 title=text["head_one"].format(head=int(panel.heads) + 1),
-                marked=panel.heads == chosen.heads,
+                marked=panel.heads == str(apart),
                 source=chosen.source(grid),
             )
             for panel in heads
@@ -70,7 +72,6 @@ def show(view: View) -> None:
         exact = branch == "sum" and chosen.value == "contribution"  # of each channel by itself
         title = text["sum_contributions" if exact else f"{branch}_heads"]
         rows.append({"title": title, "panels": shown})
-    record = recording[layer]
     if record.rho is not None and chosen.direction == "from":
         rows.append(_keys(view, record))
     left, right = markup.row("heads", [1, 1], gap="large")
@@ -137,7 +138,7 @@ def _one_weight(view: View, record: LayerRecord) -> None:
     for kind in maps.kinds(record):
         # of the map from the place, whatever the direction: the weight above is one of its cells
         error = prove(record, kind, chosen.cells(grid)).max_rel_error
-        st.caption(text["weight_proof"][kind].format(error=error))
+        st.caption(text["weight_proof"][kind].format(error=markup.rounded(error)))
 
 
 def _content(weight: ContentWeight) -> None:

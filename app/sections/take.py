@@ -28,8 +28,12 @@ def show(view: View) -> None:
     st.markdown(f"**{text['take_python']}**")
     st.code(leaving.python(view), language=None)
     if view.picture.gallery:
-        st.markdown(f"**{text['take_link']}**")
-        there = replace(state.selection(), section=state.read_before(view.chosen.section))
-        st.code(leaving.link(there, view.picture.gallery), language=None)
+        read = state.read_before(view.chosen.section)
+        st.markdown(f"**{text['take_link' if read == view.chosen.section else 'take_link_read']}**")
+        there = leaving.link(replace(state.selection(), section=read), view.picture.gallery)
+        address = (st.context.url or "").partition("?")[0].rstrip("/")
+        st.code(address + there, language=None)
+        if not address:  # not known, as in tests
+            st.caption(text["take_link_rest"])
     else:
         st.caption(text["take_no_link"])

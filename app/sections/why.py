@@ -43,8 +43,10 @@ def show(view: View) -> None:
         state.begin("attributions", key)
     found: dict[tuple[str, str], Explained] = state.kept(key) or {}
     jobs = [(method, mixer) for method in text["methods"] for mixer in text["twins"]]
-    going_on = state.is_begun("attributions", key)
-    left_over = [job for job in jobs if job not in found] if going_on else []
+    begun = state.begun("attributions")
+    left_over = [job for job in jobs if job not in found] if begun == key else []
+    if begun and begun != key:
+        st.caption(text["why_waiting"])
     with st.container():  # always there, so that its going does not draw all that follows anew
         if left_over:
             method, mixer = left_over[0]

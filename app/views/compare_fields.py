@@ -6,7 +6,7 @@ import math
 
 import streamlit as st
 
-from app import compare_resources, markup, state
+from app import compare_resources, gallery, markup, state
 from app.compare_files import Measurement
 from app.compare_resources import MIXERS, Fields, Pair
 from app.fields import drawn
@@ -126,6 +126,10 @@ def _numbers(spreads: dict[str, Spread]) -> None:
     """
     names = text["table"]
 
+    def flat(each: Spread, figure: str) -> bool:
+        """Whether it is the share that a Gaussian explains, and none fits."""
+        return figure == "gaussian_r2" and math.isnan(each.sigma)
+
     def shown(value: float, unit: str) -> str:
         if math.isnan(value):
             return "–"
@@ -134,7 +138,10 @@ def _numbers(spreads: dict[str, Spread]) -> None:
     st.dataframe(
         [
             {"": names[key]}
-            | {title: shown(getattr(each, figure), unit) for title, each in spreads.items()}
+            | {
+                title: shown(math.nan if flat(each, figure) else getattr(each, figure), unit)
+                for title, each in spreads.items()
+            }
             for key, (figure, unit) in _FIGURES.items()
         ],
         hide_index=True,
@@ -174,4 +181,5 @@ def _distances(found: Fields, layers: list[str]) -> None:
     lines[names["even"]] = ("even", found.even_distances, True)
     figure = figures.over_depth(layers, lines, text["distance_axis"], text["layer_axis"])
     markup.chart(figure, text["distance"], Widget.compare_distance)
-    st.caption(text["distance_note"].format(places=ranges.PLACES**2, picture=found.names[0]))
+    first = gallery.titles()[found.names[0]]
+    st.caption(text["distance_note"].format(places=ranges.PLACES**2, picture=first))

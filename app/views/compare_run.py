@@ -59,7 +59,7 @@ def measured(
     # known before the button is drawn: it must not stay beside what it started
     if not (again or first or state.widget_value(start_key)):
         st.button(start, type="primary", key=start_key)
-        if state.is_begun(work, key):  # and neither finished nor cancelled
+        if state.begun(work) == key:  # and neither finished nor cancelled
             st.caption(text["broken_off"])
         return None
     state.begin(work, key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -119,7 +120,8 @@ def _picker(view: View) -> None:
     )  # fmt: skip
     lost = 1 - (right - left) * (bottom - top) / (width * height)
     whole = part == (0, 0, width, height)
-    cut = text["cut_off" if whole else "cut_off_far"].format(share=lost)
+    # rounded down: something is seen
+    cut = text["cut_off" if whole else "cut_off_far"].format(share=math.floor(lost * 1000) / 1000)
     if lost <= 0.005:
         cut = text["nothing_cut"]
     said = [caption, cut]
@@ -263,7 +265,9 @@ def _proof(recording: Any, chosen: Selection) -> None:
     worst, count = panels.proof(recording, chosen)
     if worst.max_rel_error <= TOLERANCE_FLOAT32:
         sentence = text["proof"][chosen.direction]
-        sentence = sentence.format(count=count, error=worst.max_rel_error)
+        sentence = sentence.format(count=count, error=markup.rounded(worst.max_rel_error))
         st.caption(f":green[:material/verified:] {sentence}")
     else:
-        st.error(text["proof_failed"][chosen.direction].format(error=worst.max_rel_error))
+        st.error(
+            text["proof_failed"][chosen.direction].format(error=markup.rounded(worst.max_rel_error))
+        )

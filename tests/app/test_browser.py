@@ -137,7 +137,7 @@ def test_a_photograph_is_classified_and_a_click_changes_the_maps(page, tmp_path)
     photo(640, 420).save(tmp_path / "holiday.jpg")
     before = maps(page)
     upload(page, tmp_path / "holiday.jpg")
-    expect(page.get_by_text("your photo, 640 × 420")).to_be_visible()
+    expect(page.get_by_text("your photo, which is 640 wide and 420 high")).to_be_visible()
     changed(page, before)
     for twin in ("gsa", "conv"):
         rows = page.locator(f".predictions .{twin} li")
@@ -198,7 +198,7 @@ def test_back_from_an_upload_returns_to_the_gallery(page, tmp_path):
     path = tmp_path / "mine.png"
     photo(300, 200).save(path)
     upload(page, path)
-    own = page.get_by_text("your photo, 300 × 200")
+    own = page.get_by_text("your photo, which is 300 wide and 200 high")
     expect(own).to_be_visible()
     page.wait_for_url(lambda url: f"picture={OWN}" in url)
     page.mouse.click(*spot(page, 0.2, 0.2))

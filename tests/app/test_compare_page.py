@@ -123,6 +123,9 @@ def test_fields_stand_beside_what_they_were_if_all_counted_alike(page):
     start(page)
     depth, distance = drawn(page)
     names, alike = TEXT["fields"]["distance_lines"], TEXT["fields"]["even"]
+    table = page.dataframe[0].value.set_index("")
+    fits = {TEXT["fields"]["table"][key] for key in ("sigma", "r2")}
+    assert set(table.index[table[alike] == "–"]) == fits  # of what is flat no Gaussian is the best
     field = lines(depth)[alike]
     assert (field["line"]["dash"], field["line"]["color"]) == ("dot", theme.QUIET)
     # of the 64 x 64 pixels, 90 % lie within this radius of the unit nearest to the middle

@@ -5,13 +5,14 @@ import io
 import re
 import weakref
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app import gallery, panels, resources
+from app import gallery, panels, resources, state
 from app.selection import OWN, Selection, to_parameters
 from app.text import words
 from app.widgets import Widget
@@ -233,12 +234,29 @@ def test_the_link_to_take_leads_to_the_section_that_was_read(tiny_checkpoints):
     app = opened("range")
     app.button_group(Widget.section).set_value("take").run()
     assert any("section=range" in each.value for each in app.code)
-    assert any("section=take" in each.value for each in opened("take").code)
+    assert app.markdown[-1].value == f"**{TEXT['take_link_read']}**"
+    direct = opened("take")
+    assert any("section=take" in each.value for each in direct.code)
+    assert direct.markdown[-1].value == f"**{TEXT['take_link']}**"
+
+
+def test_going_back_soon_after_a_change_is_heeded_a_moment_later(tiny_checkpoints, monkeypatch):
+    """Each going back within the moment must not begin it anew."""
+    clock = [0.0]
+    monkeypatch.setattr(state, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    app = opened("stable")
+    before = dict(app.query_params)
+    app.button_group(Widget.section).set_value("range").run()
+    for clock[0], section in ((1.0, "range"), (2.0, "stable")):
+        app.query_params.clear()
+        app.query_params.update(before)
+        app.run()
+        assert section in app.query_params["section"]
 
 
 def test_an_uploaded_picture_is_shown(page):
     uploading(page, "mine.png", encoded(photo(300, 120)))
-    assert "your photo, 300 × 120" in texts(page)
+    assert "your photo, which is 300 wide and 120 high" in texts(page)
     assert "that is 60.0% of the photo" in texts(page)
     assert "enlarged" not in texts(page)
     own = "".join(page.query_params["picture"])
@@ -270,10 +288,10 @@ def test_a_bad_upload_gets_a_sentence_and_the_picture_stays(page, name):
     assert not page.exception
     (error,) = page.error
     assert error.value.endswith("The picture before it stays.")
-    assert "your photo, 240 × 160" in texts(page)
+    assert "your photo, which is 240 wide and 160 high" in texts(page)
     page.file_uploader[0].set_value(("again.png", encoded(photo(90, 90)), "image/png")).run()
     assert not page.error
-    assert "your photo, 90 × 90" in texts(page)
+    assert "your photo, which is 90 wide and 90 high" in texts(page)
 
 
 def test_without_checkpoints_the_page_says_what_to_do(tmp_path, monkeypatch):

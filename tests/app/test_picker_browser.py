@@ -64,7 +64,9 @@ def test_a_tap_picks_the_place_that_was_touched(page):
 def test_a_very_long_photo_can_be_pointed_at(page, tmp_path, size):
     photo(*size).save(tmp_path / "long.png")
     upload(page, tmp_path / "long.png")
-    expect(page.get_by_text(f"your photo, {size[0]} × {size[1]}")).to_be_visible()
+    expect(
+        page.get_by_text(f"your photo, which is {size[0]} wide and {size[1]} high")
+    ).to_be_visible()
     box = page.locator(".seen").bounding_box()
     assert min(box["width"], box["height"]) > 140
     before = settled(page)

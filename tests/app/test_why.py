@@ -18,6 +18,16 @@ def test_attributions_come_with_their_deletion_curves(tiny_checkpoints):
     assert TEXT["as_file"] in texts(app)
 
 
+def test_what_was_begun_for_another_picture_is_said_to_stand_still(tiny_checkpoints):
+    app = opened("why")
+    assert TEXT["why_waiting"] not in texts(app)
+    app.session_state["begun attributions"] = "why of another picture"
+    app.run()
+    assert TEXT["why_waiting"] in texts(app)
+    app.button(Widget.why).click().run()
+    assert TEXT["why_waiting"] not in texts(app)
+
+
 def study(of):
     """What `python -m gsa deletion --json` might find of these networks."""
     methods = [
