@@ -287,7 +287,10 @@ def peak_bytes(forward: Callable[[], object], device: str) -> int:
         forward()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+    # `acc_events`, or some versions of torch warn of events that a schedule would drop
+    with profile(
+        activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True
+    ) as profiled:
         forward()
     held = peak = 0
     for event in sorted(profiled.profiler.kineto_results.events(), key=lambda e: e.start_ns()):

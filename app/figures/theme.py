@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.colors import get_colorscale, sample_colorscale, unlabel_rgb
 
+# as in `gsa.figures`, which imports torch; a test compares them
 SIGNED = "PuOr_r"  # purple below zero, orange above: safe for colour-blind viewers
 UNSIGNED = "Cividis"
 UNKNOWN = "#a8a6a3"  # of cells of which nothing is known: in neither scale

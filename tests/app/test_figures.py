@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, ImageColor
 
 from app.figures import charts, compare, raster, theme
+from gsa import figures as core
 
 MAP = np.array([[-2.0, 0.0], [1.0, 4.0]])
 
@@ -217,3 +218,9 @@ def test_all_figures_have_one_layout():
         assert layout.font.color == theme.QUIET
         assert layout.legend.orientation == "h"
     assert figures[0].layout.margin == figures[1].layout.margin
+
+
+def test_figures_of_the_core_have_the_colours_of_the_app():
+    assert theme.SIGNED == core.SIGNED
+    assert theme.UNSIGNED.lower() == core.UNSIGNED
+    assert theme.UNKNOWN == core.UNKNOWN
