@@ -6,6 +6,7 @@ from __future__ import annotations
 class Widget:
     """Keys of the widgets and charts; where there are several of one, it begins their keys."""
 
+    pages = "widget_pages"
     source = "widget_source"
     pair = "widget_pair"
     gallery = "widget_gallery"

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import FloatRect, Locator, Page, expect, sync_playwright
 
 from app.selection import OWN, Section
 from app.text import words
@@ -117,6 +117,16 @@ def settled(page: Page) -> list[str]:
         time.sleep(0.05)
         if maps(page) != last:
             last, since = maps(page), time.monotonic()
+    return last
+
+
+def resting(picture: Locator) -> FloatRect:
+    """Where a picture lies, once the page has stopped scrolling to it."""
+    last, since = picture.bounding_box(), time.monotonic()
+    while last is None or time.monotonic() - since < 0.6:
+        time.sleep(0.05)
+        if picture.bounding_box() != last:
+            last, since = picture.bounding_box(), time.monotonic()
     return last
 
 
@@ -255,8 +265,7 @@ def test_stop_ends_the_attributions(page):
 def test_a_cell_of_a_heads_map_is_taken_apart(page):
     picture = page.locator(".panel[data-id='2 positional'] .picture")
     picture.scroll_into_view_if_needed()
-    box = picture.bounding_box()
-    assert box
+    box = resting(picture)
     page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 0.8 * box["height"])
     expect(page.get_by_text("Head 3: how much the cell in row", exact=False)).to_be_visible()
     cells = 16  # along each side of layer 2.1, which is chosen at first
@@ -272,7 +281,7 @@ def test_a_part_is_changed_and_far_features_answer(page):
     part = page.locator(".seen").nth(1)
     part.scroll_into_view_if_needed()
     before = page.locator(".crop").nth(1).get_attribute("src")
-    box = part.bounding_box()
+    box = resting(part)
     assert box
     page.mouse.click(box["x"] + 0.1 * box["width"], box["y"] + 0.9 * box["height"])
     page.wait_for_url(lambda url: "part_top=0.8750" in url)
@@ -316,7 +325,7 @@ def test_another_place_is_pointed_at_and_exchanged_with_the_first(page):
     picker = page.locator(".seen").nth(1)
     picker.wait_for()
     before = settled(page)
-    box = picker.bounding_box()
+    box = resting(picker)
     page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 0.7 * box["height"])
     page.wait_for_url("**other_row=0.7188&other_column=0.7812**")
     assert settled(page) == before  # the first place stays where it is

@@ -72,6 +72,19 @@ def test_the_legend_of_the_deletion_chart_lies_beside_its_axes(phone, address):
         expect(chart.locator(".modebar-container")).to_be_hidden()
 
 
+def test_the_pages_have_links_in_words_side_by_side(phone, address):
+    phone.goto(f"{address}/networks", wait_until="domcontentloaded")
+    links = phone.locator(".st-key-widget_pages a")
+    expect(links.locator("p")).to_have_text(["Look", "Lessons", "Compare", "Networks"])
+    found = boxes(links)
+    assert len({round(box["top"]) for box in found}) == 1
+    assert 0 <= min(box["left"] for box in found) < max(box["right"] for box in found) <= 400
+    links.nth(1).click()
+    expect(phone.get_by_role("heading", name=words("lessons")["title"])).to_be_visible()
+    phone.set_viewport_size({"width": 1000, "height": 850})
+    expect(links.first).to_be_hidden()  # the bar of the window has them
+
+
 def test_every_question_of_the_compare_page_can_be_seen(phone, address):
     phone.goto(f"{address}/compare", wait_until="domcontentloaded")
     for title in COMPARE["sections"].values():
